@@ -1,1 +1,28 @@
-//! To be written.
+//! Files, sockets, timers and tasks of one core; a simulated twin of the clock and the disk for tests.
+//!
+//! Promises:
+//! - it is the only folder that names glommio, so that another runtime is a change of this folder;
+//! - a task runs to its end: no handle to drop or cancel ever leaves this folder;
+//! - CPU work over foreign bytes can let I/O pass with [`breathe`].
+//!
+//! It does not know what the bytes mean.
+//!
+//! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`, `net`, `preflight`.
+
+pub mod buffer;
+pub mod clock;
+pub mod disk;
+pub mod file;
+pub mod net;
+pub mod preflight;
+pub mod signal;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+pub mod tasks;
+
+pub use buffer::{Buffer, Bytes, SharedBuffer};
+pub use clock::Clock;
+pub use disk::Disk;
+pub use file::File;
+pub use signal::Signal;
+pub use tasks::{Lane, blocking, breathe, launch, sleep, spawn, within};

@@ -1,0 +1,78 @@
+//! Page-aligned memory that direct I/O accepts.
+
+use crate::base::limits::PAGE;
+use glommio::io::DmaBuffer;
+use std::fmt;
+use std::ops::Deref;
+use std::rc::Rc;
+
+/// Page-aligned bytes to be filled. A new one is zeroed, so that no stale memory reaches a disk.
+pub struct Buffer(DmaBuffer);
+
+/// A filled buffer that the disk, the hot window and deliveries read at the same time.
+#[derive(Clone)]
+pub struct SharedBuffer(pub(super) Rc<DmaBuffer>);
+
+/// Bytes that came from a disk.
+pub enum Bytes {
+    Direct(glommio::io::ReadResult),
+    Heap(Vec<u8>),
+}
+
+impl Buffer {
+    /// Zeroed memory of `bytes`, rounded up to whole pages.
+    pub fn new(bytes: usize) -> Buffer {
+        let size = bytes.max(1).next_multiple_of(PAGE);
+        let mut memory = glommio::allocate_dma_buffer_global(size);
+        memory.as_bytes_mut().fill(0);
+        Buffer(memory)
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.0.as_bytes_mut()
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Ends the filling: the first `len` bytes, a multiple of a page, are what will be written.
+    pub fn freeze(mut self, len: usize) -> SharedBuffer {
+        assert!(len.is_multiple_of(PAGE) && len <= self.0.len(), "frozen at {len}");
+        self.0.trim_to_size(len);
+        SharedBuffer(Rc::new(self.0))
+    }
+}
+
+impl Deref for SharedBuffer {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Direct(read) => read,
+            Bytes::Heap(read) => read,
+        }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} bytes)", self.capacity())
+    }
+}
+
+impl fmt::Debug for SharedBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SharedBuffer({} bytes)", self.len())
+    }
+}

@@ -1,0 +1,206 @@
+//! Names of files: create, open, rename, remove, list, and bringing a directory to stable storage.
+
+use super::file::{File, into_io};
+use super::tasks::blocking;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The node's file system. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Disk {
+    Real,
+    #[cfg(any(test, feature = "sim"))]
+    Sim(super::sim::SimDisk),
+}
+
+impl Disk {
+    /// Creates a file that must not exist, for reading and writing.
+    pub async fn create(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Disk::Real => {
+                let mut options = glommio::io::OpenOptions::new();
+                options.read(true).write(true).create_new(true);
+                open_direct(&options, path).await
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.create(path).map(File::Sim),
+        }
+    }
+
+    /// Opens an existing file for reading and writing.
+    pub async fn open(&self, path: &Path) -> io::Result<File> {
+        match self {
+            Disk::Real => {
+                let mut options = glommio::io::OpenOptions::new();
+                options.read(true).write(true);
+                open_direct(&options, path).await
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.open(path).map(File::Sim),
+        }
+    }
+
+    /// The names in a directory, sorted.
+    pub async fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        match self {
+            Disk::Real => {
+                let directory = directory.to_owned();
+                blocking(move || list_now(&directory)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.list(directory),
+        }
+    }
+
+    pub async fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let (from, to) = (from.to_owned(), to.to_owned());
+                blocking(move || std::fs::rename(from, to)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.rename(from, to),
+        }
+    }
+
+    pub async fn remove(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || std::fs::remove_file(path)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.remove(path),
+        }
+    }
+
+    /// Creates a directory and its parents; an existing one is fine.
+    pub async fn create_directory(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || std::fs::create_dir_all(path)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(_) => Ok(()),
+        }
+    }
+
+    /// Brings the names in a directory to stable storage.
+    pub async fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || std::fs::File::open(path)?.sync_all()).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.sync_directory(path),
+        }
+    }
+
+    /// Free bytes of the file system that holds `path`.
+    pub async fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        match self {
+            Disk::Real => {
+                let path: PathBuf = path.to_owned();
+                blocking(move || {
+                    let facts = rustix::fs::statvfs(&path)?;
+                    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+                })
+                .await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(_) => Ok(1 << 40),
+        }
+    }
+
+    /// Appends bytes to a small text file and brings them to stable storage.
+    pub async fn append_text(&self, path: &Path, text: Vec<u8>) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || append_now(&path, &text)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.append_text(path, &text),
+        }
+    }
+
+    /// Replaces a small text file whole: the old text or the new one, never a mixture.
+    pub async fn replace_text(&self, path: &Path, text: Vec<u8>) -> io::Result<()> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || replace_now(&path, &text)).await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.replace_text(path, &text),
+        }
+    }
+
+    /// The bytes of a small file; `None` if there is none.
+    pub async fn read_text(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        match self {
+            Disk::Real => {
+                let path = path.to_owned();
+                blocking(move || match std::fs::read(path) {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(error),
+                })
+                .await?
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Sim(disk) => disk.read_text(path),
+        }
+    }
+}
+
+async fn open_direct(options: &glommio::io::OpenOptions, path: &Path) -> io::Result<File> {
+    // The runtime stats the path before it opens it and would panic if it had vanished in between;
+    // nobody else removes files of ours, so that the check here is enough.
+    options.dma_open(path).await.map(|file| File::Real(Rc::new(file))).map_err(into_io)
+}
+
+fn list_now(directory: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        if let Ok(name) = entry?.file_name().into_string() {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn append_now(path: &Path, text: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    sync_parent(path)
+}
+
+fn replace_now(path: &Path, text: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let fresh = path.with_extension("new");
+    let mut file = std::fs::File::create(&fresh)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)?;
+    sync_parent(path)
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => std::fs::File::open(parent)?.sync_all(),
+        _ => Ok(()),
+    }
+}

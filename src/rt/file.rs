@@ -1,0 +1,80 @@
+//! One open file, written and read in whole pages, past the page cache.
+
+use super::buffer::{Bytes, SharedBuffer};
+use crate::base::limits::PAGE;
+use glommio::io::DmaFile;
+use std::io;
+use std::rc::Rc;
+
+/// An open file. Clones share it; the last one closes it.
+#[derive(Clone, Debug)]
+pub enum File {
+    Real(Rc<DmaFile>),
+    #[cfg(any(test, feature = "sim"))]
+    Sim(super::sim::SimFile),
+}
+
+impl File {
+    /// Writes the whole buffer at `position`. A short write is an error: its effect is unknown.
+    pub async fn write(&self, buffer: SharedBuffer, position: u64) -> io::Result<()> {
+        assert!(position.is_multiple_of(PAGE as u64), "written at {position}");
+        let len = buffer.len();
+        let written = match self {
+            File::Real(file) => file.write_rc_at(buffer.0, position).await.map_err(into_io)?,
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(file) => file.write(&buffer, position)?,
+        };
+        if written == len {
+            return Ok(());
+        }
+        Err(io::Error::new(io::ErrorKind::WriteZero, format!("{written} of {len} bytes written")))
+    }
+
+    /// Brings everything that was written to stable storage.
+    pub async fn sync(&self) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.fdatasync().await.map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(file) => file.sync(),
+        }
+    }
+
+    /// Reads `len` bytes at `position`, both multiples of a page; fewer at the end of the file.
+    pub async fn read(&self, position: u64, len: usize) -> io::Result<Bytes> {
+        assert!(position.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE));
+        match self {
+            File::Real(file) => {
+                file.read_at_aligned(position, len).await.map(Bytes::Direct).map_err(into_io)
+            }
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(file) => file.read(position, len).map(Bytes::Heap),
+        }
+    }
+
+    /// The file's length in bytes.
+    pub async fn size(&self) -> io::Result<u64> {
+        match self {
+            File::Real(file) => file.file_size().await.map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(file) => Ok(file.size()),
+        }
+    }
+
+    /// Takes the space for `bytes` from the file system, so that later writes cannot run out of it.
+    pub async fn allocate(&self, bytes: u64) -> io::Result<()> {
+        match self {
+            File::Real(file) => file.pre_allocate(bytes, false).await.map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(file) => file.allocate(bytes),
+        }
+    }
+}
+
+/// The runtime's error as the standard one, its number kept.
+pub(super) fn into_io(error: glommio::GlommioError<()>) -> io::Error {
+    use glommio::GlommioError as E;
+    match error {
+        E::IoError(inner) | E::EnhancedIoError { source: inner, .. } => inner,
+        other => io::Error::other(other.to_string()),
+    }
+}

@@ -1,0 +1,95 @@
+//! What the machine must allow before an executor starts, and what to do when it does not.
+
+use std::fmt;
+use std::io;
+
+/// The runtime refuses to start below this many bytes of lockable memory.
+const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
+
+/// Why this machine cannot run shards, with the mend in its text.
+#[derive(Debug)]
+pub enum Obstacle {
+    Forbidden,
+    NoKernelSupport,
+    Memlock(u64),
+    Executor(String),
+    Other(io::Error),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::Forbidden => write!(
+                f,
+                "io_uring is forbidden here (EPERM): `sysctl kernel.io_uring_disabled` must be 0, and a \
+                 container needs a seccomp profile that allows io_uring_setup, io_uring_enter and \
+                 io_uring_register"
+            ),
+            Obstacle::NoKernelSupport => {
+                write!(f, "this kernel has no io_uring (ENOSYS): Circlet needs Linux 5.8 or later")
+            }
+            Obstacle::Memlock(bytes) => write!(
+                f,
+                "only {bytes} bytes of memory may be locked and {MEMLOCK_BYTES_MIN} are needed: set \
+                 LimitMEMLOCK=infinity in the unit, `ulimit -l unlimited` in the shell, or \
+                 `--ulimit memlock=-1:-1` for a container"
+            ),
+            Obstacle::Executor(text) => write!(f, "a shard's executor did not start: {text}"),
+            Obstacle::Other(error) => write!(f, "io_uring does not start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Obstacle {}
+
+/// Raises the soft limits and tries io_uring once. Call it before any executor starts.
+pub fn check() -> Result<(), Obstacle> {
+    raise_limit(rustix::process::Resource::Nofile);
+    raise_limit(rustix::process::Resource::Memlock);
+    let memlock = rustix::process::getrlimit(rustix::process::Resource::Memlock);
+    if let Some(bytes) = memlock.current.filter(|bytes| *bytes < MEMLOCK_BYTES_MIN) {
+        return Err(Obstacle::Memlock(bytes));
+    }
+    ignore_signals();
+    try_ring()
+}
+
+fn raise_limit(resource: rustix::process::Resource) {
+    let limit = rustix::process::getrlimit(resource);
+    let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // A sandbox may forbid it; what is left is checked afterwards.
+    rustix::process::setrlimit(resource, raised).unwrap_or(());
+}
+
+/// A full file-size limit or a closed pipe must be an error of one operation, not the end of the process.
+fn ignore_signals() {
+    #[expect(unsafe_code, reason = "signal dispositions have no safe interface for ignoring")]
+    // SAFETY: SIG_IGN runs no code of ours, and no other thread exists yet that could depend on it.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
+}
+
+fn try_ring() -> Result<(), Obstacle> {
+    // The kernel's io_uring_params: 120 bytes, all zero asks for defaults.
+    let mut parameters = [0u64; 15];
+    #[expect(unsafe_code, reason = "the runtime panics where io_uring is missing, so ask first")]
+    // SAFETY: the pointer leads to 120 writable bytes, the size that the call fills.
+    let answer = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8, parameters.as_mut_ptr()) };
+    if answer >= 0 {
+        let fd = i32::try_from(answer).expect("a file number fits an int");
+        #[expect(unsafe_code, reason = "the ring of the trial is closed by number")]
+        // SAFETY: the kernel just gave us this file; nothing else knows it.
+        unsafe {
+            libc::close(fd)
+        };
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    Err(match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => Obstacle::Forbidden,
+        Some(libc::ENOSYS) => Obstacle::NoKernelSupport,
+        _ => Obstacle::Other(error),
+    })
+}

@@ -1,0 +1,290 @@
+//! A disk in memory that can lie the way disks do: it loses unsynced sectors and names at a power cut,
+//! and fails, fills up or stops at a chosen operation.
+//!
+//! Every operation counts. A test runs once to learn how many there are, then again for each of them
+//! with a fault planted there. After a power cut, [`SimDisk::power_cut`] gives the disk that the next
+//! start finds: of each sector that was written and not synced, the caller decides whether it survived.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What a disk writes whole or not at all, in bytes.
+pub const SECTOR: usize = 512;
+
+/// What happens at the chosen operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The machine stops: this operation and all later ones have no effect and fail.
+    PowerCut,
+    /// A write or sync fails; of a write an unknown part may have happened.
+    InputOutput,
+    /// A write fails because the disk is full.
+    Full,
+    /// A write happens in part and says so.
+    ShortWrite,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct SimDisk(Rc<RefCell<State>>);
+
+#[derive(Clone, Debug)]
+pub struct SimFile {
+    disk: SimDisk,
+    inode: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: BTreeMap<PathBuf, u64>,
+    durable_names: BTreeMap<PathBuf, u64>,
+    inodes: BTreeMap<u64, Inode>,
+    next_inode: u64,
+    operations: u64,
+    fault: Option<(u64, Fault)>,
+    stopped: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    /// Sectors written since the last sync, oldest first: number and the bytes written.
+    unsynced: Vec<(usize, Vec<u8>)>,
+}
+
+impl SimDisk {
+    /// Plants `fault` at operation number `at`, counted from 1.
+    pub fn plant(&self, at: u64, fault: Fault) {
+        self.0.borrow_mut().fault = Some((at, fault));
+    }
+
+    /// Operations so far.
+    pub fn operations(&self) -> u64 {
+        self.0.borrow().operations
+    }
+
+    /// Whether the planted power cut has happened.
+    pub fn stopped(&self) -> bool {
+        self.0.borrow().stopped
+    }
+
+    /// Sectors that were written and not synced, over all files.
+    pub fn unsynced_sectors(&self) -> usize {
+        self.0.borrow().inodes.values().map(|inode| inode.unsynced.len()).sum()
+    }
+
+    /// The disk that a start after a power cut finds. `survives` is asked for each unsynced sector, in
+    /// the order of writing; `names_survive` says whether unsynced names did.
+    pub fn power_cut(
+        &self,
+        names_survive: bool,
+        mut survives: impl FnMut(usize) -> bool,
+    ) -> SimDisk {
+        let old = self.0.borrow();
+        let mut inodes = BTreeMap::new();
+        let mut turn = 0;
+        for (number, inode) in &old.inodes {
+            let mut bytes = inode.durable.clone();
+            for (sector, written) in &inode.unsynced {
+                if survives(turn) {
+                    place(&mut bytes, sector * SECTOR, written);
+                }
+                turn += 1;
+            }
+            let kept = Inode { seen: bytes.clone(), durable: bytes, unsynced: Vec::new() };
+            inodes.insert(*number, kept);
+        }
+        let names = if names_survive { old.names.clone() } else { old.durable_names.clone() };
+        SimDisk(Rc::new(RefCell::new(State {
+            durable_names: names.clone(),
+            names,
+            inodes,
+            next_inode: old.next_inode,
+            ..State::default()
+        })))
+    }
+
+    /// Changes bytes at rest, as rot does. Returns whether the file is that long.
+    pub fn damage(&self, path: &Path, position: usize, change: impl FnOnce(&mut u8)) -> bool {
+        let mut state = self.0.borrow_mut();
+        let Some(inode) = state.names.get(path).copied() else { return false };
+        let file = state.inodes.get_mut(&inode).expect("a name has an inode");
+        let Some(byte) = file.seen.get_mut(position) else { return false };
+        change(byte);
+        file.durable = file.seen.clone();
+        true
+    }
+
+    pub(super) fn create(&self, path: &Path) -> io::Result<SimFile> {
+        self.step()?;
+        let mut state = self.0.borrow_mut();
+        if state.names.contains_key(path) {
+            return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        }
+        let inode = state.next_inode;
+        state.next_inode += 1;
+        state.inodes.insert(inode, Inode::default());
+        state.names.insert(path.to_owned(), inode);
+        Ok(SimFile { disk: self.clone(), inode })
+    }
+
+    pub(super) fn open(&self, path: &Path) -> io::Result<SimFile> {
+        self.step()?;
+        let state = self.0.borrow();
+        let inode = state.names.get(path).copied().ok_or(io::ErrorKind::NotFound)?;
+        Ok(SimFile { disk: self.clone(), inode })
+    }
+
+    pub(super) fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
+        let state = self.0.borrow();
+        let names = state.names.keys().filter(|path| path.parent() == Some(directory));
+        Ok(names.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
+    }
+
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step()?;
+        let mut state = self.0.borrow_mut();
+        let inode = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        state.names.insert(to.to_owned(), inode);
+        Ok(())
+    }
+
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.step()?;
+        let mut state = self.0.borrow_mut();
+        state.names.remove(path).map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        self.step()?;
+        let mut state = self.0.borrow_mut();
+        let inside = |path: &Path| path.parent() == Some(directory);
+        let fresh: Vec<_> = state
+            .names
+            .iter()
+            .filter(|(path, _)| inside(path))
+            .map(|(path, inode)| (path.clone(), *inode))
+            .collect();
+        state.durable_names.retain(|path, _| !inside(path));
+        state.durable_names.extend(fresh);
+        Ok(())
+    }
+
+    pub(super) fn append_text(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        let mut whole = self.read_text(path)?.unwrap_or_default();
+        whole.extend_from_slice(text);
+        self.replace_text(path, &whole)
+    }
+
+    pub(super) fn replace_text(&self, path: &Path, text: &[u8]) -> io::Result<()> {
+        self.step()?;
+        let mut state = self.0.borrow_mut();
+        let inode = state.next_inode;
+        state.next_inode += 1;
+        let file = Inode { seen: text.to_vec(), durable: text.to_vec(), unsynced: Vec::new() };
+        state.inodes.insert(inode, file);
+        state.names.insert(path.to_owned(), inode);
+        state.durable_names.insert(path.to_owned(), inode);
+        Ok(())
+    }
+
+    pub(super) fn read_text(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
+        let state = self.0.borrow();
+        Ok(state.names.get(path).map(|inode| state.inodes[inode].seen.clone()))
+    }
+
+    /// Counts an operation and says whether it happens.
+    fn step(&self) -> io::Result<()> {
+        match self.count()? {
+            Some(Fault::PowerCut) => Err(self.stop()),
+            Some(_) => Err(io::Error::from_raw_os_error(libc::EIO)),
+            None => Ok(()),
+        }
+    }
+
+    fn count(&self) -> io::Result<Option<Fault>> {
+        let mut state = self.0.borrow_mut();
+        if state.stopped {
+            return Err(io::Error::other("the machine has stopped"));
+        }
+        state.operations += 1;
+        let now = state.operations;
+        Ok(state.fault.filter(|(at, _)| *at == now).map(|(_, fault)| fault))
+    }
+
+    fn stop(&self) -> io::Error {
+        self.0.borrow_mut().stopped = true;
+        io::Error::other("the machine stops here")
+    }
+}
+
+impl SimFile {
+    pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
+        let fault = self.disk.count()?;
+        let reached = match fault {
+            None | Some(Fault::PowerCut) => bytes.len(),
+            Some(Fault::Full) => return Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+            Some(Fault::InputOutput | Fault::ShortWrite) => bytes.len() / 2 / SECTOR * SECTOR,
+        };
+        let position = usize::try_from(position).map_err(io::Error::other)?;
+        {
+            let mut state = self.disk.0.borrow_mut();
+            let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
+            for (turn, sector) in bytes[..reached].chunks(SECTOR).enumerate() {
+                place(&mut inode.seen, position + turn * SECTOR, sector);
+                inode.unsynced.push((position / SECTOR + turn, sector.to_vec()));
+            }
+        }
+        match fault {
+            // The write was under way when the power went: any part of it may be on the disk.
+            Some(Fault::PowerCut) => Err(self.disk.stop()),
+            Some(Fault::InputOutput) => Err(io::Error::from_raw_os_error(libc::EIO)),
+            _ => Ok(reached),
+        }
+    }
+
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.disk.step()?;
+        let mut state = self.disk.0.borrow_mut();
+        let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
+        inode.durable = inode.seen.clone();
+        inode.unsynced.clear();
+        Ok(())
+    }
+
+    pub(super) fn read(&self, position: u64, len: usize) -> io::Result<Vec<u8>> {
+        let state = self.disk.0.borrow();
+        if state.stopped {
+            return Err(io::Error::other("the machine has stopped"));
+        }
+        let seen = &state.inodes[&self.inode].seen;
+        let from = usize::try_from(position).map_err(io::Error::other)?.min(seen.len());
+        Ok(seen[from..seen.len().min(from + len)].to_vec())
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.disk.0.borrow().inodes[&self.inode].seen.len() as u64
+    }
+
+    pub(super) fn allocate(&self, bytes: u64) -> io::Result<()> {
+        self.disk.step()?;
+        let bytes = usize::try_from(bytes).map_err(io::Error::other)?;
+        let mut state = self.disk.0.borrow_mut();
+        let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
+        if inode.seen.len() < bytes {
+            inode.seen.resize(bytes, 0);
+            inode.durable.resize(bytes, 0);
+        }
+        Ok(())
+    }
+}
+
+fn place(bytes: &mut Vec<u8>, position: usize, piece: &[u8]) {
+    if bytes.len() < position + piece.len() {
+        bytes.resize(position + piece.len(), 0);
+    }
+    bytes[position..position + piece.len()].copy_from_slice(piece);
+}
