@@ -1,1 +1,63 @@
-//! To be written.
+//! One log: segments of frames on disk, their recovery, and a cursor for each queue.
+//!
+//! Promises:
+//! - what [`Log::commit`] returned is on stable storage and is found again after a crash at any moment;
+//! - a frame is never rewritten; a torn tail is cut; damage in the middle is set aside, counted, and
+//!   everything after it is still found;
+//! - a cursor on disk is never ahead of what was confirmed.
+//!
+//! It does not know what a line, an address or a circle is: a run is bytes with a tag and a set of
+//! numbered backends.
+//!
+//! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
+//! (append, commit, read, free), `checkpoint`, `registry`.
+
+pub mod checkpoint;
+pub mod format;
+pub mod frame;
+pub mod log;
+pub mod reader;
+pub mod recovery;
+pub mod registry;
+pub mod segment;
+
+pub use checkpoint::CheckpointFile;
+pub use checkpoint::{Checkpoint, QueueMark};
+pub use frame::{Frame, Kind, OpenFrame, Run};
+pub use log::{Committed, Found, Log, Place, Settings, Writer};
+pub use reader::{Item, Opened, open};
+pub use registry::Registry;
+
+use std::fmt;
+use std::io;
+
+/// Why the log did not do what was asked.
+#[derive(Debug)]
+pub enum Error {
+    /// The disk failed; what was being written may be there or not.
+    Disk { during: &'static str, source: io::Error },
+    /// The data directory was written by a version that this one cannot read.
+    Format(String),
+    /// The log has given up after repeated failures; it takes nothing until a new segment works.
+    Failed,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Disk { during, source } => write!(f, "{during} failed: {source}"),
+            Error::Format(text) => f.write_str(text),
+            Error::Failed => f.write_str("the log cannot be written"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Names the step in a disk error.
+pub(crate) fn during(during: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Disk { during, source }
+}
+
+#[cfg(test)]
+mod tests;

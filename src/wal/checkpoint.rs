@@ -1,0 +1,186 @@
+//! The file `cursors`: how far each queue of a log is confirmed, in two slots written in turn.
+//!
+//! ```text
+//! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
+//!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., zeros, CRC-32C
+//! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
+//! ```
+//! A torn slot has a wrong checksum, and then the other one, one second older, counts. Losing both is
+//! safe: everything that is still on disk is sent again.
+
+use super::format::In;
+use super::{Error, during, format};
+use crate::base::ids::{BackendId, LogId};
+use crate::base::time::Stamp;
+use crate::rt::{Buffer, Disk, File};
+use std::path::Path;
+use std::rc::Rc;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
+const SLOT_BYTES: usize = 256 * 1024;
+const NAME: &str = "cursors";
+
+/// How far one queue is confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueMark {
+    pub backend: BackendId,
+    /// Empty for the queue of the backend; the tag of the runs for a parked queue.
+    pub tag: Rc<[u8]>,
+    /// Every frame below this number is confirmed.
+    pub cursor: u64,
+    /// No frame at or above the cursor has a lower stamp; `Stamp::NONE` if none was owed.
+    pub oldest: Stamp,
+    /// The oldest statement that is owed, or `Stamp::NONE`.
+    pub oldest_statement: Stamp,
+}
+
+/// What a log writes down at least every second.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub highest_stamp: Stamp,
+    pub floors: Vec<(BackendId, Stamp)>,
+    pub marks: Vec<QueueMark>,
+}
+
+/// The open file and the turn of its slots.
+#[derive(Debug)]
+pub struct CheckpointFile {
+    file: File,
+    log: LogId,
+    generation: u64,
+}
+
+impl CheckpointFile {
+    /// Opens or creates the file and gives the newest whole checkpoint, if any.
+    pub async fn open(
+        disk: &Disk,
+        directory: &Path,
+        log: LogId,
+    ) -> Result<(CheckpointFile, Option<Checkpoint>), Error> {
+        let path = directory.join(NAME);
+        let file = match disk.open(&path).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return create(disk, directory, log).await.map(|file| (file, None));
+            }
+            Err(error) => return Err(during("opening the cursors")(error)),
+        };
+        let mut newest: Option<(u64, Checkpoint)> = None;
+        for slot in 0..2u64 {
+            let bytes = file
+                .read(slot * SLOT_BYTES as u64, SLOT_BYTES)
+                .await
+                .map_err(during("reading the cursors"))?;
+            if let Some((generation, checkpoint)) = decode(&bytes, log)
+                && newest.as_ref().is_none_or(|(newer, _)| generation > *newer)
+            {
+                newest = Some((generation, checkpoint));
+            }
+        }
+        let generation = newest.as_ref().map_or(0, |(generation, _)| *generation);
+        Ok((CheckpointFile { file, log, generation }, newest.map(|(_, checkpoint)| checkpoint)))
+    }
+
+    /// Writes the checkpoint to the older slot and syncs it.
+    pub async fn write(&mut self, checkpoint: &Checkpoint) -> Result<(), Error> {
+        let generation = self.generation + 1;
+        let body = encode(checkpoint, generation, self.log);
+        let len = (body.len() + 4).next_multiple_of(crate::base::limits::PAGE);
+        if len > SLOT_BYTES {
+            return Err(Error::Format(format!(
+                "{} queues do not fit the cursors' slot",
+                checkpoint.marks.len()
+            )));
+        }
+        let mut buffer = Buffer::new(len);
+        buffer.bytes_mut()[..body.len()].copy_from_slice(&body);
+        format::seal(&mut buffer.bytes_mut()[..body.len() + 4]);
+        let at = (generation % 2) * SLOT_BYTES as u64;
+        self.file.write(buffer.freeze(len), at).await.map_err(during("writing the cursors"))?;
+        self.file.sync().await.map_err(during("syncing the cursors"))?;
+        self.generation = generation;
+        Ok(())
+    }
+}
+
+async fn create(disk: &Disk, directory: &Path, log: LogId) -> Result<CheckpointFile, Error> {
+    // Under another name first: a file that is there always has its whole length, so that progress can
+    // be recorded on a full disk.
+    let fresh = directory.join("cursors.tmp");
+    if disk.list(directory).await.is_ok_and(|names| names.iter().any(|name| name == "cursors.tmp"))
+    {
+        disk.remove(&fresh).await.map_err(during("removing half-made cursors"))?;
+    }
+    let making = during("creating the cursors");
+    let made = async {
+        let file = disk.create(&fresh).await?;
+        file.allocate(2 * SLOT_BYTES as u64).await?;
+        file.write(Buffer::new(2 * SLOT_BYTES).freeze(2 * SLOT_BYTES), 0).await?;
+        file.sync().await?;
+        disk.rename(&fresh, &directory.join(NAME)).await?;
+        disk.sync_directory(directory).await?;
+        Ok(file)
+    };
+    let file = made.await.map_err(making)?;
+    Ok(CheckpointFile { file, log, generation: 0 })
+}
+
+fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
+    let mut out = Vec::with_capacity(4096);
+    out.extend_from_slice(&MAGIC.to_le_bytes());
+    out.extend_from_slice(&generation.to_le_bytes());
+    out.extend_from_slice(&log.0.to_le_bytes());
+    let len_at = out.len();
+    out.extend_from_slice(&0u32.to_le_bytes());
+    out.extend_from_slice(&checkpoint.highest_stamp.0.to_le_bytes());
+    out.extend_from_slice(&count(checkpoint.floors.len()));
+    for (backend, floor) in &checkpoint.floors {
+        out.extend_from_slice(&backend.0.to_le_bytes());
+        out.extend_from_slice(&floor.0.to_le_bytes());
+    }
+    out.extend_from_slice(&count(checkpoint.marks.len()));
+    for mark in &checkpoint.marks {
+        out.extend_from_slice(&mark.backend.0.to_le_bytes());
+        out.extend_from_slice(&mark.cursor.to_le_bytes());
+        out.extend_from_slice(&mark.oldest.0.to_le_bytes());
+        out.extend_from_slice(&mark.oldest_statement.0.to_le_bytes());
+        let tag_len = u16::try_from(mark.tag.len()).expect("a tag is a database's name");
+        out.extend_from_slice(&tag_len.to_le_bytes());
+        out.extend_from_slice(&mark.tag);
+    }
+    let len = count(out.len());
+    out[len_at..len_at + 4].copy_from_slice(&len);
+    out
+}
+
+fn count(len: usize) -> [u8; 4] {
+    u32::try_from(len).expect("bounded by the slot").to_le_bytes()
+}
+
+fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
+    let mut input = In { bytes: slot };
+    if input.u64()? != MAGIC {
+        return None;
+    }
+    let generation = input.u64()?;
+    let log_found = input.u16()?;
+    let len = input.u32()? as usize;
+    format::sealed(slot.get(..len.checked_add(4)?)?)?;
+    if log_found != log.0 {
+        return None;
+    }
+    let mut checkpoint = Checkpoint { highest_stamp: Stamp(input.u64()?), ..Checkpoint::default() };
+    for _ in 0..input.u32()? {
+        checkpoint.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
+    }
+    for _ in 0..input.u32()? {
+        let backend = BackendId(input.u16()?);
+        let cursor = input.u64()?;
+        let oldest = Stamp(input.u64()?);
+        let oldest_statement = Stamp(input.u64()?);
+        let tag_len = input.u16()?;
+        let tag = Rc::from(input.take(usize::from(tag_len))?);
+        checkpoint.marks.push(QueueMark { backend, tag, cursor, oldest, oldest_statement });
+    }
+    Some((generation, checkpoint))
+}

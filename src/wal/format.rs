@@ -1,0 +1,303 @@
+//! The bytes of a segment. All integers are little endian; `docs/wal-format.md` draws the picture.
+//!
+//! ```text
+//! segment  = header page | frame | frame | ... | zeros or stale bytes | footer page
+//! frame    = header 72 B | payload | table | zeros to the next page
+//! table    = for each run: payload_len u32, points u32, targets u8, flags u8, tag_len u16,
+//!            target u16 ..., tag bytes
+//! ```
+//! The table stands behind the payload because its size is known only when the frame is sealed, and the
+//! payload is copied to its final place line by line before that.
+
+use crate::base::checksum::crc32c;
+use crate::base::ids::{BackendId, LogId};
+use crate::base::limits::PAGE;
+use crate::base::time::Stamp;
+
+pub const FRAME_HEADER_BYTES: usize = 72;
+const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"CFRM");
+const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"CIRCSEG1");
+const FOOTER_MAGIC: u64 = u64::from_le_bytes(*b"CIRCFTR1");
+const VERSION: u8 = 1;
+
+/// How many backends fit a page of floors or of footer facts. With more, the page carries none and the
+/// segment is read whole at start, which is slower and just as right.
+const PER_PAGE_MAX: usize = 200;
+
+/// The first 72 bytes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    pub kind: u8,
+    pub flags: u16,
+    pub payload_len: u32,
+    pub table_len: u32,
+    pub epoch: u64,
+    pub number: u64,
+    pub stamp: Stamp,
+    pub unix_ms: u64,
+    pub points: u32,
+    pub runs: u32,
+    /// Every frame up to this number was on stable storage when this one was sealed. A hole below it is
+    /// damage; a hole above it is a commit that was never acknowledged.
+    pub synced: u64,
+    pub body_crc: u32,
+}
+
+/// The first page of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentHeader {
+    pub log: LogId,
+    pub segment: u64,
+    /// Random, new for every life of the file: stale frames of an earlier life do not match it.
+    pub epoch: u64,
+    pub node: [u8; 16],
+    pub first_frame: u64,
+    /// Every frame of this segment has a higher stamp.
+    pub stamp_before: Stamp,
+    pub created_unix_ms: u64,
+    pub bytes: u64,
+    /// The cut of each backend when the segment was created.
+    pub floors: Vec<(BackendId, Stamp)>,
+}
+
+/// What a sealed segment holds for one backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub backend: BackendId,
+    pub last_frame: u64,
+    pub last_stamp: Stamp,
+    pub bytes: u64,
+    pub points: u64,
+}
+
+/// The last page of a sealed segment: only an accelerator of the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    pub epoch: u64,
+    pub last_frame: u64,
+    pub last_stamp: Stamp,
+    pub end: u64,
+    pub statements: u32,
+    pub shares: Vec<Share>,
+}
+
+impl FrameHeader {
+    /// Bytes of the whole frame on disk, a multiple of a page.
+    pub fn frame_bytes(&self) -> usize {
+        (FRAME_HEADER_BYTES + self.payload_len as usize + self.table_len as usize)
+            .next_multiple_of(PAGE)
+    }
+
+    pub fn body_len(&self) -> usize {
+        self.payload_len as usize + self.table_len as usize
+    }
+
+    pub fn encode(&self, page: &mut [u8]) {
+        let mut out = Out { bytes: page, at: 0 };
+        out.u32(FRAME_MAGIC);
+        out.put(&[VERSION, self.kind]);
+        out.put(&self.flags.to_le_bytes());
+        out.u32(self.payload_len);
+        out.u32(self.table_len);
+        out.u64(self.epoch);
+        out.u64(self.number);
+        out.u64(self.stamp.0);
+        out.u64(self.unix_ms);
+        out.u32(self.points);
+        out.u32(self.runs);
+        out.u64(self.synced);
+        out.u32(self.body_crc);
+        assert_eq!(out.at, FRAME_HEADER_BYTES - 4);
+        let crc = crc32c(&page[..FRAME_HEADER_BYTES - 4]);
+        page[FRAME_HEADER_BYTES - 4..FRAME_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    }
+
+    /// `None` if no whole header stands here.
+    pub fn decode(bytes: &[u8]) -> Option<FrameHeader> {
+        let head = bytes.get(..FRAME_HEADER_BYTES)?;
+        let mut input = In { bytes: head };
+        let magic = input.u32()?;
+        let version = input.u8()?;
+        if magic != FRAME_MAGIC || version != VERSION {
+            return None;
+        }
+        let header = FrameHeader {
+            kind: input.u8()?,
+            flags: input.u16()?,
+            payload_len: input.u32()?,
+            table_len: input.u32()?,
+            epoch: input.u64()?,
+            number: input.u64()?,
+            stamp: Stamp(input.u64()?),
+            unix_ms: input.u64()?,
+            points: input.u32()?,
+            runs: input.u32()?,
+            synced: input.u64()?,
+            body_crc: input.u32()?,
+        };
+        (input.u32()? == crc32c(head.get(..FRAME_HEADER_BYTES - 4)?)).then_some(header)
+    }
+}
+
+impl SegmentHeader {
+    /// One page.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut page = vec![0; PAGE];
+        let mut out = Out { bytes: &mut page, at: 0 };
+        out.u64(SEGMENT_MAGIC);
+        out.put(&self.log.0.to_le_bytes());
+        out.u64(self.segment);
+        out.u64(self.epoch);
+        out.put(&self.node);
+        out.u64(self.first_frame);
+        out.u64(self.stamp_before.0);
+        out.u64(self.created_unix_ms);
+        out.u64(self.bytes);
+        let floors = if self.floors.len() > PER_PAGE_MAX { &[] } else { &self.floors[..] };
+        out.u32(u32::try_from(floors.len()).expect("bounded above"));
+        for (backend, floor) in floors {
+            out.put(&backend.0.to_le_bytes());
+            out.u64(floor.0);
+        }
+        seal(&mut page);
+        page
+    }
+
+    pub fn decode(page: &[u8]) -> Option<SegmentHeader> {
+        let mut input = In { bytes: sealed(page)? };
+        if input.u64()? != SEGMENT_MAGIC {
+            return None;
+        }
+        let mut header = SegmentHeader {
+            log: LogId(input.u16()?),
+            segment: input.u64()?,
+            epoch: input.u64()?,
+            node: input.take(16)?.try_into().ok()?,
+            first_frame: input.u64()?,
+            stamp_before: Stamp(input.u64()?),
+            created_unix_ms: input.u64()?,
+            bytes: input.u64()?,
+            floors: Vec::new(),
+        };
+        for _ in 0..input.u32()? {
+            header.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
+        }
+        Some(header)
+    }
+}
+
+impl Footer {
+    /// One page; `None` if there are too many backends for one.
+    pub fn encode(&self) -> Option<Vec<u8>> {
+        // A share takes 34 bytes; more than about 115 of them do not fit a page.
+        if self.shares.len() > (PAGE - 64) / 34 {
+            return None;
+        }
+        let mut page = vec![0; PAGE];
+        let mut out = Out { bytes: &mut page, at: 0 };
+        out.u64(FOOTER_MAGIC);
+        out.u64(self.epoch);
+        out.u64(self.last_frame);
+        out.u64(self.last_stamp.0);
+        out.u64(self.end);
+        out.u32(self.statements);
+        out.u32(u32::try_from(self.shares.len()).expect("bounded above"));
+        for share in &self.shares {
+            out.put(&share.backend.0.to_le_bytes());
+            out.u64(share.last_frame);
+            out.u64(share.last_stamp.0);
+            out.u64(share.bytes);
+            out.u64(share.points);
+        }
+        seal(&mut page);
+        Some(page)
+    }
+
+    pub fn decode(page: &[u8]) -> Option<Footer> {
+        let mut input = In { bytes: sealed(page)? };
+        if input.u64()? != FOOTER_MAGIC {
+            return None;
+        }
+        let mut footer = Footer {
+            epoch: input.u64()?,
+            last_frame: input.u64()?,
+            last_stamp: Stamp(input.u64()?),
+            end: input.u64()?,
+            statements: input.u32()?,
+            shares: Vec::new(),
+        };
+        for _ in 0..input.u32()? {
+            footer.shares.push(Share {
+                backend: BackendId(input.u16()?),
+                last_frame: input.u64()?,
+                last_stamp: Stamp(input.u64()?),
+                bytes: input.u64()?,
+                points: input.u64()?,
+            });
+        }
+        Some(footer)
+    }
+}
+
+/// Puts the checksum of a page into its last four bytes.
+pub fn seal(page: &mut [u8]) {
+    let at = page.len() - 4;
+    let crc = crc32c(&page[..at]);
+    page[at..].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// The bytes of a page without its checksum, if that is right.
+pub fn sealed(page: &[u8]) -> Option<&[u8]> {
+    let (bytes, crc) = page.split_at_checked(page.len().checked_sub(4)?)?;
+    (crc32c(bytes).to_le_bytes() == crc).then_some(bytes)
+}
+
+/// Fills a fixed space from its start.
+pub struct Out<'a> {
+    pub bytes: &'a mut [u8],
+    pub at: usize,
+}
+
+impl Out<'_> {
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    pub fn u32(&mut self, value: u32) {
+        self.put(&value.to_le_bytes());
+    }
+
+    pub fn u64(&mut self, value: u64) {
+        self.put(&value.to_le_bytes());
+    }
+}
+
+/// Reads from the front of foreign bytes; `None` when they end.
+pub struct In<'a> {
+    pub bytes: &'a [u8],
+}
+
+impl<'a> In<'a> {
+    pub fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    pub fn u8(&mut self) -> Option<u8> {
+        self.take(1)?.first().copied()
+    }
+
+    pub fn u16(&mut self) -> Option<u16> {
+        Some(u16::from_le_bytes(self.take(2)?.try_into().ok()?))
+    }
+
+    pub fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    pub fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+}

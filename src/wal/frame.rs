@@ -1,0 +1,300 @@
+//! A frame: the atomic unit of the log. Open while requests are copied into it, then sealed for ever.
+
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, In};
+use crate::base::checksum::crc32c;
+use crate::base::ids::BackendId;
+use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
+use crate::base::time::Stamp;
+use crate::rt::{Buffer, Bytes, SharedBuffer};
+use smallvec::SmallVec;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// What a frame carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Lines, in runs.
+    Lines,
+    /// One statement, alone.
+    Statement,
+}
+
+impl Kind {
+    fn code(self) -> u8 {
+        match self {
+            Kind::Lines => 1,
+            Kind::Statement => 2,
+        }
+    }
+
+    fn of(code: u8) -> Option<Kind> {
+        match code {
+            1 => Some(Kind::Lines),
+            2 => Some(Kind::Statement),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes that go to the same backends. Ranges count from the start of the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    pub payload: Range<usize>,
+    pub points: u32,
+    pub targets: SmallVec<[BackendId; 4]>,
+    /// What the owner of the log wrote to know the run again: opaque here.
+    pub tag: Rc<[u8]>,
+}
+
+/// Bytes of a run's table entry beside its targets and tag.
+const ENTRY_BYTES: usize = 12;
+
+/// A frame that is being filled.
+#[derive(Debug)]
+pub struct OpenFrame {
+    buffer: Buffer,
+    filled: usize,
+    table_len: usize,
+    runs: Vec<Run>,
+    kind: Kind,
+    points: u32,
+}
+
+/// A sealed frame, in memory. Clones share the bytes.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub header: FrameHeader,
+    pub kind: Kind,
+    pub runs: Vec<Run>,
+    source: Source,
+}
+
+#[derive(Clone)]
+enum Source {
+    Hot(SharedBuffer),
+    Cold(Rc<Bytes>, usize),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Hot(_) => "hot",
+            Source::Cold(..) => "cold",
+        })
+    }
+}
+
+impl OpenFrame {
+    /// An empty frame with room for a payload of about `payload_bytes`, within the limits of a frame.
+    pub fn new(kind: Kind, payload_bytes: usize) -> OpenFrame {
+        let bytes = (payload_bytes + 2 * PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
+        OpenFrame {
+            buffer: Buffer::new(bytes),
+            filled: FRAME_HEADER_BYTES,
+            table_len: 0,
+            runs: Vec::new(),
+            kind,
+            points: 0,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Bytes that a further run of this tag and number of targets may still have.
+    pub fn room(&self, tag: &[u8], targets: &[BackendId]) -> usize {
+        let entry = ENTRY_BYTES + 2 * targets.len() + tag.len();
+        self.buffer.capacity().saturating_sub(self.filled + self.table_len + entry)
+    }
+
+    /// The place for the bytes of a run. A run with the tag and targets of the last one goes on with it.
+    ///
+    /// Panics if there is no room: ask [`OpenFrame::room`] first.
+    pub fn push(
+        &mut self,
+        tag: &Rc<[u8]>,
+        targets: &[BackendId],
+        points: u32,
+        len: usize,
+    ) -> &mut [u8] {
+        assert!(len <= self.room(tag, targets), "a run of {len} bytes does not fit");
+        assert!(!targets.is_empty() && targets.len() <= usize::from(u8::MAX));
+        let from = self.filled;
+        self.filled += len;
+        self.points += points;
+        match self.runs.last_mut() {
+            Some(last) if last.targets.as_slice() == targets && last.tag == *tag => {
+                last.payload.end += len;
+                last.points += points;
+            }
+            _ => {
+                self.table_len += ENTRY_BYTES + 2 * targets.len() + tag.len();
+                self.runs.push(Run {
+                    payload: from..self.filled,
+                    points,
+                    targets: targets.into(),
+                    tag: tag.clone(),
+                });
+            }
+        }
+        &mut self.buffer.bytes_mut()[from..from + len]
+    }
+
+    /// Ends the filling.
+    pub fn seal(mut self, place: Sealing) -> Frame {
+        assert!(!self.is_empty(), "an empty frame is never sealed");
+        let table = encode_table(&self.runs);
+        assert_eq!(table.len(), self.table_len);
+        let payload_len = self.filled - FRAME_HEADER_BYTES;
+        let bytes = self.buffer.bytes_mut();
+        bytes[self.filled..self.filled + table.len()].copy_from_slice(&table);
+        let header = FrameHeader {
+            kind: self.kind.code(),
+            flags: 0,
+            payload_len: u32::try_from(payload_len).expect("a frame is far below 4 GiB"),
+            table_len: u32::try_from(table.len()).expect("a frame is far below 4 GiB"),
+            epoch: place.epoch,
+            number: place.number,
+            stamp: place.stamp,
+            unix_ms: place.unix_ms,
+            points: self.points,
+            runs: u32::try_from(self.runs.len()).expect("a frame is far below 4 Gi runs"),
+            synced: place.synced,
+            body_crc: crc32c(&bytes[FRAME_HEADER_BYTES..self.filled + table.len()]),
+        };
+        header.encode(bytes);
+        let source = Source::Hot(self.buffer.freeze(header.frame_bytes()));
+        Frame { header, kind: self.kind, runs: self.runs, source }
+    }
+}
+
+/// What a frame learns when it is sealed.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealing {
+    pub epoch: u64,
+    pub number: u64,
+    pub stamp: Stamp,
+    pub unix_ms: u64,
+    pub synced: u64,
+}
+
+impl Frame {
+    /// The frame that stands at `at` in bytes from a disk, if it is whole.
+    pub fn decode(bytes: &Rc<Bytes>, at: usize) -> Option<Frame> {
+        let here = bytes.get(at..)?;
+        let header = FrameHeader::decode(here)?;
+        let body = here.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + header.body_len())?;
+        if crc32c(body) != header.body_crc {
+            return None;
+        }
+        let runs = decode_table(&header, body)?;
+        let kind = Kind::of(header.kind)?;
+        Some(Frame { header, kind, runs, source: Source::Cold(bytes.clone(), at) })
+    }
+
+    pub fn number(&self) -> u64 {
+        self.header.number
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.header.stamp
+    }
+
+    /// The whole frame as it is on disk (a frame from a disk: at least that).
+    pub fn bytes(&self) -> &[u8] {
+        match &self.source {
+            Source::Hot(buffer) => buffer,
+            Source::Cold(bytes, at) => {
+                bytes.get(*at..*at + self.header.frame_bytes()).unwrap_or(&[])
+            }
+        }
+    }
+
+    pub fn payload(&self, run: &Run) -> &[u8] {
+        self.bytes().get(run.payload.clone()).unwrap_or(&[])
+    }
+
+    /// The buffer to write, for a frame that was sealed in this process.
+    pub fn buffer(&self) -> SharedBuffer {
+        match &self.source {
+            Source::Hot(buffer) => buffer.clone(),
+            Source::Cold(..) => panic!("a frame from a disk is not written again"),
+        }
+    }
+
+    /// The same frame for another segment.
+    pub fn moved_to(&self, epoch: u64) -> Frame {
+        let old = self.bytes();
+        let mut buffer = Buffer::new(old.len());
+        buffer.bytes_mut()[..old.len()].copy_from_slice(old);
+        let header = FrameHeader { epoch, ..self.header };
+        header.encode(buffer.bytes_mut());
+        let source = Source::Hot(buffer.freeze(header.frame_bytes()));
+        Frame { header, kind: self.kind, runs: self.runs.clone(), source }
+    }
+
+    /// Whether anything in it is for `backend`.
+    pub fn names(&self, backend: BackendId) -> bool {
+        self.runs.iter().any(|run| run.targets.contains(&backend))
+    }
+
+    /// Memory that the frame pins.
+    pub fn memory_bytes(&self) -> usize {
+        self.header.frame_bytes()
+    }
+}
+
+fn encode_table(runs: &[Run]) -> Vec<u8> {
+    let mut table = Vec::with_capacity(runs.len() * 32);
+    for run in runs {
+        let len = u32::try_from(run.payload.len()).expect("a frame is far below 4 GiB");
+        let targets = u8::try_from(run.targets.len()).expect("asserted when pushed");
+        let tag_len = u16::try_from(run.tag.len()).expect("a tag is a database's name");
+        table.extend_from_slice(&len.to_le_bytes());
+        table.extend_from_slice(&run.points.to_le_bytes());
+        table.extend_from_slice(&[targets, 0]);
+        table.extend_from_slice(&tag_len.to_le_bytes());
+        for target in &run.targets {
+            table.extend_from_slice(&target.0.to_le_bytes());
+        }
+        table.extend_from_slice(&run.tag);
+    }
+    table
+}
+
+fn decode_table(header: &FrameHeader, body: &[u8]) -> Option<Vec<Run>> {
+    let mut input = In { bytes: body.get(header.payload_len as usize..)? };
+    let mut at = FRAME_HEADER_BYTES;
+    let end = FRAME_HEADER_BYTES + header.payload_len as usize;
+    let mut runs: Vec<Run> = Vec::new();
+    for _ in 0..header.runs {
+        let len = input.u32()? as usize;
+        let points = input.u32()?;
+        let count = input.u8()?;
+        input.u8()?;
+        let tag_len = input.u16()?;
+        let mut targets = SmallVec::new();
+        for _ in 0..count {
+            targets.push(BackendId(input.u16()?));
+        }
+        let tag = input.take(usize::from(tag_len))?;
+        // Runs of one database repeat its tag: share it.
+        let tag = match runs.last() {
+            Some(last) if *last.tag == *tag => last.tag.clone(),
+            _ => Rc::from(tag),
+        };
+        let payload = at..at.checked_add(len).filter(|next| *next <= end)?;
+        at = payload.end;
+        runs.push(Run { payload, points, targets, tag });
+    }
+    (at == end && input.bytes.is_empty()).then_some(runs)
+}

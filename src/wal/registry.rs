@@ -1,0 +1,177 @@
+//! The data directory itself: its format, its lock, and the numbers of the backends.
+//!
+//! ```text
+//! <data>/wal/FORMAT         format=1 node=<32 hex digits>
+//! <data>/wal/LOCK           held while a process uses the directory
+//! <data>/wal/backends.reg   <number> TAB <name>, a line each; a number is never given twice
+//! <data>/wal/log-000/       one log: segments, `cursors`, `next.tmp`, `free-*.wal`
+//! <data>/wal/quarantine/    copies of unreadable regions
+//! ```
+//! Used once at start, on a plain thread, before any shard.
+
+use crate::base::ids::{BackendId, LogId};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+const FORMAT: u32 = 1;
+
+/// An opened data directory. The lock is held until it is dropped.
+#[derive(Debug)]
+pub struct Registry {
+    directory: PathBuf,
+    pub node: [u8; 16],
+    names: Vec<String>,
+    _lock: fs::File,
+}
+
+impl Registry {
+    /// Opens or creates `<data>/wal`. `fresh_node` is used when there is none yet.
+    pub fn open(data: &Path, fresh_node: [u8; 16]) -> Result<Registry, String> {
+        let directory = data.join("wal");
+        fs::create_dir_all(&directory).map_err(|error| cannot("create", &directory, &error))?;
+        let lock = lock(&directory)?;
+        let node = read_format(&directory, fresh_node)?;
+        let names = read_names(&directory)?;
+        Ok(Registry { directory, node, names, _lock: lock })
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn log_directory(&self, log: LogId) -> PathBuf {
+        self.directory.join(format!("log-{:03}", log.0))
+    }
+
+    /// The number of each name, old or new. New ones are on stable storage when this returns.
+    pub fn numbers(&mut self, names: &[String]) -> Result<Vec<BackendId>, String> {
+        let before = self.names.len();
+        for name in names {
+            if !self.names.contains(name) {
+                self.names.push(name.clone());
+            }
+        }
+        if self.names.len() > before {
+            self.write_names().map_err(|error| cannot("write", &self.directory, &error))?;
+        }
+        let number = |name| {
+            let at = self.names.iter().position(|known| known == name).expect("just added");
+            BackendId(u16::try_from(at).expect("a node knows far fewer than 65,536 backends"))
+        };
+        Ok(names.iter().map(number).collect())
+    }
+
+    /// Every name that ever had a number, in the order of the numbers.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The logs that are on disk.
+    pub fn logs(&self) -> Result<Vec<LogId>, String> {
+        let entries = fs::read_dir(&self.directory)
+            .map_err(|error| cannot("list", &self.directory, &error))?;
+        let mut logs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|error| cannot("list", &self.directory, &error))?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix("log-")?.parse().ok());
+            logs.extend(number.map(LogId));
+        }
+        logs.sort_unstable();
+        Ok(logs)
+    }
+
+    fn write_names(&self) -> io::Result<()> {
+        let mut text = String::new();
+        for (number, name) in self.names.iter().enumerate() {
+            writeln!(text, "{number}\t{name}").expect("writing to a string");
+        }
+        replace(&self.directory, "backends.reg", &text)
+    }
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
+    format!("cannot {what} {}: {error}", path.display())
+}
+
+/// A process that was killed may keep the lock for a moment, while the kernel ends its I/O.
+fn lock(directory: &Path) -> Result<fs::File, String> {
+    let path = directory.join("LOCK");
+    let file = fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| cannot("open", &path, &error))?;
+    for _ in 0..100 {
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => pause(),
+            Err(error) => return Err(cannot("lock", &path, &error.into())),
+        }
+    }
+    Err(format!("{} is in use by another process", directory.display()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "before any shard runs, on the starting thread")]
+fn pause() {
+    std::thread::sleep(std::time::Duration::from_millis(50));
+}
+
+fn read_format(directory: &Path, fresh_node: [u8; 16]) -> Result<[u8; 16], String> {
+    let path = directory.join("FORMAT");
+    match fs::read_to_string(&path) {
+        Ok(text) => parse_format(&text).ok_or_else(|| {
+            format!("{} is of a format that this version does not know: {text:?}", path.display())
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut hex = String::new();
+            for byte in fresh_node {
+                write!(hex, "{byte:02x}").expect("writing to a string");
+            }
+            replace(directory, "FORMAT", &format!("format={FORMAT} node={hex}\n"))
+                .map_err(|error| cannot("write", &path, &error))?;
+            Ok(fresh_node)
+        }
+        Err(error) => Err(cannot("read", &path, &error)),
+    }
+}
+
+fn parse_format(text: &str) -> Option<[u8; 16]> {
+    let (format, node) = text.trim_end().strip_prefix("format=")?.split_once(" node=")?;
+    if format.parse::<u32>().ok()? != FORMAT || node.len() != 32 || !node.is_ascii() {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(node.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn read_names(directory: &Path) -> Result<Vec<String>, String> {
+    let path = directory.join("backends.reg");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot("read", &path, &error)),
+    };
+    let mut names = Vec::new();
+    for line in text.lines() {
+        let known = line.split_once('\t').filter(|(at, _)| at.parse() == Ok(names.len()));
+        let (_, name) = known.ok_or_else(|| format!("{}: bad line {line:?}", path.display()))?;
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+    let fresh = directory.join(format!("{name}.new"));
+    let mut file = fs::File::create(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, directory.join(name))?;
+    fs::File::open(directory)?.sync_all()
+}

@@ -1,0 +1,164 @@
+//! One file of frames: its name, what is known of it, where its frames stand.
+
+use super::format::{Footer, SegmentHeader, Share};
+use super::frame::{Frame, Kind};
+use crate::base::ids::BackendId;
+use crate::base::limits::PAGE;
+use crate::base::time::Stamp;
+use crate::rt::File;
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+/// A file that is being made into a segment.
+pub const NEXT: &str = "next.tmp";
+
+/// A segment. Lives on: the shard that owns the log.
+#[derive(Debug)]
+pub struct Segment {
+    pub header: SegmentHeader,
+    pub file: File,
+    pub path: PathBuf,
+    /// One behind the last frame. Moves while the segment is the active one.
+    pub end_frame: Cell<u64>,
+    pub end_offset: Cell<u64>,
+    pub last_stamp: Cell<Stamp>,
+    pub statements: Cell<u32>,
+    pub shares: RefCell<Vec<Share>>,
+    /// Number and offset of each frame, in order; `None` until somebody reads an old segment.
+    pub index: RefCell<Option<Vec<Entry>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub number: u64,
+    pub stamp: Stamp,
+    pub offset: u32,
+    pub bytes: u32,
+}
+
+impl Segment {
+    pub fn new(header: SegmentHeader, file: File, path: PathBuf) -> Segment {
+        Segment {
+            end_frame: Cell::new(header.first_frame),
+            end_offset: Cell::new(PAGE as u64),
+            last_stamp: Cell::new(header.stamp_before),
+            statements: Cell::new(0),
+            shares: RefCell::default(),
+            index: RefCell::default(),
+            header,
+            file,
+            path,
+        }
+    }
+
+    pub fn number(&self) -> u64 {
+        self.header.segment
+    }
+
+    /// Frames may stand below this offset; the last page is the footer's.
+    pub fn area_end(&self) -> u64 {
+        self.header.bytes - PAGE as u64
+    }
+
+    pub fn holds(&self, number: u64) -> bool {
+        (self.header.first_frame..self.end_frame.get()).contains(&number)
+    }
+
+    /// Notes a frame that now stands at `offset`.
+    pub fn note(&self, frame: &Frame, offset: u64) {
+        assert!(frame.number() >= self.end_frame.get() && frame.stamp() > self.last_stamp.get());
+        self.end_frame.set(frame.number() + 1);
+        self.end_offset.set(offset + frame.header.frame_bytes() as u64);
+        self.last_stamp.set(frame.stamp());
+        if frame.kind == Kind::Statement {
+            self.statements.set(self.statements.get() + 1);
+        }
+        note_shares(&mut self.shares.borrow_mut(), frame);
+        if let Some(index) = self.index.borrow_mut().as_mut() {
+            index.push(Entry {
+                number: frame.number(),
+                stamp: frame.stamp(),
+                offset: u32::try_from(offset).expect("a segment is far below 4 GiB"),
+                bytes: u32::try_from(frame.header.frame_bytes()).expect("far below 4 GiB"),
+            });
+        }
+    }
+
+    /// Forgets the frames from `end` on: they were not synced, and stand in a later segment.
+    pub fn cut(&self, end: u64) {
+        let mut index = self.index.borrow_mut();
+        let index = index.as_mut().expect("a segment that was written has its index");
+        index.retain(|entry| entry.number < end);
+        self.end_frame.set(self.end_frame.get().min(end.max(self.header.first_frame)));
+        self.last_stamp.set(index.last().map_or(self.header.stamp_before, |entry| entry.stamp));
+    }
+
+    pub fn footer(&self) -> Footer {
+        Footer {
+            epoch: self.header.epoch,
+            last_frame: self.end_frame.get() - 1,
+            last_stamp: self.last_stamp.get(),
+            end: self.end_offset.get(),
+            statements: self.statements.get(),
+            shares: self.shares.borrow().clone(),
+        }
+    }
+
+    /// Takes over what a footer says.
+    pub fn adopt(&self, footer: Footer) {
+        self.end_frame.set(footer.last_frame + 1);
+        self.end_offset.set(footer.end);
+        self.last_stamp.set(footer.last_stamp);
+        self.statements.set(footer.statements);
+        *self.shares.borrow_mut() = footer.shares;
+    }
+
+    pub fn share(&self, backend: BackendId) -> Option<Share> {
+        self.shares.borrow().iter().find(|share| share.backend == backend).copied()
+    }
+}
+
+fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
+    for run in &frame.runs {
+        for backend in &run.targets {
+            let at = shares.iter().position(|share| share.backend == *backend);
+            let at = at.unwrap_or_else(|| {
+                shares.push(Share {
+                    backend: *backend,
+                    last_frame: 0,
+                    last_stamp: Stamp(0),
+                    bytes: 0,
+                    points: 0,
+                });
+                shares.len() - 1
+            });
+            let share = &mut shares[at];
+            share.last_frame = frame.number();
+            share.last_stamp = frame.stamp();
+            share.bytes += run.payload.len() as u64;
+            share.points += u64::from(run.points);
+        }
+    }
+}
+
+pub fn file_name(segment: u64) -> String {
+    format!("{segment:016x}.wal")
+}
+
+pub fn free_name(segment: u64) -> String {
+    format!("free-{segment:016x}.wal")
+}
+
+/// The segment's number in a file name such as `0000000000000001.wal`.
+pub fn parse_name(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".wal").filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+pub fn is_free(name: &str) -> bool {
+    name.strip_prefix("free-").and_then(parse_name).is_some()
+}
+
+pub fn path(directory: &Path, segment: u64) -> PathBuf {
+    directory.join(file_name(segment))
+}
