@@ -42,3 +42,31 @@ impl CrcRing {
         self.nodes[if after == self.nodes.len() { 0 } else { after }]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_points_the_later_node_keeps_one() {
+        // "1" + "10" is "11" + "0": 16 nodes named by their index share 150 of their 4,096 points.
+        let nodes: Vec<Box<str>> = (0..16).map(|index| index.to_string().into()).collect();
+        let ring = CrcRing::new(&nodes);
+        assert_eq!(ring.hashes.len(), 4096 - 150);
+        let shared = ring.hashes.binary_search(&crc32_ieee(b"110")).unwrap();
+        assert_eq!(ring.nodes[shared], 10);
+    }
+
+    #[test]
+    fn a_key_behind_the_last_point_wraps_to_the_first() {
+        let ring = CrcRing { hashes: vec![10, 0x3FFF_FFFF], nodes: vec![7, 8] };
+        assert!(crc32_ieee(b"123456789") > 0x3FFF_FFFF);
+        assert_eq!(ring.owner(b"123456789"), 7);
+    }
+
+    #[test]
+    fn a_key_on_a_point_belongs_to_the_next_one() {
+        let ring = CrcRing { hashes: vec![0xCBF4_3926, 0xFFFF_FFFF], nodes: vec![7, 8] };
+        assert_eq!(ring.owner(b"123456789"), 8);
+    }
+}
