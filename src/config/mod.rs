@@ -1,1 +1,20 @@
-//! To be written.
+//! The configuration: a file, then raw values, then the checked [`Config`].
+//!
+//! Promises: an unknown key is refused; *all* problems are reported at once, each with its path, its
+//! place, what is wrong and a mend; a checked value needs no further check; secrets never show in
+//! `Debug`; no text, however broken, makes it panic.
+//!
+//! Does not know: what the values are used for; whether a backend answers.
+//!
+//! Read in this order: `checked` (what comes out), `environment` (what goes in besides the file),
+//! `tree` (the document with places, variables filled in), `section` (typed reading of one table),
+//! `raw` (the file's sections), `check` (from raw to checked), `problem` (how it is told).
+
+pub mod checked;
+pub mod environment;
+
+pub use checked::{
+    Ack, Auth, Backend, Config, Consistency, Credentials, Kind, LogConfig, LogSync, ProbeConfig,
+    QueryConfig, Secret, ServerConfig, WriteConfig,
+};
+pub use environment::Environment;

@@ -1,0 +1,219 @@
+//! The checked configuration: plain values that hold together.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ring::{Naming, Plan};
+
+/// Everything that a gateway is told. Read once, at the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub data_dir: PathBuf,
+    /// How many cores work; at least 1.
+    pub shards: u16,
+    pub auth: Auth,
+    /// Circles and rings. Their flat list of backends has the order of `backends`.
+    pub plan: Plan,
+    pub naming: Naming,
+    /// All backends, circle after circle, in the order of the file.
+    pub backends: Vec<Backend>,
+    pub server: ServerConfig,
+    pub write: WriteConfig,
+    pub log: LogConfig,
+    pub query: QueryConfig,
+    pub probe: ProbeConfig,
+    /// Answers tell which shard and which backends served them.
+    pub debug_headers: bool,
+}
+
+/// Who may use the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Everybody; the gateway then listens on loopback only.
+    Open,
+    /// Whoever shows one of these; never empty.
+    Tokens(Vec<Secret>),
+}
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Unique over all circles, and fit for the name of a file.
+    pub name: String,
+    /// Place in the list of circles.
+    pub circle: u16,
+    /// As it was written.
+    pub url: String,
+    /// Host name, or address; an IPv6 address without its brackets.
+    pub host: String,
+    pub port: u16,
+    /// What stands before `/write`: empty, or `/` and a path without a `/` at its end.
+    pub path_prefix: String,
+    pub kind: Kind,
+    pub credentials: Credentials,
+    /// Is never asked.
+    pub write_only: bool,
+}
+
+/// Which protocol a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Influxdb1,
+    Influxdb2,
+    Influxdb3,
+    /// Takes `/write` of 1.x and nothing else.
+    LineProtocol,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    None,
+    Token(Secret),
+    Password { username: String, password: Secret },
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Of a request, as it is sent.
+    pub body_bytes_max: usize,
+    /// Of a request, after decompression.
+    pub inflated_body_bytes_max: usize,
+    pub header_timeout: Duration,
+    pub idle_timeout: Duration,
+    /// Between two pieces of a body.
+    pub body_timeout: Duration,
+    /// Over all shards.
+    pub connections_max: usize,
+    pub shutdown_timeout: Duration,
+    /// For the bodies of requests, over all shards.
+    pub memory_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteConfig {
+    pub ack: Ack,
+    pub ack_wait: Duration,
+    pub consistency: Consistency,
+    /// Between two syncs with [`Ack::Interval`].
+    pub sync_interval: Duration,
+    /// `/api/v2/write` keeps the good lines of a body with bad ones.
+    pub accept_partial: bool,
+    pub retry_min: Duration,
+    pub retry_max: Duration,
+}
+
+/// When a write is answered with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// Durable here, and confirmed by every circle whose backend is current.
+    Delivered,
+    /// Durable here.
+    Durable,
+    /// Written here, and durable within `sync_interval`.
+    Interval,
+}
+
+/// What becomes of the parameter `consistency` of `/write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consistency {
+    /// It is checked and has no effect.
+    Ignore,
+    /// That many circles must confirm within `ack_wait`.
+    Honour,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Absent: by the free space.
+    pub segment_bytes: Option<u64>,
+    /// Over all shards.
+    pub hot_window_bytes: usize,
+    pub sync: LogSync,
+}
+
+/// How the log makes its writes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogSync {
+    Fdatasync,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryConfig {
+    pub timeout: Duration,
+    /// A backend that owes more than this is not asked while another is complete.
+    pub stale_after: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeConfig {
+    pub interval: Duration,
+    pub catalogue_interval: Duration,
+    pub timeout: Duration,
+}
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(text.into())
+    }
+
+    /// The text itself: for the wire, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+impl Backend {
+    /// `host:port`, as a `Host` header and a resolver want it.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+macro_rules! words {
+    ($name:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+        impl $name {
+            pub const WORDS: &'static [(&'static str, $name)] =
+                &[$(($word, $name::$variant)),+];
+
+            /// As the configuration says it.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+words!(Kind {
+    Influxdb1 = "influxdb1",
+    Influxdb2 = "influxdb2",
+    Influxdb3 = "influxdb3",
+    LineProtocol = "line-protocol",
+});
+words!(Ack { Delivered = "delivered", Durable = "durable", Interval = "interval" });
+words!(Consistency { Ignore = "ignore", Honour = "honour" });
+words!(LogSync { Fdatasync = "fdatasync" });

@@ -1,0 +1,283 @@
+//! The language: nom parsers that borrow from the body and carry no error values.
+//!
+//! Shape of a line; `blank` is 0x20 and nothing else, `gap` is a run of blank, TAB and NUL:
+//! ```text
+//! line   = key blank gap* fields [blank gap* [time blank*]] end
+//! key    = name {"," name "=" name}               a backslash hides the next byte, pairs do not count
+//! fields = key "=" value {"," key "=" value}      escapes are pairs: a backslash and any byte
+//! value  = string | number | boolean
+//! end    = LF | CR LF | end of the body
+//! ```
+//! Every token ends at a byte of a class, looked up in one table; the first byte of a value decides what it
+//! must be. Nothing is tried twice.
+
+use nom::bytes::complete::{tag, take_till, take_while, take_while1};
+use nom::combinator::{opt, recognize};
+use nom::{Err, IResult, Parser};
+use smallvec::SmallVec;
+
+use super::number;
+use super::{Line, Rules};
+use crate::base::limits::KEY_BYTES_MAX;
+use crate::base::time::UnixNanos;
+
+pub(super) type Parsed<'a, T> = IResult<&'a [u8], T, ()>;
+
+/// Bytes that the storage engine puts between a series key and a field key.
+pub(super) const SEPARATOR_BYTES: usize = 4;
+
+/// The word that neither a tag key nor all field keys of a line may be.
+pub(super) const TIME: &[u8] = b"time";
+
+/// The classes of a byte, as bits of `CLASSES`.
+#[derive(Clone, Copy)]
+pub(super) struct Class(u8);
+
+impl Class {
+    /// Ends a measurement.
+    pub(super) const MEASUREMENT: Class = Class(1 | 32);
+    /// Ends a tag key or a tag value.
+    pub(super) const TAG: Class = Class(2 | 32);
+    /// Ends a number or a boolean.
+    const PLAIN: Class = Class(4 | 32);
+    /// Matters inside a string.
+    const STRING: Class = Class(8);
+    /// Skipped before a line, before its fields and before its timestamp.
+    const GAP: Class = Class(16);
+    /// LF. Without it the token goes on over a line end, as the servers' tokens do.
+    const LINE_FEED: u8 = 32;
+
+    pub(super) const fn over_line_feeds(self) -> Class {
+        Class(self.0 & !Self::LINE_FEED)
+    }
+
+    #[inline]
+    fn has(self, byte: u8) -> bool {
+        CLASSES[usize::from(byte)] & self.0 != 0
+    }
+}
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0_u8; 256];
+    classes[b',' as usize] = 1 | 2 | 4;
+    classes[b' ' as usize] = 1 | 2 | 4 | 16;
+    classes[b'=' as usize] = 2;
+    classes[b'\\' as usize] = 1 | 2 | 8;
+    classes[b'"' as usize] = 8;
+    classes[b'\r' as usize] = 4;
+    classes[b'\n' as usize] = 32;
+    classes[b'\t' as usize] = 16;
+    classes[0] = 16;
+    classes
+};
+
+const REFUSED: Err<()> = Err::Error(());
+
+/// Whether `byte` is skipped before a line, before its fields and before its timestamp.
+pub(super) fn gap(input: &[u8]) -> Parsed<'_, &[u8]> {
+    take_while(|byte| Class::GAP.has(byte)).parse(input)
+}
+
+/// One line with its end; what is left starts with the next line.
+pub(super) fn line(input: &[u8], rules: Rules) -> Parsed<'_, Line<'_>> {
+    let (rest, measurement) = measurement(input)?;
+    let (rest, ()) = tags(rest, rules)?;
+    let key_bytes = input.len() - rest.len();
+    let (rest, _) = gap(rest)?;
+    let (rest, longest) = fields(rest, rules)?;
+    if key_bytes + SEPARATOR_BYTES + longest > KEY_BYTES_MAX {
+        return Result::Err(REFUSED);
+    }
+    let head = &input[..input.len() - rest.len()];
+    let (rest, time) = time(rest, rules)?;
+    let (rest, ()) = end(rest)?;
+    Ok((rest, Line { head, measurement, time }))
+}
+
+/// A name up to a byte of `stops` that no backslash precedes, or to the end of the input. Its first byte
+/// never ends it. A backslash before LF does not hide it from a class that has LF.
+pub(super) fn name(input: &[u8], stops: Class) -> Parsed<'_, &[u8]> {
+    let mut end = usize::from(!matches!(input, [] | [b'\\', ..]));
+    loop {
+        let (_, run) = take_till(|byte| stops.has(byte)).parse(&input[end..])?;
+        end += run.len();
+        end += match &input[end..] {
+            [b'\\', b'\n', ..] if stops.has(b'\n') => {
+                return Ok((&input[end + 1..], &input[..end + 1]));
+            }
+            [b'\\', b'\\', ..] | [b'\\'] => 1,
+            [b'\\', ..] => 2,
+            rest => return Ok((rest, &input[..end])),
+        };
+    }
+}
+
+fn measurement(input: &[u8]) -> Parsed<'_, &[u8]> {
+    match input.first() {
+        None | Some(b',') => Result::Err(REFUSED),
+        Some(_) => name(input, Class::MEASUREMENT).and_then(|(rest, name)| utf8(rest, name)),
+    }
+}
+
+/// Nothing, or `,key=value` any number of times; stops at the blank after the key.
+fn tags<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
+    let (mut rest, mut previous, mut rising) = (input, &b""[..], true);
+    while let [b',', tag @ ..] = rest {
+        let (after, key) = tag_key(tag, rules)?;
+        rising &= previous < key;
+        previous = key;
+        (rest, _) = tag_value(after)?;
+    }
+    if !rest.starts_with(b" ") {
+        return Result::Err(REFUSED);
+    }
+    if !rising && has_duplicate(TagKeys(&input[..input.len() - rest.len()])) {
+        return Result::Err(REFUSED);
+    }
+    Ok((rest, ()))
+}
+
+fn tag_key<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, &'a [u8]> {
+    if matches!(input, [] | [b' ' | b',' | b'=', ..]) {
+        return Result::Err(REFUSED);
+    }
+    let (rest, key) = name(input, Class::TAG)?;
+    let refused = key == TIME || (!rules.nul_tag_key && is_reserved(key));
+    match rest {
+        [b'=', rest @ ..] if !refused => utf8(rest, key),
+        _ => Result::Err(REFUSED),
+    }
+}
+
+fn tag_value(input: &[u8]) -> Parsed<'_, &[u8]> {
+    match input.first() {
+        None | Some(b' ' | b',') => Result::Err(REFUSED),
+        Some(_) => name(input, Class::TAG),
+    }
+}
+
+/// Whether InfluxDB 2.x keeps this tag key for itself. (It also keeps 0xff, which is not UTF-8.)
+pub(super) fn is_reserved(key: &[u8]) -> bool {
+    matches!(key, b"\0" | b"_field" | b"_measurement")
+}
+
+/// The keys of `,key=value` repeated, which `tags` or the servers' walk has passed.
+pub(super) struct TagKeys<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for TagKeys<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let stops = Class::TAG.over_line_feeds();
+        let (rest, key) = name(self.0.strip_prefix(b",")?, stops).ok()?;
+        (self.0, _) = name(rest.strip_prefix(b"=")?, stops).ok()?;
+        Some(key)
+    }
+}
+
+/// Whether a key occurs twice, as written: the servers compare before they drop escapes.
+pub(super) fn has_duplicate<'a>(keys: impl Iterator<Item = &'a [u8]>) -> bool {
+    let mut keys: SmallVec<[&[u8]; 32]> = keys.collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// `key=value` once or more, with commas between; gives the length of the longest key.
+fn fields<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, usize> {
+    let (mut rest, mut longest, mut only_time) = (input, 0, true);
+    loop {
+        let (after, key) = field_key(rest)?;
+        longest = longest.max(key.len());
+        only_time &= key == TIME;
+        (rest, ()) = value(after, rules)?;
+        match rest {
+            [b',', after @ ..] => rest = after,
+            _ if only_time => return Result::Err(REFUSED),
+            _ => return Ok((rest, longest)),
+        }
+    }
+}
+
+/// A key that ends in a (paired) backslash is refused: the servers disagree with themselves about its end.
+fn field_key(input: &[u8]) -> Parsed<'_, &[u8]> {
+    let mut end = 0;
+    loop {
+        let (rest, run) = take_till(|byte| Class::TAG.has(byte)).parse(&input[end..])?;
+        end += run.len();
+        match rest {
+            [b'=', rest @ ..] if end > 0 && input[end - 1] != b'\\' => {
+                return utf8(rest, &input[..end]);
+            }
+            [b'\\', escaped, ..] if *escaped != b'\n' => end += 2,
+            _ => return Result::Err(REFUSED),
+        }
+    }
+}
+
+fn value<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
+    match input.first() {
+        Some(b'"') => string(input),
+        Some(b'0'..=b'9' | b'.' | b'-') => {
+            let (rest, text) = take_till(|byte| Class::PLAIN.has(byte)).parse(input)?;
+            number::check(text, rules.unsigned).map(|()| (rest, ())).map_err(|_| REFUSED)
+        }
+        Some(b't' | b'T' | b'f' | b'F') => {
+            let (rest, text) = take_till(|byte| Class::PLAIN.has(byte)).parse(input)?;
+            if is_boolean(text) { Ok((rest, ())) } else { Result::Err(REFUSED) }
+        }
+        _ => Result::Err(REFUSED),
+    }
+}
+
+pub(super) fn is_boolean(text: &[u8]) -> bool {
+    matches!(
+        text,
+        b"t" | b"T" | b"true" | b"True" | b"TRUE" | b"f" | b"F" | b"false" | b"False" | b"FALSE"
+    )
+}
+
+/// A string with its quotes. Any byte may stand in it but LF behind a backslash, where parsers differ.
+fn string(input: &[u8]) -> Parsed<'_, ()> {
+    let (mut rest, _) = tag(&b"\""[..]).parse(input)?;
+    loop {
+        (rest, _) = take_till(|byte| Class::STRING.has(byte)).parse(rest)?;
+        rest = match rest {
+            [b'"', rest @ ..] => return Ok((rest, ())),
+            [b'\\', escaped, rest @ ..] if *escaped != b'\n' => rest,
+            _ => return Result::Err(REFUSED),
+        };
+    }
+}
+
+/// Nothing, or a blank, a gap, and perhaps a timestamp with blanks after it.
+fn time<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, Option<UnixNanos>> {
+    if !input.starts_with(b" ") {
+        return Ok((input, None));
+    }
+    let (rest, _) = gap(input)?;
+    if !matches!(rest.first(), Some(b'-' | b'0'..=b'9')) {
+        return Ok((rest, None));
+    }
+    let digits = take_while1(|byte: u8| byte.is_ascii_digit());
+    let (rest, text) = recognize((opt(tag(&b"-"[..])), digits)).parse(rest)?;
+    let (rest, _) = take_while(|byte| byte == b' ').parse(rest)?;
+    let time = number::nanoseconds(text, rules.precision.factor()).map_err(|_| REFUSED)?;
+    Ok((rest, Some(UnixNanos(time))))
+}
+
+fn end(input: &[u8]) -> Parsed<'_, ()> {
+    match input {
+        [] => Ok((input, ())),
+        [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => Ok((rest, ())),
+        _ => Result::Err(REFUSED),
+    }
+}
+
+/// Names and keys are UTF-8: the servers take other bytes, and then cannot store the name or ever drop it.
+fn utf8<'a>(rest: &'a [u8], name: &'a [u8]) -> Parsed<'a, &'a [u8]> {
+    if name.is_ascii() || std::str::from_utf8(name).is_ok() {
+        Ok((rest, name))
+    } else {
+        Result::Err(REFUSED)
+    }
+}

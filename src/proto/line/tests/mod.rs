@@ -1,0 +1,3 @@
+//! The laws of the grammar.
+
+mod vectors;
