@@ -1,10 +1,10 @@
-//! Pure codecs: what is on the wire, as types and back.
+//! Pure codecs: bytes of a protocol to values and back.
 //!
-//! Promises: no I/O, no clock, no state that outlives a call; no input panics; the line path allocates
-//! nothing for a line that it accepts.
+//! Promises: no input panics; nothing here does I/O or reads a clock; the line path allocates nothing.
 //!
-//! Does not know: rings, circles, backends, the log, status codes.
+//! Does not know: what is done with what was read.
 //!
-//! Read `line` first: it is what most bytes meet.
+//! Read in this order: `line`, `http`, `influxql`, `flux`.
 
+pub mod http;
 pub mod line;
