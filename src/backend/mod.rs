@@ -1,1 +1,28 @@
-//! To be written.
+//! One destination: its connections, its answers, what it holds; and the board that says what it is owed.
+//!
+//! Promises:
+//! - an answer has one meaning, decided in one place (`answer`);
+//! - a connection that may be out of step is never used again;
+//! - the board is the only thing that shards share: atomics with one writer each, read by all.
+//!
+//! It never chooses a backend, it is told; it knows neither rings nor frames.
+//!
+//! Read in this order: `place` (who it is), `board`, `answer`, `client`, `write`, `query`, `probe`.
+
+pub mod answer;
+pub mod board;
+pub mod catalogue;
+pub mod client;
+pub mod parked;
+pub mod place;
+pub mod probe;
+pub mod query;
+pub mod write;
+
+pub use answer::Verdict;
+pub use board::{Board, Condition};
+pub use client::{Client, Error};
+pub use place::Place;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Which databases each backend has, as far as it was asked lately.
+
+use crate::base::ids::BackendId;
+use crate::base::map::{FastMap, FastSet};
+use crate::base::time::Mono;
+use std::time::Duration;
+
+/// One for the node, replaced whole by the prober. Shared: immutable.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    backends: FastMap<BackendId, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    asked: Mono,
+    /// Databases of 1.x, buckets of 2.x as they are named there.
+    names: FastSet<String>,
+}
+
+/// What the catalogues say about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// Some backend has it.
+    Yes,
+    /// Every backend was asked lately, and none has it.
+    No,
+    /// Not every backend could be asked.
+    Unknown,
+}
+
+impl Catalogue {
+    pub fn with(mut self, backend: BackendId, names: FastSet<String>, asked: Mono) -> Catalogue {
+        self.backends.insert(backend, Entry { asked, names });
+        self
+    }
+
+    pub fn without(mut self, backend: BackendId) -> Catalogue {
+        self.backends.remove(&backend);
+        self
+    }
+
+    /// Whether any of `backends` has a database or bucket of one of these names.
+    pub fn knows(
+        &self,
+        backends: &[BackendId],
+        names: [&str; 2],
+        now: Mono,
+        fresh: Duration,
+    ) -> Known {
+        let mut all_asked = true;
+        for backend in backends {
+            match self.backends.get(backend).filter(|entry| now.since(entry.asked) <= fresh) {
+                Some(entry) if names.iter().any(|name| entry.names.contains(*name)) => {
+                    return Known::Yes;
+                }
+                Some(_) => {}
+                None => all_asked = false,
+            }
+        }
+        if all_asked { Known::No } else { Known::Unknown }
+    }
+
+    /// Whether this backend has the name; `None` if it was not asked lately.
+    pub fn has(&self, backend: BackendId, names: [&str; 2]) -> Option<bool> {
+        let entry = self.backends.get(&backend)?;
+        Some(names.iter().any(|name| entry.names.contains(*name)))
+    }
+}

@@ -1,0 +1,147 @@
+//! Databases that a backend does not have, or may not write: their lines wait in queues of their own.
+//!
+//! One entry for each (backend, database), with a cell for each log. While the entry stands, every shard
+//! leads new lines of that database behind the waiting ones. It is removed when all its cells are empty;
+//! a lock keeps a shard from leading lines into an entry that is being removed.
+
+use super::board::Cell;
+use crate::base::ids::{BackendId, LogId};
+use crate::base::time::Stamp;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[expect(clippy::disallowed_types, reason = "the board is what shards share; parking is rare")]
+type Lock = std::sync::Mutex<()>;
+
+/// A database that waits.
+#[derive(Debug)]
+pub struct Parked {
+    pub backend: BackendId,
+    pub tag: Box<[u8]>,
+    /// The backend's own words.
+    pub reason: String,
+    /// The prober has found a way: shards may send.
+    pub is_open: AtomicBool,
+    cells: Vec<Cell>,
+}
+
+/// All entries. Shared: by all shards.
+#[derive(Debug)]
+pub struct ParkedList {
+    logs: usize,
+    entries: ArcSwap<Vec<Arc<Parked>>>,
+    lock: Lock,
+}
+
+impl Parked {
+    pub fn cell(&self, log: LogId) -> &Cell {
+        &self.cells[log.index()]
+    }
+
+    /// The cells of the other logs.
+    pub fn other_cells(&self, log: LogId) -> impl Iterator<Item = &Cell> {
+        let all = self.cells.iter().enumerate();
+        all.filter(move |(at, _)| *at != log.index()).map(|(_, cell)| cell)
+    }
+
+    pub fn oldest(&self) -> Stamp {
+        self.cells.iter().map(Cell::oldest).min().unwrap_or(Stamp::NONE)
+    }
+
+    pub fn durable_oldest(&self) -> Stamp {
+        self.cells.iter().map(Cell::durable_oldest).min().unwrap_or(Stamp::NONE)
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.cells.iter().map(Cell::bytes).sum()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::SeqCst)
+    }
+}
+
+impl ParkedList {
+    pub fn new(logs: usize) -> ParkedList {
+        ParkedList { logs, entries: ArcSwap::default(), lock: Lock::new(()) }
+    }
+
+    /// All entries, as of now.
+    pub fn entries(&self) -> Arc<Vec<Arc<Parked>>> {
+        self.entries.load_full()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.load().is_empty()
+    }
+
+    pub fn find(&self, backend: BackendId, tag: &[u8]) -> Option<Arc<Parked>> {
+        let entries = self.entries.load();
+        let found = entries.iter().find(|entry| entry.backend == backend && *entry.tag == *tag);
+        found.cloned()
+    }
+
+    /// Makes the entry, or finds it, and lets `publish` write this log's cell while nobody can remove it.
+    pub fn park(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        reason: &str,
+        publish: impl FnOnce(&Parked),
+    ) -> Arc<Parked> {
+        let _guard = self.guard();
+        let entry = self.find(backend, tag).unwrap_or_else(|| {
+            let cells = (0..self.logs).map(|_| Cell::empty()).collect();
+            let entry = Arc::new(Parked {
+                backend,
+                tag: tag.into(),
+                reason: reason.to_owned(),
+                is_open: AtomicBool::new(false),
+                cells,
+            });
+            let mut entries = Vec::clone(&self.entries.load());
+            entries.push(entry.clone());
+            self.entries.store(Arc::new(entries));
+            entry
+        });
+        publish(&entry);
+        entry
+    }
+
+    /// As `park`, but only if the entry stands.
+    pub fn join(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        publish: impl FnOnce(&Parked),
+    ) -> Option<Arc<Parked>> {
+        let _guard = self.guard();
+        let entry = self.find(backend, tag)?;
+        publish(&entry);
+        Some(entry)
+    }
+
+    /// Removes the entry if nothing waits in it any more.
+    pub fn remove_if_empty(&self, entry: &Arc<Parked>) -> bool {
+        let _guard = self.guard();
+        if entry.oldest() != Stamp::NONE {
+            return false;
+        }
+        let mut entries = Vec::clone(&self.entries.load());
+        entries.retain(|other| !Arc::ptr_eq(other, entry));
+        self.entries.store(Arc::new(entries));
+        true
+    }
+
+    pub fn bytes(&self, backend: BackendId) -> u64 {
+        let entries = self.entries.load();
+        entries.iter().filter(|entry| entry.backend == backend).map(|entry| entry.bytes()).sum()
+    }
+
+    #[expect(clippy::disallowed_types, reason = "the board is what shards share; parking is rare")]
+    fn guard(&self) -> std::sync::MutexGuard<'_, ()> {
+        // A panic ends the process, so that nobody ever sees a poisoned lock.
+        self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,31 @@
+//! Forwards a question to one backend and hands back its answer as it arrives.
+
+use super::client::{Arriving, Client, Error, Request};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A question, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Path and parameters, behind the backend's own prefix.
+    pub path: String,
+    /// Fields that the client sent and that the backend should see, each with its line end.
+    pub fields: String,
+    pub body: Vec<u8>,
+    pub limit: Duration,
+}
+
+pub async fn ask(client: &Rc<Client>, question: &Question) -> Result<Arriving, Error> {
+    let path = format!("{}{}", client.place.path_prefix, question.path);
+    client
+        .begin(Request {
+            method: question.method,
+            path: &path,
+            fields: &question.fields,
+            body: &[&question.body],
+            limit: question.limit,
+        })
+        .await
+}
