@@ -33,6 +33,11 @@ impl<'a> Body<'a> {
         Ok(Body { wire, framing })
     }
 
+    /// Whether the connection can carry another message after this body.
+    pub fn keeps_connection(&self) -> bool {
+        !matches!(self.framing, Framing::UntilEnd)
+    }
+
     /// Moves on to the next chunk once the present one is used up.
     fn next_chunk(&mut self) -> io::Result<()> {
         let Framing::Chunked(0, first) = self.framing else { return Ok(()) };

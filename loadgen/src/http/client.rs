@@ -78,7 +78,7 @@ impl Client {
             each(piece)?;
             body.consume(count);
         }
-        if !answer.says("connection", "close") && answer.status != 0 {
+        if body.keeps_connection() && !answer.says("connection", "close") {
             self.wire = Some(wire);
         }
         Ok((answer.status, answer))

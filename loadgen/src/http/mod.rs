@@ -8,7 +8,7 @@ mod client;
 mod wire;
 
 pub use body::Body;
-pub use client::{Answer, Client};
+pub use client::Client;
 pub use wire::{Head, Wire};
 
 use std::io;

@@ -14,10 +14,9 @@ pub struct Wire {
     end: usize,
 }
 
-/// Start line and fields of a message; names of fields are lower-case.
+/// What matters of a start line, and the fields; names of fields are lower-case.
 #[derive(Debug, Default)]
 pub struct Head {
-    pub method: String,
     pub target: String,
     pub status: u16,
     fields: Vec<(String, String)>,
@@ -102,7 +101,6 @@ impl Wire {
             let status = request.parse(bytes).map_err(|error| malformed(&error.to_string()))?;
             let httparse::Status::Complete(length) = status else { return Ok(None) };
             let head = Head {
-                method: request.method.unwrap_or_default().to_owned(),
                 target: request.path.unwrap_or_default().to_owned(),
                 status: 0,
                 fields: owned(request.headers),

@@ -2,7 +2,8 @@
 //!
 //! The file is text: `run BASE LINES CONNECTIONS MEASUREMENTS VERSIONS` begins a run, `sent REQUEST VERSION`
 //! is written before a version of a request is first sent, `acked REQUEST VERSION` after its 204 was
-//! read. A last line without its line feed was torn by the death of the writer and counts as absent.
+//! read. A last line without its line feed was torn by the death of the writer and counts as absent; the
+//! next run marks it with the word `torn`.
 
 use super::points::Layout;
 use std::fs::{File, OpenOptions};
@@ -71,7 +72,7 @@ impl Journal {
         let l = layout;
         let head = format!(
             "{}run {} {} {} {} {}\n",
-            if torn { "\n" } else { "" },
+            if torn { " torn\n" } else { "" },
             l.base_ns,
             l.lines,
             l.connections,
@@ -103,35 +104,27 @@ pub fn load(path: &Path) -> io::Result<Vec<Run>> {
     parse(&text).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
 }
 
-/// See the head of this file. A broken line that is followed by a new run was torn; any other is an error.
+/// See the head of this file. A line that is marked as torn is passed over; any other strange line is an error.
 pub fn parse(text: &str) -> Result<Vec<Run>, String> {
     let mut runs: Vec<Run> = Vec::new();
-    let mut broken: Option<usize> = None;
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let numbers: Option<Vec<u64>> =
-            words.iter().skip(1).map(|word| word.parse().ok()).collect();
-        let whole = line.ends_with('\n');
-        match (words.first(), numbers.as_deref(), runs.last_mut()) {
-            (Some(&"run"), Some(&[base_ns, lines, connections, measurements, versions]), _)
-                if whole && lines * connections * measurements * versions > 0 =>
+        if !line.ends_with('\n') || line.ends_with(" torn\n") {
+            continue;
+        }
+        let mut words = line.split_ascii_whitespace();
+        let what = words.next().unwrap_or_default();
+        let numbers: Option<Vec<u64>> = words.map(|word| word.parse().ok()).collect();
+        match (what, numbers.as_deref(), runs.last_mut()) {
+            ("run", Some(&[base_ns, lines, connections, measurements, versions]), _)
+                if lines.min(connections).min(measurements).min(versions) > 0 =>
             {
-                broken = None;
                 let layout = Layout { base_ns, lines, connections, measurements, versions };
                 runs.push(Run::new(layout));
             }
-            (Some(&"sent"), Some(&[request, version]), Some(run)) if whole && broken.is_none() => {
-                run.sent(request, version);
-            }
-            (Some(&"acked"), Some(&[request, version]), Some(run)) if whole && broken.is_none() => {
-                run.acked(request, version);
-            }
-            _ if whole => broken = broken.or(Some(number + 1)),
-            _ => {}
+            ("sent", Some(&[request, version]), Some(run)) => run.sent(request, version),
+            ("acked", Some(&[request, version]), Some(run)) => run.acked(request, version),
+            _ => return Err(format!("line {} is not of a ledger", number + 1)),
         }
     }
-    match broken {
-        Some(line) => Err(format!("line {line} is not of a ledger")),
-        None => Ok(runs),
-    }
+    Ok(runs)
 }

@@ -132,7 +132,8 @@ fn a_torn_last_line_counts_as_absent_and_a_new_run_may_follow() {
     let head = "run 1700000000000000000 10 2 3 1\n";
     let runs = parse(&format!("{head}sent 0 0\nacked 0 0\nsent 1 0\nacked 1")).unwrap();
     assert_eq!((runs[0].points_acked(), runs[0].unacknowledged()), (10, 1));
-    let runs = parse(&format!("{head}sent 0 0\nacked\n{head}sent 0 0\nacked 0 0\n")).unwrap();
+    let runs =
+        parse(&format!("{head}sent 0 0\nacked 0 torn\n{head}sent 0 0\nacked 0 0\n")).unwrap();
     assert_eq!((runs.len(), runs[0].points_acked(), runs[1].points_acked()), (2, 0, 10));
     assert!(parse(&format!("{head}nonsense\nacked 0 0\n")).is_err());
     assert!(parse("acked 0 0\n").is_err());
