@@ -4,6 +4,7 @@
 //! as acknowledged only after it has read the 204. It does not know how a gateway works inside.
 //! Read `write`, then `verify::points`, then `verify::check`; `http` and `data` serve all three.
 
+mod clock;
 mod data;
 mod destination;
 mod http;

@@ -65,6 +65,9 @@ fn damage_behind_its_back_is_found() {
     repair(9);
     assert_eq!(check(&server, &file).0, 0);
 
+    let (code, report) = verify(&server, &["--acked", &file]);
+    assert_eq!((code, &report["circles"][0]["right"]), (0, &1200.into()), "two runs in one file");
+
     server.write(&format!("m1,conn=0 seq=1i,check=1i {}", points[0].0 + 1_000_000_000));
     expect("never_sent", "a point from nowhere");
 }
@@ -85,6 +88,12 @@ fn an_old_version_is_old_and_a_second_copy_is_twice() {
             .clone()
     };
     assert_eq!(circle()["ok"], true, "a second, empty backend changes nothing");
+    let split = both.replace(',', ";");
+    let (code, report) =
+        json(&["verify", "--check-only", &file, "--backends", &split, "--db", "d"]);
+    let circles = &report["circles"];
+    assert_eq!((code, &circles[0]["ok"], &circles[0]["right"]), (1, &true.into(), &600.into()));
+    assert_eq!(circles[1]["missing"], 600, "as a circle of its own it lacks everything");
     let (time, conn, seq, sum) = &one.points("m2")[3];
     two.write(&format!("m2,conn={conn} seq={seq}i,check={sum}i {time}"));
     assert_eq!(circle()["twice"], 1, "{}", circle());

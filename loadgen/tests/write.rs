@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Sink, ask, free_port, json, load};
+use common::{Influxd, Sink, ask, free_port, json, load};
 use std::time::Instant;
 
 #[test]
@@ -20,6 +20,44 @@ fn every_coding_delivers_every_line() {
             assert_eq!((&stats["lines"], &stats["bytes"]), (&10001.into(), &report["bytes"]));
             assert_eq!((&stats["databases"][0], &stats["requests"]), (&"d".into(), &15.into()));
         }
+    }
+}
+
+#[test]
+fn prepared_bodies_are_whole_and_the_last_request_may_be_shorter() {
+    let sink = Sink::start(1, &[]);
+    let url = sink.url();
+    let (code, report) = json(&[
+        "write",
+        &url,
+        "--db",
+        "d",
+        "--connections",
+        "2",
+        "--lines",
+        "100",
+        "--total-lines",
+        "1950",
+        "--gzip",
+        "--prepared",
+        "3",
+    ]);
+    assert_eq!((code, &report["acknowledged"]), (0, &1950.into()), "{report}");
+    let stats = sink.stats();
+    assert_eq!((&stats["lines"], &stats["bytes"]), (&1950.into(), &report["bytes"]));
+    assert_eq!(stats["malformed"], 0);
+}
+
+#[test]
+fn a_real_server_takes_every_generated_line() {
+    let Some(server) = Influxd::start() else { return };
+    server.query("CREATE DATABASE d");
+    let url = server.url();
+    for data in ["tsbs", "telegraf", "small"] {
+        let fixed =
+            ["write", &url, "--db", "d", "--lines", "500", "--requests", "8", "--data", data];
+        let (code, report) = json(&[&fixed[..], &["--gzip", "--chunked"]].concat());
+        assert_eq!((code, &report["acknowledged"]), (0, &4000.into()), "{report}");
     }
 }
 

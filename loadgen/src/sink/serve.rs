@@ -88,7 +88,7 @@ fn take(
         thread::sleep(behaviour.delay);
     }
     match &behaviour.failure {
-        Some((status, body)) if number % behaviour.fail_every == 0 => {
+        Some((status, body)) if number.is_multiple_of(behaviour.fail_every) => {
             counts.failed.fetch_add(1, Relaxed);
             Ok(answer(*status, body))
         }

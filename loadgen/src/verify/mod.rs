@@ -16,6 +16,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use crate::clock::now_ns;
 use crate::destination::{Coding, Credentials, Destination, authorization};
 use crate::url::{self, usage};
 use clap::Args;
@@ -32,11 +33,13 @@ pub struct Arguments {
     /// URLs of the backends: a comma between backends, a semicolon between circles.
     #[arg(long, value_name = "URL,URL;URL,URL", default_value = "")]
     backends: String,
+    /// Database to write to and to ask the backends for.
     #[arg(long)]
     db: String,
     /// Write to this bucket in the dialect of InfluxDB 2.x; --db is still what backends are asked for.
     #[arg(long)]
     bucket: Option<String>,
+    /// Organisation of --bucket.
     #[arg(long, requires = "bucket")]
     org: Option<String>,
     #[command(flatten)]
@@ -44,17 +47,21 @@ pub struct Arguments {
     /// Credentials for the queries to the backends.
     #[arg(long)]
     backend_token: Option<String>,
+    /// Send Basic credentials with this name to the backends.
     #[arg(long, conflicts_with = "backend_token")]
     backend_user: Option<String>,
+    /// The password of --backend-user.
     #[arg(long, requires = "backend_user", default_value = "")]
     backend_password: String,
     #[command(flatten)]
     coding: Coding,
+    /// Connections that write.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     connections: u64,
     /// Points of one request.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     lines: u64,
+    /// Measurements that the points are spread over.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..))]
     measurements: u64,
     /// Measurements are called PREFIX0, PREFIX1, ...
@@ -139,7 +146,7 @@ fn write(a: &Arguments) -> io::Result<(ledger::Run, writer::Tally)> {
         return Err(usage("times must be 0 or above"));
     }
     let layout = points::Layout {
-        base_ns: points::base_ns()?,
+        base_ns: now_ns()?,
         lines: a.lines,
         connections: a.connections,
         measurements: a.measurements,

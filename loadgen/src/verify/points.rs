@@ -5,7 +5,7 @@
 //! of it has seq = n * versions + v, and the field `check` mixes seq with the base of the run.
 
 use crate::data::mix;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Versions of each point with `--overwrite`.
 pub const OVERWRITES: u64 = 4;
@@ -59,11 +59,4 @@ impl Layout {
             .expect("a vector takes every byte");
         }
     }
-}
-
-/// A base for a new run: now, so that later runs lie behind earlier ones.
-pub fn base_ns() -> io::Result<u64> {
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    let since = since.map_err(|_| io::Error::other("the clock is before 1970"))?;
-    u64::try_from(since.as_nanos()).map_err(|_| io::Error::other("the clock is after 2500"))
 }

@@ -21,6 +21,7 @@ pub struct Arguments {
     /// Database, for writes in the dialect of InfluxDB 1.x.
     #[arg(long, conflicts_with = "bucket")]
     db: Option<String>,
+    /// Organisation of --bucket.
     #[arg(long)]
     org: Option<String>,
     /// Bucket, for writes in the dialect of InfluxDB 2.x.
@@ -30,6 +31,7 @@ pub struct Arguments {
     credentials: Credentials,
     #[command(flatten)]
     coding: Coding,
+    /// Connections that write.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     connections: u64,
     /// Lines of one request.
@@ -47,11 +49,13 @@ pub struct Arguments {
     /// Lines a second of all connections together: an open loop.
     #[arg(long)]
     rate: Option<f64>,
+    /// Kind of lines.
     #[arg(long, value_enum, default_value = "telegraf")]
     data: Mix,
     /// Number of measurements, instead of what the data has by itself.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     measurements: Option<u64>,
+    /// Equal seeds give equal series and values.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Time of the first line in nanoseconds since 1970, instead of now. Lines are 1 microsecond apart.

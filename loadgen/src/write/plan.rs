@@ -1,10 +1,11 @@
 //! When each request of each connection starts, how many lines it has, and when the run ends.
 
 use super::Arguments;
+use crate::clock::now_ns;
 use crate::data::Mix;
 use crate::url::usage;
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Nanoseconds between two lines.
 pub const STEP_NS: u64 = 1000;
@@ -80,11 +81,4 @@ impl Plan {
     pub fn time_ns(&self, number: u64) -> u64 {
         self.first_ns.wrapping_add(number.wrapping_mul(self.lines).wrapping_mul(STEP_NS))
     }
-}
-
-/// Wall clock in nanoseconds since 1970.
-pub fn now_ns() -> io::Result<u64> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let since = since.map_err(|_| io::Error::other("the clock is before 1970"))?;
-    u64::try_from(since.as_nanos()).map_err(|_| io::Error::other("the clock is after 2500"))
 }

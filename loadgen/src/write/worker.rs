@@ -99,19 +99,19 @@ impl Worker<'_> {
         let at = (round % self.templates.len() as u64) as usize;
         let template = &mut self.templates[at];
         let whole = turn.lines == self.plan.lines;
-        let plain: &[u8] = if whole && let Some(packed) = self.prepared.get(at) {
-            self.packed.clone_from(packed);
-            &template.bytes
+        let (plain, body): (&[u8], &[u8]) = if whole && let Some(packed) = self.prepared.get(at) {
+            (&template.bytes, packed.as_slice())
         } else {
             template.stamp(self.plan.time_ns(turn.number), STEP_NS);
             let plain = template.first(turn.lines as usize);
             if self.destination.coding.gzip {
                 gzip(plain, self.plan.gzip_level, &mut self.packed)?;
+                (plain, &self.packed)
+            } else {
+                (plain, plain)
             }
-            plain
         };
         let bytes = plain.len() as u64;
-        let body = if self.destination.coding.gzip { &self.packed } else { plain };
         let started = turn.due.unwrap_or_else(Instant::now);
         let answer =
             self.client.post(&self.destination.head, body, self.destination.coding.chunked);
