@@ -18,6 +18,8 @@ use clap::ValueEnum;
 /// Digits of a timestamp in nanoseconds between the years 2001 and 2262.
 const STAMP_DIGITS: usize = 19;
 
+/// What the lines look like. Give each mix a database of its own: `cpu` of the first two has the same
+/// fields with different types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mix {
     /// One measurement, 10 tags, 10 integer fields, about 345 bytes.

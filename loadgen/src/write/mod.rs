@@ -49,7 +49,7 @@ pub struct Arguments {
     /// Lines a second of all connections together: an open loop.
     #[arg(long)]
     rate: Option<f64>,
-    /// Kind of lines.
+    /// Kind of lines. A database should take only one kind: two have `cpu` with other field types.
     #[arg(long, value_enum, default_value = "telegraf")]
     data: Mix,
     /// Number of measurements, instead of what the data has by itself.
