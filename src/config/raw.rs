@@ -63,8 +63,8 @@ pub struct RawBackend {
     pub password: Text,
     pub password_file: Text,
     pub write_only: bool,
-    /// A key of the credentials is there, whatever it is worth.
-    pub has_credentials: bool,
+    /// Those keys of the credentials that are there, whatever they are worth.
+    pub credentials: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -171,7 +171,7 @@ fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
         password: section.text("password", problems),
         password_file: section.text("password_file", problems),
         write_only: section.boolean("write_only", problems).unwrap_or(false),
-        has_credentials: CREDENTIALS.iter().any(|key| section.has(key)),
+        credentials: CREDENTIALS.into_iter().filter(|key| section.has(key)).collect(),
     };
     section.finish(problems);
     backend

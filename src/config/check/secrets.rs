@@ -60,6 +60,7 @@ pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Cred
     let username = secret("username", &backend.username, &backend.username_file, problems);
     let password = secret("password", &backend.password, &backend.password_file, problems);
     let place = &backend.place;
+    let has = |name: &str| backend.credentials.iter().any(|key| key.starts_with(name));
     match (token, username, password) {
         (Some(token), None, None) => Some(Credentials::Token(token)),
         (None, Some(_), Some(_)) if backend.kind == Some(Kind::Influxdb2) => {
@@ -79,7 +80,7 @@ pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Cred
             problems.add(place, what, "keep one of the two");
             None
         }
-        (None, None, None) if !backend.has_credentials => {
+        (None, None, None) if backend.credentials.is_empty() => {
             if backend.kind == Some(Kind::Influxdb2) {
                 let mend = "token = \"...\" or token_file = \"PATH\"";
                 problems.add(&child(place, "token"), "missing; influxdb2 demands one", mend);
@@ -87,12 +88,12 @@ pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Cred
             Some(Credentials::None)
         }
         // A half whose other half was broken has been told.
-        (None, Some(_), None) if !has(&backend.password, &backend.password_file) => {
+        (None, Some(_), None) if !has("password") => {
             let mend = "password = \"...\" or password_file = \"PATH\"";
             problems.add(&child(place, "password"), "missing beside username", mend);
             None
         }
-        (None, None, Some(_)) if !has(&backend.username, &backend.username_file) => {
+        (None, None, Some(_)) if !has("username") => {
             problems.add(
                 &child(place, "username"),
                 "missing beside password",
@@ -102,10 +103,6 @@ pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Cred
         }
         _ => None,
     }
-}
-
-fn has(written: &Option<Found<String>>, file: &Option<Found<String>>) -> bool {
-    written.is_some() || file.is_some()
 }
 
 fn child(place: &Place, key: &str) -> Place {
