@@ -275,3 +275,9 @@ fn field_key_with_backslash<'a>(fields: &Fields<'a>) -> Option<&'a [u8]> {
 fn is_utf8(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok()
 }
+
+/// Whether the servers can parse a line, whatever our own rules say.
+#[cfg(test)]
+pub(super) fn servers_take(line: &[u8], rules: Rules) -> bool {
+    servers(line, rules).is_ok()
+}

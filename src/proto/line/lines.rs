@@ -28,7 +28,8 @@ impl<'a> Lines<'a> {
         let begin = self.body.len() - first.len();
         if let Ok((rest, line)) = grammar::line(first, self.rules) {
             let next = self.body.len() - rest.len();
-            if next - begin <= LINE_BYTES_MAX && self.ends_for_servers(begin, next, &line) {
+            let text = trim_end(&self.body[begin..next]);
+            if text.len() <= LINE_BYTES_MAX && self.ends_for_servers(begin, next, &line) {
                 self.at = next;
                 return Ok(line);
             }
@@ -72,6 +73,14 @@ impl<'a> Lines<'a> {
         self.counted += memchr::memchr_iter(b'\n', passed).count() as u64;
         self.counted_to = self.at;
         self.counted + 1
+    }
+}
+
+/// A line that has passed the grammar, without its line end.
+fn trim_end(line: &[u8]) -> &[u8] {
+    match line {
+        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+        text => text,
     }
 }
 
