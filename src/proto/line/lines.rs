@@ -59,13 +59,14 @@ impl<'a> Lines<'a> {
     #[cold]
     fn refuse(&mut self, begin: usize) -> LineError<'a> {
         let number = self.number();
+        let after_blank = self.body[self.at..begin].contains(&b' ');
         let end = split::line_end(self.body, self.at).at;
         let mut line = &self.body[begin..end];
         if end < self.body.len() {
             line = line.strip_suffix(b"\r").unwrap_or(line);
         }
         self.at = self.body.len().min(end + 1);
-        LineError { number, line, reason: explain::reason(line, self.rules) }
+        LineError { number, line, reason: explain::reason(line, after_blank, self.rules) }
     }
 
     fn number(&mut self) -> u64 {

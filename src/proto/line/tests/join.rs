@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Lines, explain};
+use super::super::{Lines, Reason, explain, split};
 use super::{RULES, accepted};
 
 /// The line splitter of InfluxDB, written from its behaviour and apart from `super::super::split`: the state
@@ -59,10 +59,10 @@ fn assert_joinable(body: &[u8]) -> usize {
     lines.push(b"z v=\"q\" 1".to_vec());
     let joined = lines.join(&b'\n');
     for version_1_6 in [true, false] {
-        assert_eq!(servers_lines(&joined, version_1_6), lines, "{:?}", body.escape_ascii());
+        assert_eq!(servers_lines(&joined, version_1_6), lines, "{}", body.escape_ascii());
     }
     for line in &lines {
-        assert!(explain::servers_take(line, RULES), "{:?}", line.escape_ascii());
+        assert!(explain::servers_take(line, RULES), "{}", line.escape_ascii());
     }
     lines.len() / 2
 }
@@ -83,11 +83,24 @@ fn assert_split_alike(body: &[u8]) {
     }
     servers.retain(|line| !line.is_empty());
     let found: Vec<_> = Lines::new(body, RULES).collect();
-    assert_eq!(found.len(), servers.len(), "{:?}", body.escape_ascii());
+    assert_eq!(found.len(), servers.len(), "{}", body.escape_ascii());
     for (found, server) in found.iter().zip(&servers) {
         match found {
-            Ok(line) => assert!(server.starts_with(line.head), "{:?}", body.escape_ascii()),
-            Err(error) => assert_eq!(error.line, server, "{:?}", body.escape_ascii()),
+            Ok(line) => assert!(server.starts_with(line.head), "{}", body.escape_ascii()),
+            Err(error) => assert_eq!(error.line, server, "{}", body.escape_ascii()),
+        }
+    }
+}
+
+/// The reason that is given last is only given where nothing but the splitter has an objection.
+fn assert_reasons_are_found(body: &[u8]) {
+    for error in Lines::new(body, RULES).filter_map(Result::err) {
+        if error.reason == Reason::HiddenEnd {
+            let hidden = [error.line.to_vec(), [b" ", error.line].concat()].iter().any(|line| {
+                let end = split::line_end(line, 0);
+                end.open || end.at != line.len()
+            });
+            assert!(hidden, "{}", body.escape_ascii());
         }
     }
 }
@@ -96,6 +109,7 @@ fn assert_laws(body: &[u8]) -> usize {
     if !body.contains(&b'#') {
         assert_split_alike(body);
     }
+    assert_reasons_are_found(body);
     assert_joinable(body)
 }
 
@@ -108,7 +122,7 @@ const PIECES: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 50_000, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_bytes_join(body in prop::collection::vec(prop::sample::select(ALPHABET), 0..40)) {

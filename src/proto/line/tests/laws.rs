@@ -22,6 +22,14 @@ fn a_bad_line_never_hides_its_neighbour() {
 }
 
 #[test]
+fn a_name_never_starts_with_a_line_feed() {
+    for (body, first) in [("a,\n=b v=1", "a,"), ("a,b=\n v=1", "a,b="), ("a,\n== a=\"\"", "a,")] {
+        let first_line = Lines::new(body.as_bytes(), RULES).next().unwrap();
+        assert_eq!(first_line.unwrap_err().line, first.as_bytes());
+    }
+}
+
+#[test]
 fn an_open_string_takes_the_rest_of_the_body() {
     let body = b"a v=1\nb v=\"x\nc v=1\n";
     assert_eq!(accepted(body).len(), 1);
@@ -76,6 +84,11 @@ fn a_field_key_that_ends_in_a_backslash_is_refused() {
 fn a_field_needs_a_key_even_after_a_tab() {
     assert_eq!(refusal(b"a \t=1"), "missing field key");
     assert_eq!(refusal(b"a \0=1"), "missing field key");
+}
+
+#[test]
+fn fields_must_alternate_even_where_the_servers_sums_agree() {
+    assert_eq!(refusal(br#"a ,b="="c,d=""#), "invalid field format");
 }
 
 #[test]
