@@ -50,8 +50,6 @@ pub struct Backend {
     /// Host name, or address; an IPv6 address without its brackets.
     pub host: String,
     pub port: u16,
-    /// What stands before `/write`: empty, or `/` and a path without a `/` at its end.
-    pub path_prefix: String,
     pub kind: Kind,
     pub credentials: Credentials,
     /// Is never asked.

@@ -10,11 +10,24 @@
 //! `tree` (the document with places, variables filled in), `section` (typed reading of one table),
 //! `raw` (the file's sections), `check` (from raw to checked), `problem` (how it is told).
 
+mod check;
 pub mod checked;
 pub mod environment;
+mod load;
+mod plain;
+pub mod problem;
+mod raw;
+mod section;
+mod tree;
+pub mod units;
+mod variables;
 
 pub use checked::{
     Ack, Auth, Backend, Config, Consistency, Credentials, Kind, LogConfig, LogSync, ProbeConfig,
     QueryConfig, Secret, ServerConfig, WriteConfig,
 };
 pub use environment::Environment;
+pub use problem::{Refusal, Told};
+
+#[cfg(test)]
+mod tests;

@@ -29,26 +29,25 @@ pub(super) const SEPARATOR_BYTES: usize = 4;
 /// The word that neither a tag key nor all field keys of a line may be.
 pub(super) const TIME: &[u8] = b"time";
 
-/// The classes of a byte, as bits of `CLASSES`.
+/// A set of the classes of a byte, as bits of `CLASSES`.
 #[derive(Clone, Copy)]
 pub(super) struct Class(u8);
 
 impl Class {
-    /// Ends a measurement.
-    pub(super) const MEASUREMENT: Class = Class(1 | 32);
-    /// Ends a tag key or a tag value.
-    pub(super) const TAG: Class = Class(2 | 32);
+    /// Ends a measurement, outside escapes.
+    pub(super) const MEASUREMENT: Class = Class(NAME | LINE_FEED);
+    /// Ends a tag key, a tag value or a field key, outside escapes.
+    pub(super) const TAG: Class = Class(NAME | EQUALS | LINE_FEED);
     /// Ends a number or a boolean.
-    const PLAIN: Class = Class(4 | 32);
-    /// Matters inside a string.
-    const STRING: Class = Class(8);
+    const PLAIN: Class = Class(PLAIN | LINE_FEED);
+    /// Ends a string, or hides its end.
+    const STRING: Class = Class(STRING);
     /// Skipped before a line, before its fields and before its timestamp.
-    const GAP: Class = Class(16);
-    /// LF. Without it the token goes on over a line end, as the servers' tokens do.
-    const LINE_FEED: u8 = 32;
+    const GAP: Class = Class(GAP);
 
+    /// The same for a token that goes on over line ends, as those of the servers do.
     pub(super) const fn over_line_feeds(self) -> Class {
-        Class(self.0 & !Self::LINE_FEED)
+        Class(self.0 & !LINE_FEED)
     }
 
     #[inline]
@@ -57,17 +56,24 @@ impl Class {
     }
 }
 
+const NAME: u8 = 1;
+const EQUALS: u8 = 2;
+const PLAIN: u8 = 4;
+const STRING: u8 = 8;
+const GAP: u8 = 16;
+const LINE_FEED: u8 = 32;
+
 static CLASSES: [u8; 256] = {
     let mut classes = [0_u8; 256];
-    classes[b',' as usize] = 1 | 2 | 4;
-    classes[b' ' as usize] = 1 | 2 | 4 | 16;
-    classes[b'=' as usize] = 2;
-    classes[b'\\' as usize] = 1 | 2 | 8;
-    classes[b'"' as usize] = 8;
-    classes[b'\r' as usize] = 4;
-    classes[b'\n' as usize] = 32;
-    classes[b'\t' as usize] = 16;
-    classes[0] = 16;
+    classes[b',' as usize] = NAME | PLAIN;
+    classes[b' ' as usize] = NAME | PLAIN | GAP;
+    classes[b'=' as usize] = EQUALS;
+    classes[b'\\' as usize] = NAME | STRING;
+    classes[b'"' as usize] = STRING;
+    classes[b'\r' as usize] = PLAIN;
+    classes[b'\n' as usize] = LINE_FEED;
+    classes[b'\t' as usize] = GAP;
+    classes[0] = GAP;
     classes
 };
 
@@ -95,9 +101,13 @@ pub(super) fn line(input: &[u8], rules: Rules) -> Parsed<'_, Line<'_>> {
 }
 
 /// A name up to a byte of `stops` that no backslash precedes, or to the end of the input. Its first byte
-/// never ends it. A backslash before LF does not hide it from a class that has LF.
+/// never ends it. From a class that has LF, LF is hidden neither by being first nor by a backslash.
 pub(super) fn name(input: &[u8], stops: Class) -> Parsed<'_, &[u8]> {
-    let mut end = usize::from(!matches!(input, [] | [b'\\', ..]));
+    let mut end = match input {
+        [] | [b'\\', ..] => 0,
+        [b'\n', ..] if stops.has(b'\n') => 0,
+        _ => 1,
+    };
     loop {
         let (_, run) = take_till(|byte| stops.has(byte)).parse(&input[end..])?;
         end += run.len();

@@ -28,7 +28,8 @@ impl<'a> Lines<'a> {
         let begin = self.body.len() - first.len();
         if let Ok((rest, line)) = grammar::line(first, self.rules) {
             let next = self.body.len() - rest.len();
-            if next - begin <= LINE_BYTES_MAX && self.ends_for_servers(begin, next, &line) {
+            let text = trim_end(&self.body[begin..next]);
+            if text.len() <= LINE_BYTES_MAX && self.ends_for_servers(begin, next, &line) {
                 self.at = next;
                 return Ok(line);
             }
@@ -58,13 +59,14 @@ impl<'a> Lines<'a> {
     #[cold]
     fn refuse(&mut self, begin: usize) -> LineError<'a> {
         let number = self.number();
+        let after_blank = self.body[self.at..begin].contains(&b' ');
         let end = split::line_end(self.body, self.at).at;
         let mut line = &self.body[begin..end];
         if end < self.body.len() {
             line = line.strip_suffix(b"\r").unwrap_or(line);
         }
         self.at = self.body.len().min(end + 1);
-        LineError { number, line, reason: explain::reason(line, self.rules) }
+        LineError { number, line, reason: explain::reason(line, after_blank, self.rules) }
     }
 
     fn number(&mut self) -> u64 {
@@ -72,6 +74,14 @@ impl<'a> Lines<'a> {
         self.counted += memchr::memchr_iter(b'\n', passed).count() as u64;
         self.counted_to = self.at;
         self.counted + 1
+    }
+}
+
+/// A line that has passed the grammar, without its line end.
+fn trim_end(line: &[u8]) -> &[u8] {
+    match line {
+        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+        text => text,
     }
 }
 

@@ -14,7 +14,20 @@ pub(super) struct End {
 /// a quote opens or closes a string while there are more `=` than `,`. LF ends the line outside strings.
 /// In the last two bytes of the body a backslash is an ordinary byte.
 pub(super) fn line_end(body: &[u8], start: usize) -> End {
-    let (mut in_fields, mut quoted) = (false, false);
+    line_end_from(body, start, false)
+}
+
+/// Whether the servers would not end `line` where it ends; `after_blank` if a blank stood before it.
+pub(super) fn hides_its_end(line: &[u8], after_blank: bool) -> bool {
+    let hides = |in_fields| {
+        let end = line_end_from(line, 0, in_fields);
+        end.open || end.at != line.len()
+    };
+    hides(false) || (after_blank && hides(true))
+}
+
+fn line_end_from(body: &[u8], start: usize, mut in_fields: bool) -> End {
+    let mut quoted = false;
     let (mut equals, mut commas) = (0_usize, 0_usize);
     let mut at = start;
     while at < body.len() {

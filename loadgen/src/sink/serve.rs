@@ -1,0 +1,174 @@
+//! One connection of a sink: requests in, counts up, answers out.
+
+use super::Behaviour;
+use super::counts::Counts;
+use crate::http::{Body, Head, Wire};
+use crate::url::decode;
+use serde_json::json;
+use std::io::{self, BufRead, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const VERSION: &str = "X-Influxdb-Version: 1.6.7\r\nX-Influxdb-Build: OSS\r\n";
+
+/// Serves until the peer closes or breaks the framing.
+pub fn connection(stream: TcpStream, counts: &Counts, behaviour: &Behaviour) {
+    let mut wire = Wire::new(stream);
+    let outcome = wire.stream.set_nodelay(true).and_then(|()| serve(&mut wire, counts, behaviour));
+    if outcome.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+        counts.malformed.fetch_add(1, Relaxed);
+    }
+}
+
+fn serve(wire: &mut Wire, counts: &Counts, behaviour: &Behaviour) -> io::Result<()> {
+    while let Some(head) = wire.request()? {
+        if head.says("expect", "100-continue") {
+            wire.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let path = head.target.split('?').next().unwrap_or_default();
+        let answer = match path {
+            "/write" | "/api/v2/write" => take(wire, &head, counts, behaviour)?,
+            "/query" => {
+                let mut form = String::new();
+                Body::of_request(wire, &head)?.read_to_string(&mut form)?;
+                answer(200, &query(&head.target, &form, counts))
+            }
+            _ => {
+                io::copy(&mut Body::of_request(wire, &head)?, &mut io::sink())?;
+                other(path, counts)
+            }
+        };
+        wire.stream.write_all(answer.as_bytes())?;
+        if head.says("connection", "close") {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn other(path: &str, counts: &Counts) -> String {
+    match path {
+        "/ping" => answer(204, ""),
+        "/stats" => answer(200, &counts.json().to_string()),
+        "/health" => answer(200, r#"{"name":"influxdb","status":"pass","version":"1.6.7"}"#),
+        _ => answer(404, r#"{"error":"not found"}"#),
+    }
+}
+
+/// Reads a write, counts it, and answers as told.
+fn take(
+    wire: &mut Wire,
+    head: &Head,
+    counts: &Counts,
+    behaviour: &Behaviour,
+) -> io::Result<String> {
+    let body = Body::of_request(wire, head)?;
+    let (lines, bytes) = if head.says("content-encoding", "gzip") {
+        // The decoder may stop before the end of the framing, which must be read all the same.
+        let mut decoder = flate2::bufread::MultiGzDecoder::new(body);
+        let counted = count(&mut io::BufReader::with_capacity(64 << 10, &mut decoder))?;
+        io::copy(&mut decoder.into_inner(), &mut io::sink())?;
+        counted
+    } else {
+        let mut body = body;
+        count(&mut body)?
+    };
+    for name in ["db", "bucket"] {
+        if let Some(database) = parameter(&head.target, name) {
+            counts.saw(&database);
+        }
+    }
+    counts.lines.fetch_add(lines, Relaxed);
+    counts.bytes.fetch_add(bytes, Relaxed);
+    let number = counts.requests.fetch_add(1, Relaxed) + 1;
+    hang(counts, behaviour);
+    if !behaviour.delay.is_zero() {
+        thread::sleep(behaviour.delay);
+    }
+    match &behaviour.failure {
+        Some((status, body)) if number.is_multiple_of(behaviour.fail_every) => {
+            counts.failed.fetch_add(1, Relaxed);
+            Ok(answer(*status, body))
+        }
+        _ => {
+            counts.taken.fetch_add(lines, Relaxed);
+            Ok(answer(204, ""))
+        }
+    }
+}
+
+fn hang(counts: &Counts, behaviour: &Behaviour) {
+    let over = || behaviour.hang_until.is_some_and(|until| Instant::now() >= until);
+    if !behaviour.hang || over() {
+        return;
+    }
+    counts.hung.fetch_add(1, Relaxed);
+    while !over() {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Lines and bytes; a last line needs no line feed.
+fn count(body: &mut impl BufRead) -> io::Result<(u64, u64)> {
+    let (mut lines, mut bytes, mut last) = (0, 0, b'\n');
+    loop {
+        let piece = body.fill_buf()?;
+        let Some(end) = piece.last() else { break };
+        last = *end;
+        let length = piece.len();
+        // Short stretches with a one-byte sum: the compiler makes vector code of it.
+        for stretch in piece.chunks(192) {
+            let sum = stretch.iter().fold(0u8, |sum, byte| sum + u8::from(*byte == b'\n'));
+            lines += u64::from(sum);
+        }
+        bytes += length as u64;
+        body.consume(length);
+    }
+    Ok((lines + u64::from(last != b'\n'), bytes))
+}
+
+fn query(target: &str, form: &str, counts: &Counts) -> String {
+    let text = parameter(target, "q").or_else(|| parameter(&format!("?{form}"), "q"));
+    let text = text.unwrap_or_default();
+    let upper = text.trim().to_ascii_uppercase();
+    if upper.starts_with("SHOW DATABASES") {
+        let values: Vec<_> = counts.databases().into_iter().map(|name| json!([name])).collect();
+        let mut series = json!({"name": "databases", "columns": ["name"]});
+        if !values.is_empty() {
+            series["values"] = json!(values);
+        }
+        return json!({"results": [{"statement_id": 0, "series": [series]}]}).to_string();
+    }
+    if upper.starts_with("CREATE DATABASE ") {
+        counts.saw(&named(text.trim()["CREATE DATABASE ".len()..].trim()));
+    }
+    r#"{"results":[{"statement_id":0}]}"#.to_owned()
+}
+
+/// The identifier at the beginning of a text, quoted or bare.
+fn named(text: &str) -> String {
+    match text.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default().to_owned(),
+        None => text.split([' ', ';']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn parameter(target: &str, name: &str) -> Option<String> {
+    let (_, pairs) = target.split_once('?')?;
+    let found =
+        pairs.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name);
+    found.map(|(_, value)| decode(value))
+}
+
+fn answer(status: u16, body: &str) -> String {
+    if status == 204 {
+        return format!("HTTP/1.1 204 No Content\r\n{VERSION}\r\n");
+    }
+    let length = body.len();
+    let again = if status == 503 { "Retry-After: 1\r\n" } else { "" };
+    format!(
+        "HTTP/1.1 {status} Answer\r\n{VERSION}{again}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}

@@ -1,0 +1,109 @@
+//! From raw to checked: what must hold between values.
+//!
+//! Each part tells its problems and goes on with what is sound; only a list that stayed empty makes a
+//! [`Config`].
+
+mod address;
+mod circles;
+mod names;
+mod secrets;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::checked::{Backend, Config, Kind};
+use super::environment::Environment;
+use super::problem::Problems;
+use super::raw::{RawFile, RawPlacement};
+use super::section::{Found, quoted};
+use crate::ring::{HashKey, Placement, Plan, ShardKey};
+
+/// The checked configuration; nothing if a problem was found, here or before.
+pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -> Option<Config> {
+    let listen = raw.listen.as_ref().and_then(|found| listen(found, problems));
+    let auth = secrets::auth(raw.auth.as_ref(), &raw, listen, problems);
+    let (circles, backends) = circles::circles(&raw, listen, problems);
+    let placement = placement(&raw.placement, &backends, problems);
+    let naming = names::naming(&raw, problems);
+    if !problems.is_empty() {
+        return None;
+    }
+    let (algorithm, hash_key, shard_key) = placement?;
+    Some(Config {
+        listen: listen?,
+        data_dir: raw.data_dir?.value.into(),
+        shards: shards(raw.shards, environment),
+        auth: auth?,
+        plan: Plan { placement: algorithm, hash_key, shard_key, circles },
+        naming: naming?,
+        backends,
+        server: raw.server,
+        write: raw.write,
+        log: raw.log,
+        query: raw.query,
+        probe: raw.probe,
+        debug_headers: raw.debug_headers,
+    })
+}
+
+/// As written, else one for each core.
+fn shards(written: Option<u32>, environment: &Environment) -> u16 {
+    let shards = written.map_or(environment.cores, |number| number as usize);
+    u16::try_from(shards.clamp(1, 1024)).expect("clamped to 1,024")
+}
+
+/// `address:port`, or `localhost:port`.
+fn listen(found: &Found<String>, problems: &mut Problems) -> Option<SocketAddr> {
+    let text = &found.value;
+    let on_localhost = text
+        .strip_prefix("localhost:")
+        .and_then(|port| port.parse().ok())
+        .map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    let address = on_localhost.or_else(|| text.parse().ok());
+    if address.is_none() {
+        let what = format!("{} is no address to listen on", quoted(text));
+        let mend = "an IP address and a port: \"127.0.0.1:8080\", \"0.0.0.0:8080\", \"[::]:8080\"";
+        problems.add(&found.place, what, mend);
+    }
+    address
+}
+
+fn placement(
+    raw: &RawPlacement,
+    backends: &[Backend],
+    problems: &mut Problems,
+) -> Option<(Placement, HashKey, ShardKey)> {
+    let algorithm = raw.algorithm.unwrap_or(Placement::InfluxProxy);
+    let hash_key = match &raw.hash_key {
+        None => Some(default_hash_key(algorithm)),
+        Some(found) => HashKey::parse(&found.value)
+            .map_err(|error| {
+                let mend = "one of idx, exi, name, url, or a text with %idx in it";
+                problems.add(&found.place, format!("{}: {error}", quoted(&found.value)), mend);
+            })
+            .ok(),
+    };
+    let shard_key = match &raw.shard_key {
+        None => Some(default_shard_key(backends)),
+        Some(found) => ShardKey::parse(&found.value)
+            .map_err(|error| {
+                let mend = "a text with one or more of %org, %bk, %db, %mm";
+                problems.add(&found.place, format!("{}: {error}", quoted(&found.value)), mend);
+            })
+            .ok(),
+    };
+    Some((algorithm, hash_key?, shard_key?))
+}
+
+/// By name, `even` keeps its promise to move little also when a backend leaves the middle of the list.
+fn default_hash_key(algorithm: Placement) -> HashKey {
+    match algorithm {
+        Placement::InfluxProxy => HashKey::Template("%idx".into()),
+        Placement::Even => HashKey::Name,
+    }
+}
+
+fn default_shard_key(backends: &[Backend]) -> ShardKey {
+    let all_influxdb2 = backends.iter().all(|backend| backend.kind == Kind::Influxdb2);
+    let text = if all_influxdb2 { "%org,%bk,%mm" } else { "%db,%mm" };
+    ShardKey::parse(text).expect("a sound template")
+}

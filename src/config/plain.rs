@@ -1,0 +1,178 @@
+//! Sections whose values stand almost alone: raw and checked in one step, with their defaults.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::checked::{
+    Ack, Consistency, LogConfig, LogSync, ProbeConfig, QueryConfig, ServerConfig, WriteConfig,
+};
+use super::problem::Problems;
+use super::section::Section;
+use crate::base::limits;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+const fn millis(least: u64, most: u64) -> RangeInclusive<Duration> {
+    Duration::from_millis(least)..=Duration::from_millis(most)
+}
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 3_600_000;
+
+/// A section that may be absent: then every key has its default.
+struct Reader<'a, 'p> {
+    section: Option<Section<'a>>,
+    problems: &'p mut Problems,
+}
+
+impl<'a, 'p> Reader<'a, 'p> {
+    fn open(
+        file: &mut Section<'a>,
+        key: &'static str,
+        problems: &'p mut Problems,
+    ) -> Reader<'a, 'p> {
+        Reader { section: file.table(key, problems), problems }
+    }
+
+    fn duration(
+        &mut self,
+        key: &'static str,
+        default_ms: u64,
+        range: RangeInclusive<Duration>,
+    ) -> Duration {
+        let section = self.section.as_mut();
+        let written = section.and_then(|it| it.duration(key, range, self.problems));
+        written.unwrap_or(Duration::from_millis(default_ms))
+    }
+
+    fn size(&mut self, key: &'static str, default: u64, range: RangeInclusive<u64>) -> usize {
+        let section = self.section.as_mut();
+        let written = section.and_then(|it| it.size(key, range, self.problems));
+        usize::try_from(written.unwrap_or(default)).expect("a size of memory on 64 bits")
+    }
+
+    fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], default: T) -> T {
+        let section = self.section.as_mut();
+        section.and_then(|it| it.word(key, words, self.problems)).unwrap_or(default)
+    }
+
+    fn boolean(&mut self, key: &'static str) -> bool {
+        let section = self.section.as_mut();
+        section.and_then(|it| it.boolean(key, self.problems)).unwrap_or(false)
+    }
+
+    /// A relation between two keys of this section.
+    fn demand(&mut self, holds: bool, key: &'static str, what: &str, mend: &str) {
+        if let Some(section) = &self.section
+            && !holds
+        {
+            self.problems.add(&section.place_of(key), what, mend);
+        }
+    }
+
+    fn finish(self) {
+        if let Some(section) = self.section {
+            section.finish(self.problems);
+        }
+    }
+}
+
+pub fn server(file: &mut Section<'_>, problems: &mut Problems) -> ServerConfig {
+    let mut reader = Reader::open(file, "server", problems);
+    let line = limits::LINE_BYTES_MAX as u64;
+    let section = reader.section.as_mut();
+    let connections =
+        section.and_then(|it| it.integer("max_connections", 1..=1_000_000, reader.problems));
+    let server = ServerConfig {
+        body_bytes_max: reader.size("max_body", 25_000_000, KIB..=GIB),
+        inflated_body_bytes_max: reader.size("max_inflated_body", 100 * MIB, line..=4 * GIB),
+        header_timeout: reader.duration("header_timeout", 10_000, millis(100, HOUR_MS)),
+        idle_timeout: reader.duration("idle_timeout", MINUTE_MS, millis(100, HOUR_MS)),
+        body_timeout: reader.duration("body_timeout", 30_000, millis(100, HOUR_MS)),
+        connections_max: connections.map_or(10_000, |number| number as usize),
+        shutdown_timeout: reader.duration("shutdown_timeout", 30_000, millis(0, HOUR_MS)),
+        memory_bytes: reader.size("memory", 256 * MIB, 4 * MIB..=1024 * GIB),
+    };
+    reader.demand(
+        server.memory_bytes >= server.body_bytes_max,
+        "memory",
+        "less than one body of max_body",
+        "raise memory or lower max_body",
+    );
+    reader.finish();
+    server
+}
+
+pub fn write(file: &mut Section<'_>, problems: &mut Problems) -> WriteConfig {
+    let mut reader = Reader::open(file, "write", problems);
+    let write = WriteConfig {
+        ack: reader.word("ack", Ack::WORDS, Ack::Delivered),
+        ack_wait: reader.duration("ack_wait", 3_000, millis(10, 10 * MINUTE_MS)),
+        consistency: reader.word("consistency", Consistency::WORDS, Consistency::Ignore),
+        sync_interval: reader.duration("sync_interval", 100, millis(1, MINUTE_MS)),
+        accept_partial: reader.boolean("accept_partial"),
+        retry_min: reader.duration("retry_min", 500, millis(10, MINUTE_MS)),
+        retry_max: reader.duration("retry_max", 30_000, millis(10, HOUR_MS)),
+    };
+    reader.demand(
+        write.retry_min <= write.retry_max,
+        "retry_min",
+        "longer than retry_max",
+        "lower retry_min or raise retry_max",
+    );
+    reader.finish();
+    write
+}
+
+pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> LogConfig {
+    let mut reader = Reader::open(file, "log", problems);
+    let section = reader.section.as_mut();
+    let segment = section.and_then(|it| {
+        it.size("segment_bytes", limits::FRAME_BYTES_MAX as u64 * 2..=GIB, reader.problems)
+    });
+    let log = LogConfig {
+        segment_bytes: segment,
+        hot_window_bytes: reader.size("hot_window", 48 * MIB, MIB..=64 * GIB),
+        sync: reader.word("sync", LogSync::WORDS, LogSync::Fdatasync),
+    };
+    let page = limits::PAGE as u64;
+    reader.demand(
+        log.segment_bytes.is_none_or(|bytes| bytes % page == 0),
+        "segment_bytes",
+        "not a whole number of pages of 4KiB",
+        "choose a multiple of 4KiB, such as \"64MiB\"",
+    );
+    reader.finish();
+    log
+}
+
+pub fn query(file: &mut Section<'_>, problems: &mut Problems) -> QueryConfig {
+    let mut reader = Reader::open(file, "query", problems);
+    let query = QueryConfig {
+        timeout: reader.duration("timeout", MINUTE_MS, millis(100, 24 * HOUR_MS)),
+        stale_after: reader.duration("stale_after", 3_000, millis(100, HOUR_MS)),
+    };
+    reader.finish();
+    query
+}
+
+pub fn probe(file: &mut Section<'_>, problems: &mut Problems) -> ProbeConfig {
+    let mut reader = Reader::open(file, "probe", problems);
+    let probe = ProbeConfig {
+        interval: reader.duration("interval", 1_000, millis(50, HOUR_MS)),
+        catalogue_interval: reader.duration("catalogue_interval", 10_000, millis(100, HOUR_MS)),
+        timeout: reader.duration("timeout", 2_000, millis(50, 5 * MINUTE_MS)),
+    };
+    reader.finish();
+    probe
+}
+
+/// Whether answers carry the headers for debugging.
+pub fn debug_headers(file: &mut Section<'_>, problems: &mut Problems) -> bool {
+    let mut reader = Reader::open(file, "debug", problems);
+    let headers = reader.boolean("headers");
+    reader.finish();
+    headers
+}

@@ -1,0 +1,195 @@
+//! The file's sections as they were written: right types, nothing compared with anything yet.
+
+use super::checked::{Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, WriteConfig};
+use super::plain;
+use super::problem::{Place, Problems};
+use super::section::{Found, Section};
+use super::tree::Table;
+use crate::ring::Placement;
+
+type Text = Option<Found<String>>;
+
+#[derive(Debug)]
+pub struct RawFile {
+    pub place: Place,
+    pub listen: Text,
+    pub data_dir: Text,
+    pub shards: Option<u32>,
+    /// Absent: no `[auth]` at all.
+    pub auth: Option<RawAuth>,
+    pub placement: RawPlacement,
+    pub default_org: Text,
+    pub circles: Vec<RawCircle>,
+    pub mappings: Vec<RawMapping>,
+    pub server: ServerConfig,
+    pub write: WriteConfig,
+    pub log: LogConfig,
+    pub query: QueryConfig,
+    pub probe: ProbeConfig,
+    pub debug_headers: bool,
+}
+
+#[derive(Debug)]
+pub struct RawAuth {
+    pub place: Place,
+    pub tokens: Option<Found<Vec<Found<String>>>>,
+    pub tokens_file: Text,
+}
+
+#[derive(Debug, Default)]
+pub struct RawPlacement {
+    pub algorithm: Option<Placement>,
+    pub hash_key: Text,
+    pub shard_key: Text,
+}
+
+#[derive(Debug)]
+pub struct RawCircle {
+    pub place: Place,
+    pub name: Text,
+    pub backends: Vec<RawBackend>,
+}
+
+#[derive(Debug)]
+pub struct RawBackend {
+    pub place: Place,
+    pub name: Text,
+    pub url: Text,
+    pub kind: Option<Kind>,
+    pub token: Text,
+    pub token_file: Text,
+    pub username: Text,
+    pub username_file: Text,
+    pub password: Text,
+    pub password_file: Text,
+    pub write_only: bool,
+    /// Those keys of the credentials that are there, whatever they are worth.
+    pub credentials: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+pub struct RawMapping {
+    pub place: Place,
+    pub database: Text,
+    pub retention_policy: Text,
+    pub bucket: Text,
+    pub org: Text,
+}
+
+/// Reads the whole document.
+pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
+    let mut file = Section::new(root);
+    let raw = RawFile {
+        place: root.place.clone(),
+        listen: file.required("listen", "listen = \"127.0.0.1:8080\"", problems),
+        data_dir: file.required("data_dir", "data_dir = \"circlet-data\"", problems),
+        shards: file.integer("shards", 1..=1024, problems),
+        auth: auth(&mut file, problems),
+        placement: placement(&mut file, problems),
+        default_org: default_org(&mut file, problems),
+        circles: circles(&mut file, problems),
+        mappings: mappings(&mut file, problems),
+        server: plain::server(&mut file, problems),
+        write: plain::write(&mut file, problems),
+        log: plain::log(&mut file, problems),
+        query: plain::query(&mut file, problems),
+        probe: plain::probe(&mut file, problems),
+        debug_headers: plain::debug_headers(&mut file, problems),
+    };
+    file.finish(problems);
+    raw
+}
+
+fn auth(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawAuth> {
+    let mut section = file.table("auth", problems)?;
+    let auth = RawAuth {
+        place: section.place().clone(),
+        tokens: section.texts("tokens", problems),
+        tokens_file: section.text("tokens_file", problems),
+    };
+    section.finish(problems);
+    Some(auth)
+}
+
+fn placement(file: &mut Section<'_>, problems: &mut Problems) -> RawPlacement {
+    let Some(mut section) = file.table("placement", problems) else {
+        return RawPlacement::default();
+    };
+    let algorithms = [Placement::InfluxProxy, Placement::Even].map(|it| (it.word(), it));
+    let placement = RawPlacement {
+        algorithm: section.word("algorithm", &algorithms, problems),
+        hash_key: section.text("hash_key", problems),
+        shard_key: section.text("shard_key", problems),
+    };
+    section.finish(problems);
+    placement
+}
+
+fn default_org(file: &mut Section<'_>, problems: &mut Problems) -> Text {
+    let mut section = file.table("defaults", problems)?;
+    let org = section.text("org", problems);
+    section.finish(problems);
+    org
+}
+
+fn circles(file: &mut Section<'_>, problems: &mut Problems) -> Vec<RawCircle> {
+    let sections = file.tables("circle", problems).into_iter();
+    sections
+        .map(|mut section| {
+            let circle = RawCircle {
+                place: section.place().clone(),
+                name: section.required("name", "name = \"circle-1\"", problems),
+                backends: backends(&mut section, problems),
+            };
+            section.finish(problems);
+            circle
+        })
+        .collect()
+}
+
+fn backends(circle: &mut Section<'_>, problems: &mut Problems) -> Vec<RawBackend> {
+    let sections = circle.tables("backend", problems).into_iter();
+    sections.map(|section| backend(section, problems)).collect()
+}
+
+fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
+    const CREDENTIALS: [&str; 6] =
+        ["token", "token_file", "username", "username_file", "password", "password_file"];
+    if !section.has("kind") {
+        let mend = "kind = \"influxdb1\" (or influxdb2, influxdb3, line-protocol)";
+        problems.add(&section.place_of("kind"), "missing", mend);
+    }
+    let backend = RawBackend {
+        place: section.place().clone(),
+        name: section.required("name", "name = \"influxdb-1-1\"", problems),
+        url: section.required("url", "url = \"http://127.0.0.1:8086\"", problems),
+        kind: section.word("kind", Kind::WORDS, problems),
+        token: section.text("token", problems),
+        token_file: section.text("token_file", problems),
+        username: section.text("username", problems),
+        username_file: section.text("username_file", problems),
+        password: section.text("password", problems),
+        password_file: section.text("password_file", problems),
+        write_only: section.boolean("write_only", problems).unwrap_or(false),
+        credentials: CREDENTIALS.into_iter().filter(|key| section.has(key)).collect(),
+    };
+    section.finish(problems);
+    backend
+}
+
+fn mappings(file: &mut Section<'_>, problems: &mut Problems) -> Vec<RawMapping> {
+    let sections = file.tables("dbrp", problems).into_iter();
+    sections
+        .map(|mut section| {
+            let mapping = RawMapping {
+                place: section.place().clone(),
+                database: section.required("database", "database = \"telegraf\"", problems),
+                retention_policy: section.text("retention_policy", problems),
+                bucket: section.required("bucket", "bucket = \"telegraf\"", problems),
+                org: section.text("org", problems),
+            };
+            section.finish(problems);
+            mapping
+        })
+        .collect()
+}
