@@ -19,15 +19,26 @@ use std::time::Duration;
 pub enum Verdict {
     Done,
     /// Lines that the message describes are refused for good; all others are stored.
-    Partial { message: String },
+    Partial {
+        message: String,
+    },
     /// Something in the request is refused for good; what else was stored is not known.
-    Refused { message: String },
+    Refused {
+        message: String,
+    },
     TooLarge,
     /// This database waits; others go on.
-    Parked { message: String },
-    Later { message: String, after: Option<Duration> },
+    Parked {
+        message: String,
+    },
+    Later {
+        message: String,
+        after: Option<Duration>,
+    },
     /// A trouble of the backend that may be this request's fault.
-    Suspect { message: String },
+    Suspect {
+        message: String,
+    },
 }
 
 /// Starts of messages of a 500 that passes.

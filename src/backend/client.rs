@@ -218,11 +218,7 @@ async fn exchange(
     }
 }
 
-async fn send(
-    connection: &mut Connection,
-    place: &Place,
-    request: &Request<'_>,
-) -> io::Result<()> {
+async fn send(connection: &mut Connection, place: &Place, request: &Request<'_>) -> io::Result<()> {
     let length: usize = request.body.iter().map(|piece| piece.len()).sum();
     let mut out = Vec::with_capacity(512 + length.min(GATHER_BYTES));
     out.extend_from_slice(format!("{} {} HTTP/1.1\r\n", request.method, request.path).as_bytes());
@@ -270,10 +266,8 @@ impl Arriving {
                 }
             }
             let input = &connection.buffer[connection.from..connection.to];
-            let (taken, content) = self
-                .body
-                .take(input)
-                .map_err(|error| Error::Protocol(error.to_string()))?;
+            let (taken, content) =
+                self.body.take(input).map_err(|error| Error::Protocol(error.to_string()))?;
             let content = content.to_vec();
             connection.from += taken;
             if !content.is_empty() {

@@ -19,7 +19,6 @@ pub struct Place {
     pub port: u16,
     /// As a `Host` field wants it.
     pub authority: String,
-    pub path_prefix: String,
     pub kind: Kind,
     /// The whole `Authorization` field, or empty.
     authorization: String,
@@ -36,7 +35,6 @@ impl Place {
             host: backend.host.clone(),
             port: backend.port,
             authority: backend.authority(),
-            path_prefix: backend.path_prefix.clone(),
             kind: backend.kind,
             authorization: authorization(backend.kind, &backend.credentials),
             write_only: backend.write_only,
@@ -56,13 +54,12 @@ impl Place {
 
     /// Path and parameters of a write.
     pub fn write_path(&self, org: &str, database: &str, retention_policy: &str) -> String {
-        let prefix = &self.path_prefix;
         match self.kind {
             Kind::Influxdb1 | Kind::LineProtocol if retention_policy.is_empty() => {
-                format!("{prefix}/write?db={}&precision=ns", escape(database))
+                format!("/write?db={}&precision=ns", escape(database))
             }
             Kind::Influxdb1 | Kind::LineProtocol => format!(
-                "{prefix}/write?db={}&rp={}&precision=ns",
+                "/write?db={}&rp={}&precision=ns",
                 escape(database),
                 escape(retention_policy)
             ),
@@ -71,11 +68,7 @@ impl Place {
                     "" => database.to_owned(),
                     policy => format!("{database}/{policy}"),
                 };
-                format!(
-                    "{prefix}/api/v2/write?org={}&bucket={}&precision=ns",
-                    escape(org),
-                    escape(&bucket)
-                )
+                format!("/api/v2/write?org={}&bucket={}&precision=ns", escape(org), escape(&bucket))
             }
         }
     }

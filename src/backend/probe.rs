@@ -8,6 +8,7 @@ use super::place::escape;
 use crate::base::ids::BackendId;
 use crate::base::map::FastSet;
 use crate::config::checked::{Kind, ProbeConfig};
+use crate::ring::Target;
 use crate::rt::{Clock, Signal};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,8 +72,7 @@ impl Prober {
     }
 
     async fn ping(&self) -> Result<Reply, Error> {
-        let path = format!("{}/ping", self.client.place.path_prefix);
-        self.ask("GET", &path).await
+        self.ask("GET", "/ping").await
     }
 
     async fn ask(&self, method: &str, path: &str) -> Result<Reply, Error> {
@@ -91,10 +91,9 @@ impl Prober {
     }
 
     async fn refresh_catalogue(&self, id: BackendId) {
-        let prefix = &self.client.place.path_prefix;
         let path = match self.client.place.kind {
-            Kind::Influxdb1 => format!("{prefix}/query?q={}", escape("SHOW DATABASES")),
-            Kind::Influxdb2 => format!("{prefix}/api/v2/buckets?limit=100"),
+            Kind::Influxdb1 => format!("/query?q={}", escape("SHOW DATABASES")),
+            Kind::Influxdb2 => "/api/v2/buckets?limit=100".to_owned(),
             // These make databases when they are written, or have none.
             Kind::Influxdb3 | Kind::LineProtocol => return,
         };
@@ -110,11 +109,12 @@ impl Prober {
         let id = self.client.place.id;
         let catalogue = self.board.catalogue.load();
         for entry in self.board.parked.entries().iter().filter(|entry| entry.backend == id) {
-            let name = crate::base::tag::database(&entry.tag);
-            let bucket = crate::base::tag::bucket(&entry.tag);
-            let exists = catalogue.has(id, [&name, &bucket]) == Some(true);
-            let may_exist = !crate::base::tag::has_policy(&entry.tag) && exists;
-            if (force || may_exist) && self.board.condition(id) == Condition::Up {
+            let Some(target) = Target::from_tag(&entry.tag) else { continue };
+            let names = [&*target.database, &*target.bucket()];
+            // The catalogue of 1.x does not tell policies: a missing one is found by trying.
+            let exists =
+                target.retention_policy.is_empty() && catalogue.has(id, names) == Some(true);
+            if (force || exists) && self.board.condition(id) == Condition::Up {
                 entry.is_open.store(true, std::sync::atomic::Ordering::SeqCst);
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Question {
     /// `GET` or `POST`.
     pub method: &'static str,
-    /// Path and parameters, behind the backend's own prefix.
+    /// Path and parameters.
     pub path: String,
     /// Fields that the client sent and that the backend should see, each with its line end.
     pub fields: String,
@@ -18,11 +18,10 @@ pub struct Question {
 }
 
 pub async fn ask(client: &Rc<Client>, question: &Question) -> Result<Arriving, Error> {
-    let path = format!("{}{}", client.place.path_prefix, question.path);
     client
         .begin(Request {
             method: question.method,
-            path: &path,
+            path: &question.path,
             fields: &question.fields,
             body: &[&question.body],
             limit: question.limit,

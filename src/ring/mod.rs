@@ -16,6 +16,7 @@ pub mod fingerprint;
 pub mod key;
 pub mod name;
 pub mod router;
+pub mod tag;
 pub mod topology;
 
 pub use fingerprint::{FingerprintError, moved_share};

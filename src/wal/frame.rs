@@ -116,6 +116,11 @@ impl OpenFrame {
         self.buffer.capacity().saturating_sub(self.filled + self.table_len + entry)
     }
 
+    /// Where the next run's bytes will begin.
+    pub fn payload_end(&self) -> usize {
+        self.filled
+    }
+
     /// The place for the bytes of a run. A run with the tag and targets of the last one goes on with it.
     ///
     /// Panics if there is no room: ask [`OpenFrame::room`] first.

@@ -55,7 +55,7 @@ pub struct Log(pub(super) Rc<Shared>);
 pub(super) struct Shared {
     pub settings: Settings,
     pub segments: RefCell<Vec<Rc<Segment>>>,
-    pub hot: RefCell<VecDeque<Frame>>,
+    pub hot: RefCell<VecDeque<Rc<Frame>>>,
     hot_bytes: Cell<usize>,
     open: RefCell<Option<OpenFrame>>,
     full: RefCell<VecDeque<OpenFrame>>,
@@ -81,7 +81,10 @@ pub(super) struct Shared {
 /// Where a request's bytes went, to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// Of the frame.
     pub number: u64,
+    /// Of the run's first byte in the frame.
+    pub offset: usize,
     failures: u64,
 }
 
@@ -89,7 +92,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Committed {
     /// To be published and released.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<Rc<Frame>>,
     /// Why frames behind these were refused.
     pub error: Option<Error>,
 }
@@ -167,9 +170,10 @@ impl Log {
             self.0.close(&mut open);
         }
         let frame = open.get_or_insert_with(|| OpenFrame::new(Kind::Lines, len));
+        let offset = frame.payload_end();
         fill(frame.push(tag, targets, points, len));
         self.0.work.raise();
-        Ok(self.0.place())
+        Ok(self.0.place(offset))
     }
 
     /// The longest run that one frame can hold.
@@ -193,7 +197,7 @@ impl Log {
         let mut frame = OpenFrame::new(Kind::Statement, text.len());
         frame.push(tag, targets, 0, text.len()).copy_from_slice(text);
         *open = Some(frame);
-        let place = self.0.place();
+        let place = self.0.place(super::format::FRAME_HEADER_BYTES);
         self.0.close(&mut open);
         self.0.work.raise();
         Ok(place)
@@ -341,9 +345,9 @@ impl Log {
 }
 
 impl Shared {
-    fn place(&self) -> Place {
+    fn place(&self, offset: usize) -> Place {
         let waiting = self.full.borrow().len() as u64;
-        Place { number: self.next_number.get() + waiting, failures: self.failures.get() }
+        Place { number: self.next_number.get() + waiting, offset, failures: self.failures.get() }
     }
 
     fn close(&self, open: &mut Option<OpenFrame>) {
@@ -357,7 +361,7 @@ impl Shared {
         stamp
     }
 
-    fn keep_hot(&self, frame: Frame) {
+    fn keep_hot(&self, frame: Rc<Frame>) {
         self.hot_bytes.set(self.hot_bytes.get() + frame.memory_bytes());
         let mut hot = self.hot.borrow_mut();
         hot.push_back(frame);
@@ -415,7 +419,7 @@ impl Writer {
     }
 
     /// Lets requests that wait for these frames go on.
-    pub fn release(&self, frames: &[Frame]) {
+    pub fn release(&self, frames: &[Rc<Frame>]) {
         if let Some(last) = frames.last() {
             self.log.0.released_end.set(last.number() + 1);
             self.log.0.released_stamp.set(last.stamp());
@@ -439,7 +443,7 @@ impl Writer {
         Ok(())
     }
 
-    fn seal(&self) -> Vec<Frame> {
+    fn seal(&self) -> Vec<Rc<Frame>> {
         let shared = &self.log.0;
         shared.close(&mut shared.open.borrow_mut());
         let full = shared.full.take();
@@ -450,19 +454,19 @@ impl Writer {
             shared.next_number.set(number + 1);
             let synced = shared.synced_end.get() - 1;
             let stamp = shared.next_stamp();
-            open.seal(Sealing { epoch, number, stamp, unix_ms, synced })
+            Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced }))
         };
         full.into_iter().map(seal).collect()
     }
 
-    async fn write(&mut self, frames: &[Frame]) -> Result<(), Error> {
+    async fn write(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
         for frame in frames {
             let segment = self.segment_for(frame.header.frame_bytes()).await?;
             let at = segment.end_offset.get();
             let here = if frame.header.epoch == segment.header.epoch {
                 frame.clone()
             } else {
-                frame.moved_to(segment.header.epoch)
+                Rc::new(frame.moved_to(segment.header.epoch))
             };
             segment.file.write(here.buffer(), at).await.map_err(during("writing a frame"))?;
             segment.note(frame, at);
@@ -473,7 +477,7 @@ impl Writer {
         Ok(())
     }
 
-    fn done(&self, frames: Vec<Frame>, error: Option<Error>) -> Committed {
+    fn done(&self, frames: Vec<Rc<Frame>>, error: Option<Error>) -> Committed {
         for frame in &frames {
             self.log.0.keep_hot(frame.clone());
         }
@@ -493,15 +497,15 @@ impl Writer {
     }
 
     /// The frames that a fresh segment must hold: these, and with lazy syncing what was released before.
-    fn unsynced(&self, frames: &[Frame]) -> Vec<Frame> {
+    fn unsynced(&self, frames: &[Rc<Frame>]) -> Vec<Rc<Frame>> {
         let end = self.log.0.synced_end.get();
-        let first = frames.first().map_or(u64::MAX, Frame::number);
+        let first = frames.first().map_or(u64::MAX, |frame| frame.number());
         let hot = self.log.0.hot.borrow();
         let earlier = hot.iter().filter(|frame| (end..first).contains(&frame.number()));
         earlier.chain(frames.iter().filter(|frame| frame.number() >= end)).cloned().collect()
     }
 
-    fn refuse(&mut self, mut frames: Vec<Frame>, error: Error) -> Committed {
+    fn refuse(&mut self, mut frames: Vec<Rc<Frame>>, error: Error) -> Committed {
         let shared = self.log.0.clone();
         let end = shared.synced_end.get();
         frames.retain(|frame| frame.number() < end);

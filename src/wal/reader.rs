@@ -17,7 +17,7 @@ use std::rc::Rc;
 /// What a reader meets, in order.
 #[derive(Clone, Debug)]
 pub enum Item {
-    Frame(Frame),
+    Frame(Rc<Frame>),
     /// These frames were acknowledged once and cannot be read any more.
     Damaged(Range<u64>),
 }
@@ -188,7 +188,7 @@ impl Log {
 
     fn read_hot(&self, number: u64, bytes: usize) -> Vec<Item> {
         let hot = self.0.hot.borrow();
-        let Some(first) = hot.front().map(Frame::number) else { return Vec::new() };
+        let Some(first) = hot.front().map(|frame| frame.number()) else { return Vec::new() };
         let Some(skip) = number.checked_sub(first) else { return Vec::new() };
         let end = self.end();
         let mut items = Vec::new();
@@ -293,7 +293,7 @@ async fn read_cold(
         let whole = Frame::decode(&read, (entry.offset - first.offset) as usize)
             .filter(|frame| frame.number() == entry.number);
         match whole {
-            Some(frame) => items.push(Item::Frame(frame)),
+            Some(frame) => items.push(Item::Frame(Rc::new(frame))),
             None => {
                 let place = u64::from(entry.offset)..u64::from(entry.offset + entry.bytes);
                 log.set_aside(segment, &(entry.number..entry.number + 1), place).await;
