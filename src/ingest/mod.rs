@@ -1,1 +1,122 @@
-//! To be written.
+//! The write path of a shard: check, key, batch, append, deliver, replay, reject.
+//!
+//! Promises:
+//! - a body is checked whole before any of it enters the log;
+//! - a queue's cell on the board is written before a request in it is answered;
+//! - what a backend refuses for good is kept in the rejects before the queue goes past it;
+//! - memory does not grow with a slow backend.
+//!
+//! It does not know queries, sockets of clients, or status codes.
+//!
+//! Read in this order: `accept` (a request), `batch` (runs), `commit` (the log's turn), `queue` and `order`
+//! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `start`.
+
+pub mod accept;
+pub mod acks;
+pub mod batch;
+pub mod checkpoint;
+pub mod commit;
+pub mod deliver;
+pub mod order;
+pub mod park;
+pub mod queue;
+pub mod refuse;
+pub mod rejects;
+pub mod slow;
+pub mod start;
+pub mod statement;
+
+#[cfg(test)]
+mod tests;
+
+use crate::backend::{Board, Client, Place};
+use crate::base::ids::{BackendId, ShardId};
+use crate::base::time::Stamp;
+use crate::config::checked::{ProbeConfig, WriteConfig};
+use crate::ring::{Router, Topology};
+use crate::rt::{Clock, Disk, Signal};
+use crate::telemetry::{Latencies, Meters};
+use crate::wal::{CheckpointFile, Log};
+use acks::Acks;
+use queue::Queue;
+use slow::Slow;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What a shard needs to know to write. Lives on: every shard.
+pub struct Facts {
+    pub shard: ShardId,
+    pub topology: Arc<Topology>,
+    /// In the order of the configuration, as the rings count them.
+    pub places: Vec<Rc<Place>>,
+    pub clients: Vec<Rc<Client>>,
+    pub write: WriteConfig,
+    pub probe: ProbeConfig,
+    /// Unsigned integers are taken by every backend.
+    pub takes_unsigned: bool,
+    /// A NUL tag key is taken by every backend.
+    pub takes_nul_tag_key: bool,
+    pub data: PathBuf,
+    pub board: Arc<Board>,
+    pub clock: Clock,
+    pub disk: Disk,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
+    /// Raised when a statement was delivered, for the prober.
+    pub asked: Signal,
+}
+
+/// One log and its queues. A shard has one that it writes, and those that it adopted.
+pub struct Outlet {
+    pub facts: Rc<Facts>,
+    pub log: Log,
+    pub queues: RefCell<Vec<Rc<Line>>>,
+    pub acks: Acks,
+    pub checkpoint_file: RefCell<Option<CheckpointFile>>,
+    pub floors: RefCell<Vec<(BackendId, Stamp)>>,
+    /// Something changed since the last checkpoint.
+    pub is_dirty: Cell<bool>,
+    /// Raised when a checkpoint must be written at once.
+    pub checkpoint_now: Signal,
+    pub checkpoints: Cell<u64>,
+    pub checkpoint_done: Signal,
+}
+
+/// A queue and what drives it.
+pub struct Line {
+    pub queue: RefCell<Queue>,
+    /// `None` for a backend that is no longer in the configuration.
+    pub client: Option<Rc<Client>>,
+    pub wake: Signal,
+    /// Set for a queue of a parked database.
+    pub parked: RefCell<Option<Arc<crate::backend::parked::Parked>>>,
+    pub slow: RefCell<Slow>,
+    pub sending: Cell<usize>,
+    pub is_ended: Cell<bool>,
+    /// Where the log ended at start: once the cursor is there, all that was found is delivered.
+    pub start_end: u64,
+    pub owed_since_start: Cell<bool>,
+}
+
+/// The write path of a shard. Lives on: every shard.
+pub struct Ingest {
+    pub facts: Rc<Facts>,
+    pub outlet: Rc<Outlet>,
+    pub adopted: Vec<Rc<Outlet>>,
+    pub router: RefCell<Router>,
+    pub is_ending: Cell<bool>,
+    pub ending: Signal,
+}
+
+impl Facts {
+    /// The log's number of a backend that the rings name.
+    pub fn backend(&self, slot: u16) -> BackendId {
+        self.places[usize::from(slot)].id
+    }
+
+    pub fn place_of(&self, backend: BackendId) -> Option<&Rc<Place>> {
+        self.places.iter().find(|place| place.id == backend)
+    }
+}
