@@ -18,7 +18,9 @@ pub(super) fn reason<'a>(line: &'a [u8], after_blank: bool, rules: Rules) -> Rea
         Err(reason) => return reason,
         Ok(point) => point,
     };
-    if let Some(reason) = names(&point, rules) {
+    if point.fields.text.starts_with(b"=") {
+        Reason::MissingFieldKey
+    } else if let Some(reason) = names(&point, rules) {
         reason
     } else if point.fields.after_string {
         Reason::BytesAfterString
@@ -50,7 +52,10 @@ fn servers<'a>(line: &'a [u8], rules: Rules) -> Walk<'a, Point<'a>> {
         return Err(Reason::KeyTooLong(key_bytes));
     }
     let fields = fields(line, key_bytes, rules)?;
-    for (key, _) in fields.pairs() {
+    for (key, value) in fields.pairs() {
+        if value.is_none_or(<[u8]>::is_empty) {
+            return Err(Reason::InvalidFieldKey(key));
+        }
         let bytes = key_bytes + SEPARATOR_BYTES + key.len();
         if bytes > KEY_BYTES_MAX {
             return Err(Reason::KeyTooLong(bytes));
@@ -158,7 +163,7 @@ fn fields<'a>(line: &'a [u8], key_bytes: usize, rules: Rules) -> Walk<'a, Fields
             b'=' if !quoted => {
                 equals += 1;
                 let value = &line[at + 1..];
-                check_key(line, start, at)?;
+                check_key(line, at)?;
                 if !value.starts_with(b"\"") {
                     at += check_value(value, rules)?;
                 }
@@ -180,9 +185,9 @@ fn fields<'a>(line: &'a [u8], key_bytes: usize, rules: Rules) -> Walk<'a, Fields
 }
 
 /// Whether a key stands before the `=` at `at`. (The servers do not see that it is missing after a TAB.)
-fn check_key(line: &[u8], start: usize, at: usize) -> Walk<'_, ()> {
+fn check_key(line: &[u8], at: usize) -> Walk<'_, ()> {
     let hidden = at >= 2 && line[at - 2] == b'\\';
-    if at == start || (matches!(line[at - 1], b' ' | b',') && !hidden) {
+    if at >= 1 && matches!(line[at - 1], b' ' | b',') && !hidden {
         return Err(Reason::MissingFieldKey);
     }
     Ok(())

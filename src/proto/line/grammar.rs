@@ -208,7 +208,8 @@ fn fields<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, usize> {
     }
 }
 
-/// A key that ends in a (paired) backslash is refused: the servers disagree with themselves about its end.
+/// A key that ends in a (paired) backslash is refused: parser and store of the servers disagree about its end,
+/// and InfluxDB 1.6.7 can die of it.
 fn field_key(input: &[u8]) -> Parsed<'_, &[u8]> {
     let mut end = 0;
     loop {

@@ -62,9 +62,13 @@ impl<'a> Lines<'a> {
         let after_blank = self.body[self.at..begin].contains(&b' ');
         let end = split::line_end(self.body, self.at).at;
         let mut line = &self.body[begin..end];
-        if end < self.body.len() {
-            line = line.strip_suffix(b"\r").unwrap_or(line);
-        }
+        // An open string or a backslash takes a line end into the line: the last one is not quoted either.
+        let ended = end < self.body.len();
+        line = match line {
+            [text @ .., b'\r'] if ended => text,
+            [text @ .., b'\n'] => text,
+            text => text,
+        };
         self.at = self.body.len().min(end + 1);
         LineError { number, line, reason: explain::reason(line, after_blank, self.rules) }
     }

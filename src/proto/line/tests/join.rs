@@ -42,6 +42,13 @@ fn servers_lines(body: &[u8], version_1_6: bool) -> Vec<&[u8]> {
     lines
 }
 
+/// For each of `servers_lines` whether an LF ends it.
+fn servers_line_ends(body: &[u8]) -> Vec<bool> {
+    let lines = servers_lines(body, false);
+    let end = |line: &[u8]| line.as_ptr() as usize - body.as_ptr() as usize + line.len();
+    lines.iter().map(|line| end(line) < body.len()).collect()
+}
+
 /// What goes to a backend for each accepted line.
 fn stamped(body: &[u8]) -> Vec<Vec<u8>> {
     accepted(body)
@@ -74,10 +81,9 @@ fn assert_split_alike(body: &[u8]) {
         line[blanks..].to_vec()
     };
     let mut servers = servers_lines(body, false).into_iter().map(trim).collect::<Vec<_>>();
-    // All lines but one at the very end of the body have an LF, before which a CR is not theirs.
-    let with_end = servers.len() - usize::from(!body.ends_with(b"\n") && !servers.is_empty());
-    for line in &mut servers[..with_end] {
-        if line.ends_with(b"\r") {
+    // Neither the CR before the LF that ends a line nor an LF that is the last byte of a line is quoted.
+    for (line, ended) in servers.iter_mut().zip(servers_line_ends(body)) {
+        if line.ends_with(b"\n") || (ended && line.ends_with(b"\r")) {
             line.pop();
         }
     }
