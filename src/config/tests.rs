@@ -291,6 +291,39 @@ fn values_out_of_range_or_out_of_relation_are_told() {
     assert_eq!(of("[log]\nsync = 3"), ["log.sync: is an integer | write a string"]);
 }
 
+#[test]
+fn every_key_stands_in_the_manual() {
+    const MANUAL: &str = include_str!("../../docs/config.md");
+    let sections = [
+        "",
+        "[auth]",
+        "[placement]",
+        "[defaults]",
+        "[server]",
+        "[write]",
+        "[log]",
+        "[query]",
+        "[probe]",
+        "[debug]",
+        "[[dbrp]]",
+        "[[circle]]",
+        "[[circle]]\n[[circle.backend]]",
+    ];
+    let mut keys = 0;
+    for section in sections {
+        let refusal = parse(&format!("{section}\nno_such_key_at_all = 1")).unwrap_err();
+        let told = refusal.problems().iter().find(|told| told.what == "unknown key").unwrap();
+        let known = told.mend.strip_prefix("known here: ").unwrap();
+        for key in known.split(", ") {
+            assert!(MANUAL.contains(&format!("| `{key}` |")), "{section} {key}");
+            keys += 1;
+        }
+        let header = section.lines().last().unwrap_or_default();
+        assert!(MANUAL.contains(&format!("`{header}`")) || header.is_empty(), "{header}");
+    }
+    assert!(keys > 50, "{keys}");
+}
+
 fn survives(text: &str) -> Result<(), TestCaseError> {
     if let Err(refusal) = parse(text) {
         prop_assert!(!refusal.problems().is_empty(), "refused without a reason");
