@@ -51,7 +51,6 @@ fn a_wrong_command_line_is_exit_2() {
         &["route", "-c", EXAMPLE, "--db", "d"],
         &["route", "-c", EXAMPLE, "--db", "d", "--bucket", "b", "cpu"],
         &["route", "-c", EXAMPLE, "--db", "d", "--org", "o", "cpu"],
-        ["route", "-c", EXAMPLE, "--db", "d", "--org", "o", "cpu"],
         &["route", "-c", EXAMPLE, "--bucket", "b", "--rp", "r", "cpu"],
         &["backlog", "drop", "b", "-c", EXAMPLE],
         &["check-config"],
