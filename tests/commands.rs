@@ -8,11 +8,12 @@ const EXAMPLE: &str = "circlet.example.toml";
 
 fn circlet(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_circlet"));
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    let output = command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output();
+    output.expect("the binary under test starts")
 }
 
 fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
+    std::str::from_utf8(bytes).expect("the commands print text")
 }
 
 #[test]

@@ -260,6 +260,8 @@ fn a_renamed_bucket_is_not_renamed_again() {
             "\"0123456789abcdef\" is an id, which differs from server to server",
         ]
     );
+    let long = format!("dbrp = [{{database = \"a\", bucket = \"{}\"}}]", "b".repeat(513));
+    assert_eq!(with_circle(&long).unwrap_err().problems()[0].what, "longer than 512 bytes");
     let row = "[[dbrp]]\ndatabase = \"a\"\nbucket = \"b/c\"\norg = \"o\"";
     let target = with_circle(row).unwrap().naming.v1("a", None);
     assert_eq!((&*target.org, &*target.bucket()), ("o", "b/c"));
