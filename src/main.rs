@@ -94,11 +94,9 @@ fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::CheckConfig { file, online } => {
             commands::check_config::run(&file, online, environment)
         }
-        Command::Route(arguments) => {
-            with_config(&arguments.config.clone(), environment, |config| {
-                commands::route::run(config, &arguments)
-            })
-        }
+        Command::Route(arguments) => with_config(&arguments.config, environment, |config| {
+            commands::route::run(config, &arguments)
+        }),
         Command::Run { file, accept_ring_change: _ } => {
             with_config(&file.config, environment, |_| commands::not_built_yet("run"))
         }

@@ -16,7 +16,7 @@ pub struct Arguments {
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub config: PathBuf,
     /// The org of a 2.x request; without it the default one
-    #[arg(long, requires = "bucket")]
+    #[arg(long, conflicts_with = "database")]
     org: Option<String>,
     /// The bucket of a 2.x request
     #[arg(long)]
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long = "db", id = "database", value_name = "DATABASE")]
     database: Option<String>,
     /// The retention policy of a 1.x request
-    #[arg(long = "rp", value_name = "POLICY", requires = "database")]
+    #[arg(long = "rp", value_name = "POLICY", conflicts_with = "bucket")]
     retention_policy: Option<String>,
     /// One JSON object for each measurement, each on its line
     #[arg(long)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 
-/// Variables and cores. Only `main` makes one of the real process.
-#[derive(Clone, Debug, Default)]
+/// Variables and cores. Only `main` makes one of the real process. Not `Debug`: variables hold secrets.
+#[derive(Clone, Default)]
 pub struct Environment {
     pub variables: BTreeMap<String, String>,
     /// Cores that this process may use: the default of `shards`.

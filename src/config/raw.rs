@@ -1,4 +1,6 @@
 //! The file's sections as they were written: right types, nothing compared with anything yet.
+//!
+//! Nothing here is `Debug`, because secrets still stand in it as plain text.
 
 use super::checked::{Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, WriteConfig};
 use super::plain;
@@ -9,7 +11,6 @@ use crate::ring::Placement;
 
 type Text = Option<Found<String>>;
 
-#[derive(Debug)]
 pub struct RawFile {
     pub place: Place,
     pub listen: Text,
@@ -29,28 +30,25 @@ pub struct RawFile {
     pub debug_headers: bool,
 }
 
-#[derive(Debug)]
 pub struct RawAuth {
     pub place: Place,
     pub tokens: Option<Found<Vec<Found<String>>>>,
     pub tokens_file: Text,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RawPlacement {
     pub algorithm: Option<Placement>,
     pub hash_key: Text,
     pub shard_key: Text,
 }
 
-#[derive(Debug)]
 pub struct RawCircle {
     pub place: Place,
     pub name: Text,
     pub backends: Vec<RawBackend>,
 }
 
-#[derive(Debug)]
 pub struct RawBackend {
     pub place: Place,
     pub name: Text,
@@ -67,7 +65,6 @@ pub struct RawBackend {
     pub credentials: Vec<&'static str>,
 }
 
-#[derive(Debug)]
 pub struct RawMapping {
     pub place: Place,
     pub database: Text,

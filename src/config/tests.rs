@@ -260,6 +260,8 @@ fn a_renamed_bucket_is_not_renamed_again() {
             "\"0123456789abcdef\" is an id, which differs from server to server",
         ]
     );
+    let long = format!("dbrp = [{{database = \"a\", bucket = \"{}\"}}]", "b".repeat(513));
+    assert_eq!(with_circle(&long).unwrap_err().problems()[0].what, "longer than 512 bytes");
     let row = "[[dbrp]]\ndatabase = \"a\"\nbucket = \"b/c\"\norg = \"o\"";
     let target = with_circle(row).unwrap().naming.v1("a", None);
     assert_eq!((&*target.org, &*target.bucket()), ("o", "b/c"));
@@ -289,6 +291,39 @@ fn values_out_of_range_or_out_of_relation_are_told() {
         ["server.memory: less than one body of max_body | raise memory or lower max_body"]
     );
     assert_eq!(of("[log]\nsync = 3"), ["log.sync: is an integer | write a string"]);
+}
+
+#[test]
+fn every_key_stands_in_the_manual() {
+    const MANUAL: &str = include_str!("../../docs/config.md");
+    let sections = [
+        "",
+        "[auth]",
+        "[placement]",
+        "[defaults]",
+        "[server]",
+        "[write]",
+        "[log]",
+        "[query]",
+        "[probe]",
+        "[debug]",
+        "[[dbrp]]",
+        "[[circle]]",
+        "[[circle]]\n[[circle.backend]]",
+    ];
+    let mut keys = 0;
+    for section in sections {
+        let refusal = parse(&format!("{section}\nno_such_key_at_all = 1")).unwrap_err();
+        let told = refusal.problems().iter().find(|told| told.what == "unknown key").unwrap();
+        let known = told.mend.strip_prefix("known here: ").unwrap();
+        for key in known.split(", ") {
+            assert!(MANUAL.contains(&format!("| `{key}` |")), "{section} {key}");
+            keys += 1;
+        }
+        let header = section.lines().last().unwrap_or_default();
+        assert!(MANUAL.contains(&format!("`{header}`")) || header.is_empty(), "{header}");
+    }
+    assert!(keys > 50, "{keys}");
 }
 
 fn survives(text: &str) -> Result<(), TestCaseError> {

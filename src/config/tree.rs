@@ -6,13 +6,11 @@ use super::environment::Environment;
 use super::problem::{Place, Problems};
 use super::variables;
 
-#[derive(Debug)]
 pub struct Node {
     pub place: Place,
     pub value: Value,
 }
 
-#[derive(Debug)]
 pub enum Value {
     Text(String),
     Integer(i64),
@@ -25,13 +23,11 @@ pub enum Value {
     Broken,
 }
 
-#[derive(Debug)]
 pub struct Table {
     pub place: Place,
     pub entries: Vec<Entry>,
 }
 
-#[derive(Debug)]
 pub struct Entry {
     pub key: String,
     pub key_place: Place,

@@ -43,7 +43,7 @@ pub fn show_size(bytes: u64) -> String {
 
 /// In the largest unit that leaves a whole number.
 fn show(number: u64, units: &[(&str, u64)]) -> String {
-    let fitting = units.iter().filter(|(_, factor)| number != 0 && number % factor == 0);
+    let fitting = units.iter().filter(|(_, factor)| number != 0 && number.is_multiple_of(*factor));
     let (unit, factor) = fitting.max_by_key(|(_, factor)| *factor).unwrap_or(&units[0]);
     format!("{}{unit}", number / factor)
 }

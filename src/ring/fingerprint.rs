@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 
 use super::key::ShardKey;
 use super::name::Target;
-use super::topology::{Placement, Topology};
+use super::topology::{CircleNodes, Placement, Topology};
 
 const FIRST_LINE: &str = "circlet topology 1";
 
@@ -80,8 +80,6 @@ impl Topology {
     }
 }
 
-type CircleNodes = (Box<str>, Vec<(Box<str>, Box<str>)>);
-
 fn parse_circles<'a>(
     lines: impl Iterator<Item = (usize, &'a str)>,
 ) -> Result<Vec<CircleNodes>, FingerprintError> {
@@ -130,7 +128,7 @@ fn sample(number: u32) -> (Target, String) {
     let target = Target {
         org: format!("org{number}").into(),
         database: format!("database{number}").into(),
-        retention_policy: if number % 2 == 0 { "" } else { "weekly" }.into(),
+        retention_policy: if number.is_multiple_of(2) { "" } else { "weekly" }.into(),
     };
     (target, format!("measurement{number}"))
 }

@@ -28,4 +28,6 @@ pub use topology::{
 };
 
 #[cfg(test)]
+mod spread;
+#[cfg(test)]
 mod tests;

@@ -14,6 +14,9 @@ use crate::base::ids::CircleId;
 /// One backend for each circle: places in [`Topology::backends`].
 pub type Owners = SmallVec<[u16; 4]>;
 
+/// A circle's name, and the name and the string on the ring of each backend.
+pub(super) type CircleNodes = (Box<str>, Vec<(Box<str>, Box<str>)>);
+
 /// How keys are laid out over the backends of a circle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
@@ -97,12 +100,12 @@ impl Topology {
         )
     }
 
-    /// From circles of (backend's name, backend's string on the ring).
+    /// The same from strings that are already made.
     pub(super) fn of_nodes(
         placement: Placement,
         hash_key: Box<str>,
         shard_key: ShardKey,
-        circles_of_nodes: Vec<(Box<str>, Vec<(Box<str>, Box<str>)>)>,
+        circles_of_nodes: Vec<CircleNodes>,
     ) -> Topology {
         assert!(!circles_of_nodes.is_empty(), "a topology has a circle");
         let mut circles = Vec::new();

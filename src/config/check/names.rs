@@ -7,6 +7,9 @@ use crate::ring::{Mapping, Naming, Target};
 
 const DEFAULT_ORG: &str = "default";
 
+/// Of an org or a bucket, in bytes. Requests bound their names by the length of their URL.
+const NAME_BYTES_MAX: usize = 512;
+
 pub fn naming(raw: &RawFile, problems: &mut Problems) -> Option<Naming> {
     let org = match &raw.default_org {
         Some(found) => org(&found.place, &found.value, problems)?,
@@ -18,6 +21,9 @@ pub fn naming(raw: &RawFile, problems: &mut Problems) -> Option<Naming> {
         if database.value.contains('/') {
             let mend = "write what is behind the \"/\" as retention_policy";
             problems.add(&database.place, "a \"/\" in the name of a database", mend);
+        }
+        if bucket.value.len() > NAME_BYTES_MAX {
+            too_long(&bucket.place, problems);
         }
         if bucket.value.starts_with('/') {
             problems.add(&bucket.place, "no name before the \"/\"", "bucket = \"name\"");
@@ -66,6 +72,8 @@ fn org<'t>(place: &Place, text: &'t str, problems: &mut Problems) -> Option<&'t 
     let is_id = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if text.is_empty() {
         problems.add(place, "empty", "org = \"default\"");
+    } else if text.len() > NAME_BYTES_MAX {
+        too_long(place, problems);
     } else if is_id {
         let what = format!("{} is an id, which differs from server to server", quoted(text));
         problems.add(place, what, "give the org's name");
@@ -73,4 +81,9 @@ fn org<'t>(place: &Place, text: &'t str, problems: &mut Problems) -> Option<&'t 
         return Some(text);
     }
     None
+}
+
+fn too_long(place: &Place, problems: &mut Problems) {
+    let what = format!("longer than {NAME_BYTES_MAX} bytes");
+    problems.add(place, what, "choose a shorter name");
 }
