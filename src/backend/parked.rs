@@ -88,7 +88,7 @@ impl ParkedList {
         backend: BackendId,
         tag: &[u8],
         reason: &str,
-        publish: impl FnOnce(&Parked),
+        publish: impl FnOnce(&Arc<Parked>),
     ) -> Arc<Parked> {
         let _guard = self.guard();
         let entry = self.find(backend, tag).unwrap_or_else(|| {
@@ -114,7 +114,7 @@ impl ParkedList {
         &self,
         backend: BackendId,
         tag: &[u8],
-        publish: impl FnOnce(&Parked),
+        publish: impl FnOnce(&Arc<Parked>),
     ) -> Option<Arc<Parked>> {
         let _guard = self.guard();
         let entry = self.find(backend, tag)?;

@@ -38,6 +38,13 @@ impl Waiter {
         }
     }
 
+    /// As `settled`, or until some backend has refused.
+    pub async fn answered(&self) {
+        while !self.missing.borrow().is_empty() && self.refused.borrow().is_empty() {
+            self.changed.wait().await;
+        }
+    }
+
     /// Backends that have not confirmed it.
     pub fn missing(&self) -> Vec<BackendId> {
         let mut missing = self.missing.borrow().clone();
@@ -110,6 +117,7 @@ impl Acks {
                 Some((_, lines)) => *lines += 1,
                 None => refused.push((message.to_owned(), 1)),
             }
+            waiter.changed.raise();
         }
     }
 

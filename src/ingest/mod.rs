@@ -31,7 +31,8 @@ mod tests;
 
 use crate::backend::{Board, Client, Place};
 use crate::base::ids::{BackendId, ShardId};
-use crate::base::time::Stamp;
+use crate::base::map::{FastMap, FastSet};
+use crate::base::time::{Mono, Stamp};
 use crate::config::checked::{ProbeConfig, WriteConfig};
 use crate::ring::{Router, Topology};
 use crate::rt::{Clock, Disk, Signal};
@@ -72,7 +73,7 @@ pub struct Facts {
 pub struct Outlet {
     pub facts: Rc<Facts>,
     pub log: Log,
-    pub queues: RefCell<Vec<Rc<Line>>>,
+    pub queues: RefCell<Vec<Rc<Feed>>>,
     pub acks: Acks,
     pub checkpoint_file: RefCell<Option<CheckpointFile>>,
     pub floors: RefCell<Vec<(BackendId, Stamp)>>,
@@ -82,10 +83,13 @@ pub struct Outlet {
     pub checkpoint_now: Signal,
     pub checkpoints: Cell<u64>,
     pub checkpoint_done: Signal,
+    /// Lines that some backend refused: frame and offset, who refused, and who else should have it.
+    pub refusals: RefCell<Vec<refuse::Refusal>>,
+    pub is_ending: Cell<bool>,
 }
 
 /// A queue and what drives it.
-pub struct Line {
+pub struct Feed {
     pub queue: RefCell<Queue>,
     /// `None` for a backend that is no longer in the configuration.
     pub client: Option<Rc<Client>>,
@@ -93,11 +97,27 @@ pub struct Line {
     /// Set for a queue of a parked database.
     pub parked: RefCell<Option<Arc<crate::backend::parked::Parked>>>,
     pub slow: RefCell<Slow>,
+    /// Requests under way.
     pub sending: Cell<usize>,
+    pub retry: Cell<Retry>,
+    /// Databases whose requests were answered 500 again and again: how often, and since when.
+    pub suspects: RefCell<FastMap<Rc<[u8]>, (u32, Mono)>>,
+    /// Lines that are in the rejects already: frame and offset.
+    pub rejected: RefCell<FastSet<(u64, usize)>>,
+    pub narrowed_at: Cell<Mono>,
+    pub statement_tries: RefCell<Vec<Mono>>,
     pub is_ended: Cell<bool>,
     /// Where the log ended at start: once the cursor is there, all that was found is delivered.
     pub start_end: u64,
     pub owed_since_start: Cell<bool>,
+}
+
+/// When a feed may send again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retry {
+    pub failures: u32,
+    pub at: Mono,
+    pub was_up: bool,
 }
 
 /// The write path of a shard. Lives on: every shard.

@@ -130,12 +130,8 @@ impl Queue {
         if number < self.owed_end {
             return false;
         }
-        let bytes: usize = frame
-            .runs
-            .iter()
-            .filter(|run| self.takes(run))
-            .map(|run| run.payload.len())
-            .sum();
+        let bytes: usize =
+            frame.runs.iter().filter(|run| self.takes(run)).map(|run| run.payload.len()).sum();
         if bytes == 0 {
             return false;
         }
@@ -247,7 +243,8 @@ impl Queue {
         }
         let number = front.number;
         let lane = self.lanes.iter_mut().find(|lane| {
-            lane.sending.is_empty() && lane.waiting.front().is_some_and(|part| part.number() == number)
+            lane.sending.is_empty()
+                && lane.waiting.front().is_some_and(|part| part.number() == number)
         })?;
         let part = lane.waiting.pop_front().expect("just seen");
         lane.sending.push(part.clone());

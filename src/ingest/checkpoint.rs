@@ -1,0 +1,219 @@
+//! Writes down how far the queues are, at least every second, and frees what nobody needs any more.
+
+use super::{Feed, Outlet};
+use crate::backend::board::Incomplete;
+use crate::base::ids::BackendId;
+use crate::base::time::Stamp;
+use crate::wal::segment::Segment;
+use crate::wal::{Checkpoint, Error, QueueMark};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The longest time that a crash repeats deliveries of.
+pub const EVERY: Duration = Duration::from_secs(1);
+
+impl Outlet {
+    /// Checkpoints until told to end; then once more.
+    pub async fn keep(self: Rc<Self>) {
+        loop {
+            super::commit::wait_at_most(&self.checkpoint_now, EVERY).await;
+            self.acks.sweep();
+            self.judge_refusals();
+            for feed in self.feeds().iter().filter(|feed| feed.parked.borrow().is_some()) {
+                self.close_parked(feed);
+            }
+            let is_ending = self.is_ending.get();
+            if let Err(error) = self.checkpoint().await {
+                tracing::error!(%error, "the cursors could not be written");
+            }
+            if let Err(error) = self.free().await {
+                tracing::error!(%error, "segments could not be freed");
+            }
+            self.measure();
+            if is_ending {
+                self.checkpoint_done.raise();
+                return;
+            }
+        }
+    }
+
+    /// Asks for a checkpoint and waits until it is on stable storage.
+    pub async fn checkpoint_soon(&self) {
+        self.is_dirty.set(true);
+        let wanted = self.checkpoints.get() + 2;
+        // One that is under way may not hold the newest state: the one after it does.
+        while self.checkpoints.get() < wanted && !self.is_ending.get() {
+            self.checkpoint_now.raise();
+            super::commit::wait_at_most(&self.checkpoint_done, Duration::from_millis(20)).await;
+            self.is_dirty.set(true);
+        }
+    }
+
+    /// Writes the cursors, if anything has changed.
+    pub async fn checkpoint(&self) -> Result<(), Error> {
+        let end = self.log.end();
+        let board = &self.facts.board;
+        board.set_low_water(self.log.id(), self.log.low_water());
+        self.set_floors();
+        if !self.is_dirty.replace(false) {
+            return Ok(());
+        }
+        self.catch_up(end);
+        let feeds = self.feeds();
+        let checkpoint = Checkpoint {
+            // Every frame that is not yet in the marks has a higher stamp.
+            highest_stamp: self.log.low_water(),
+            floors: self.floors.borrow().clone(),
+            marks: feeds.iter().map(|feed| mark(feed)).collect(),
+        };
+        let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
+            self.is_dirty.set(true);
+            return Ok(());
+        };
+        let written = file.write(&checkpoint).await;
+        *self.checkpoint_file.borrow_mut() = Some(file);
+        if let Err(error) = written {
+            self.is_dirty.set(true);
+            return Err(error);
+        }
+        self.publish_written(&feeds, &checkpoint, end);
+        self.checkpoints.set(self.checkpoints.get() + 1);
+        self.checkpoint_done.raise();
+        Ok(())
+    }
+
+    /// Empty queues move over frames that do not name their backend, so that these can be freed. A parked
+    /// queue never moves past the backend's own queue, from which lines are led to it.
+    fn catch_up(&self, end: u64) {
+        let feeds = self.feeds();
+        for feed in feeds.iter().filter(|feed| feed.parked.borrow().is_none()) {
+            feed.queue.borrow_mut().catch_up(end);
+        }
+        for feed in feeds.iter().filter(|feed| feed.parked.borrow().is_some()) {
+            let backend = feed.queue.borrow().backend;
+            let main = feeds.iter().find(|other| {
+                other.parked.borrow().is_none() && other.queue.borrow().backend == backend
+            });
+            let cursor = main.map_or(0, |main| main.queue.borrow().cursor());
+            feed.queue.borrow_mut().catch_up(cursor);
+        }
+    }
+
+    fn set_floors(&self) {
+        let board = &self.facts.board;
+        let all = 0..u16::try_from(board.backends_count()).unwrap_or(u16::MAX);
+        let cut = |backend| (BackendId(backend), board.cut(BackendId(backend)));
+        *self.floors.borrow_mut() = all.map(cut).collect();
+    }
+
+    /// What is on disk now bounds what a start sends again.
+    fn publish_written(&self, feeds: &[Rc<Feed>], written: &Checkpoint, end: u64) {
+        for (feed, mark) in feeds.iter().zip(&written.marks) {
+            let newer = {
+                let queue = feed.queue.borrow();
+                let owed = queue.owed();
+                // Something that came after the marks were taken: nothing below their end is meant.
+                let is_newer = mark.oldest == Stamp::NONE && owed.oldest != Stamp::NONE;
+                if is_newer || self.log.end() > end {
+                    written.highest_stamp.next()
+                } else {
+                    Stamp::NONE
+                }
+            };
+            let oldest = mark.oldest.min(newer);
+            match feed.parked.borrow().as_ref() {
+                Some(parked) => parked.cell(self.log.id()).publish_durable(oldest),
+                None => {
+                    let backend = mark.backend;
+                    self.facts.board.cell(self.log.id(), backend).publish_durable(oldest);
+                }
+            }
+        }
+    }
+
+    /// Frees segments of which no queue, by the cursors on disk, needs anything: neither to send it, nor
+    /// to repeat it behind something older.
+    async fn free(&self) -> Result<(), Error> {
+        let board = &self.facts.board;
+        let feeds = self.feeds();
+        let parked = board.parked.entries();
+        let is_free = |segment: &Segment| {
+            segment.shares.borrow().iter().all(|share| {
+                let passed = feeds
+                    .iter()
+                    .filter(|feed| feed.queue.borrow().backend == share.backend)
+                    .all(|feed| feed.queue.borrow().cursor() > share.last_frame);
+                let below = |oldest: Stamp| share.last_stamp < oldest;
+                let parked = parked.iter().filter(|entry| entry.backend == share.backend);
+                passed
+                    && below(board.cut(share.backend))
+                    && parked.clone().all(|entry| below(entry.durable_oldest()))
+            })
+        };
+        let freed = self.log.free(is_free).await?;
+        if freed > 0 {
+            tracing::debug!(freed, "segments are free");
+        }
+        Ok(())
+    }
+
+    fn measure(&self) {
+        let meters = &self.facts.meters;
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        meters.wal_disk_bytes.set(self.log.disk_bytes() as f64);
+        let segments = u32::try_from(self.log.segments().len()).unwrap_or(u32::MAX);
+        meters.wal_segments.set(f64::from(segments));
+    }
+
+    /// Says, durably, that a backend may lack points that other circles have.
+    pub fn mark_incomplete(&self, backend: BackendId, reason: &str, points: u64) {
+        let before = self.facts.board.incomplete(backend);
+        let incomplete = match before {
+            Some(before) => Incomplete { points: before.points + points, ..(*before).clone() },
+            None => Incomplete {
+                reason: reason.to_owned(),
+                since_unix_ms: self.facts.clock.unix().millis(),
+                points,
+            },
+        };
+        self.facts.board.set_incomplete(backend, Some(incomplete.clone()));
+        let Some(place) = self.facts.place_of(backend).cloned() else { return };
+        tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
+        let path = incomplete_path(&self.facts.data, &place.name);
+        let disk = self.facts.disk.clone();
+        let text =
+            format!("{}\n{}\n{}\n", incomplete.since_unix_ms, incomplete.points, incomplete.reason);
+        crate::rt::spawn(crate::rt::Lane::Background, async move {
+            if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
+                tracing::error!(%error, "the incomplete flag could not be written");
+            }
+        });
+    }
+}
+
+/// Where the flag of a backend stands: since (Unix ms), points, reason, a line each.
+pub fn incomplete_path(data: &std::path::Path, backend: &str) -> std::path::PathBuf {
+    data.join("incomplete").join(format!("{backend}.txt"))
+}
+
+/// The flag as it stands on disk.
+pub fn parse_incomplete(text: &str) -> Option<Incomplete> {
+    let mut lines = text.lines();
+    Some(Incomplete {
+        since_unix_ms: lines.next()?.parse().ok()?,
+        points: lines.next()?.parse().ok()?,
+        reason: lines.next()?.to_owned(),
+    })
+}
+
+fn mark(feed: &Feed) -> QueueMark {
+    let queue = feed.queue.borrow();
+    let owed = queue.owed();
+    QueueMark {
+        backend: queue.backend,
+        tag: queue.only.clone().unwrap_or_else(|| Rc::from(&b""[..])),
+        cursor: queue.cursor(),
+        oldest: owed.oldest,
+        oldest_statement: owed.oldest_statement,
+    }
+}

@@ -1,0 +1,120 @@
+//! The log's turn: commits what was appended, publishes it on the board, then lets the answers go.
+
+use super::{Feed, Outlet};
+use crate::base::time::Mono;
+use crate::rt::{sleep, within};
+use crate::wal::{Frame, Writer};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// After the disk refused twice, a fresh segment is tried this often.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+impl Outlet {
+    /// Commits until told to end and nothing is left. With `sync_every` commits are written at once and
+    /// synced that often.
+    pub async fn commit(
+        self: Rc<Self>,
+        mut writer: Writer,
+        sync_every: Option<Duration>,
+        is_ending: impl Fn() -> bool,
+    ) {
+        let mut sync_due: Option<Mono> = None;
+        loop {
+            if writer.has_work() {
+                writer.set_floors(self.floors.borrow().clone());
+                self.commit_once(&mut writer).await;
+                let now = self.facts.clock.mono();
+                sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
+                continue;
+            }
+            let now = self.facts.clock.mono();
+            match sync_due {
+                Some(due) if due <= now || is_ending() => {
+                    if let Err(error) = writer.sync().await {
+                        tracing::error!(%error, "the log could not be synced");
+                    }
+                    sync_due = None;
+                }
+                Some(due) => wait_at_most(&writer.signal(), due.since(now)).await,
+                None if is_ending() => break,
+                None => writer.signal().wait().await,
+            }
+        }
+    }
+
+    async fn commit_once(&self, writer: &mut Writer) {
+        let committed = writer.commit().await;
+        self.publish(&committed.frames);
+        writer.release(&committed.frames);
+        let meters = &self.facts.meters;
+        meters.wal_frames.increment(committed.frames.len() as u64);
+        let bytes = committed.frames.iter().map(|frame| frame.memory_bytes() as u64).sum();
+        meters.wal_bytes.increment(bytes);
+        if let Some(error) = committed.error {
+            meters.wal_failures.increment(1);
+            tracing::error!(%error, "the log refuses writes until a fresh segment works");
+            while let Err(error) = writer.try_again().await {
+                tracing::error!(%error, "a fresh segment does not work yet");
+                sleep(TRY_AGAIN).await;
+            }
+            tracing::info!("the log takes writes again");
+        }
+    }
+
+    /// Writes the cells of every queue that these frames name, before anybody is answered.
+    pub fn publish(&self, frames: &[Rc<Frame>]) {
+        if frames.is_empty() {
+            return;
+        }
+        self.is_dirty.set(true);
+        for feed in self.feeds() {
+            if feed.parked.borrow().is_some() {
+                continue; // Lines are led there by the backend's own queue.
+            }
+            let mut is_owed = false;
+            for frame in frames {
+                is_owed |= feed.queue.borrow_mut().note(frame);
+            }
+            if is_owed {
+                self.publish_feed(&feed);
+                self.publish_durable(&feed, frames[0].stamp());
+                feed.wake.raise();
+            }
+        }
+    }
+
+    pub fn feeds(&self) -> Vec<Rc<Feed>> {
+        self.queues.borrow().clone()
+    }
+
+    /// Puts what a queue owes on the board.
+    pub fn publish_feed(&self, feed: &Feed) {
+        let queue = feed.queue.borrow();
+        let owed = queue.owed();
+        let publish = |cell: &crate::backend::board::Cell| {
+            cell.publish(owed.oldest, owed.oldest_statement, owed.unix_ms, owed.bytes);
+        };
+        match feed.parked.borrow().as_ref() {
+            Some(parked) => publish(parked.cell(self.log.id())),
+            None => publish(self.facts.board.cell(self.log.id(), queue.backend)),
+        }
+    }
+
+    /// Something newer than the last checkpoint is owed: the cut may not pass it.
+    pub fn publish_durable(&self, feed: &Feed, stamp: crate::base::time::Stamp) {
+        let queue = feed.queue.borrow();
+        let publish = |cell: &crate::backend::board::Cell| {
+            cell.publish_durable(cell.durable_oldest().min(stamp));
+        };
+        match feed.parked.borrow().as_ref() {
+            Some(parked) => publish(parked.cell(self.log.id())),
+            None => publish(self.facts.board.cell(self.log.id(), queue.backend)),
+        }
+    }
+}
+
+/// Waits at most `limit` for a signal.
+pub(super) async fn wait_at_most(signal: &crate::rt::Signal, limit: Duration) {
+    within(limit, signal.wait()).await;
+}

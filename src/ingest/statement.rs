@@ -1,0 +1,222 @@
+//! Statements for every backend: recorded in the log, sent in order, each alone.
+
+use super::accept::{Failure, labels, unavailable};
+use super::queue::Part;
+use super::{Feed, Ingest, Outlet, Retry};
+use crate::backend::client::{Reply, Request};
+use crate::backend::{Client, Error, Verdict, answer, place};
+use crate::base::ids::BackendId;
+use crate::base::time::Mono;
+use crate::config::checked::Kind;
+use crate::ring::Target;
+use crate::rt::within;
+use serde_json::{Value, json};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A statement may take this long.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Refused this often within a minute, while writes pass, it goes to the rejects.
+const REFUSALS_MAX: usize = 3;
+const REFUSALS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What the log keeps of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// `CREATE DATABASE`: the text as 1.x takes it, and the bucket that 2.x makes.
+    CreateDatabase { text: String, target: Target },
+}
+
+/// How a statement went.
+#[derive(Clone, Debug, Default)]
+pub struct Executed {
+    /// Backends that will run it later.
+    pub pending: Vec<String>,
+    /// What a backend said against it.
+    pub refused: Option<String>,
+}
+
+impl Statement {
+    pub fn encode(&self) -> Vec<u8> {
+        let Statement::CreateDatabase { text, target } = self;
+        json!({ "kind": "create_database", "text": text, "org": target.org, "bucket": target.bucket() })
+            .to_string()
+            .into_bytes()
+    }
+
+    fn decode(bytes: &[u8], target: Target) -> Option<Statement> {
+        let value: Value = serde_json::from_slice(bytes).ok()?;
+        let text = value.get("text")?.as_str()?.to_owned();
+        (value.get("kind")?.as_str()? == "create_database")
+            .then_some(Statement::CreateDatabase { text, target })
+    }
+
+    fn text(&self) -> &str {
+        let Statement::CreateDatabase { text, .. } = self;
+        text
+    }
+}
+
+/// Records a statement for all backends and waits until the current ones have run it.
+pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed, Failure> {
+    let facts = &ingest.facts;
+    let outlet = &ingest.outlet;
+    let Statement::CreateDatabase { target, .. } = statement;
+    let targets: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
+    let tag: Rc<[u8]> = Rc::from(target.to_tag());
+    let text = statement.encode();
+    let placed = outlet.log.append_statement(&tag, &targets, &text);
+    let placed = placed.map_err(|error| unavailable(&error))?;
+    let (now, unix_ms) = (facts.clock.mono(), facts.clock.unix().millis());
+    let (current, behind): (Vec<BackendId>, Vec<BackendId>) =
+        targets.iter().partition(|backend| facts.board.is_current(**backend, now, unix_ms));
+    let expected: Vec<_> = current.into_iter().map(|backend| (backend, placed.number)).collect();
+    let waiter = outlet.acks.wait(&expected);
+    outlet.acks.place(placed.number, placed.offset..placed.offset + text.len(), &waiter);
+    let durable = outlet.log.durable(placed).await;
+    if durable.is_ok() {
+        within(facts.write.ack_wait, waiter.answered()).await;
+    }
+    let mut missing = waiter.missing();
+    missing.extend(behind);
+    let refused = waiter.take_refused().into_iter().next().map(|(message, _)| message);
+    outlet.acks.forget(&waiter, &[placed.number]);
+    durable.map_err(|error| unavailable(&error))?;
+    facts.asked.raise();
+    Ok(Executed { pending: labels(outlet, &missing), refused })
+}
+
+impl Outlet {
+    /// Sends one statement, the oldest that its queue owes.
+    pub(super) async fn send_statement(self: Rc<Self>, feed: Rc<Feed>, part: Part) {
+        let tag = part.run().tag.clone();
+        let client = feed.client.clone().expect("only a feed with a client sends");
+        let target = Target::from_tag(&tag);
+        let statement = target.and_then(|target| Statement::decode(part.payload(), target));
+        let begun = self.facts.clock.mono();
+        let verdict = match &statement {
+            Some(statement) => run(&client, statement).await,
+            None => Ok(Verdict::Refused { message: "it cannot be read".to_owned() }),
+        };
+        self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
+        match verdict {
+            Ok(Verdict::Done) => self.ran(&feed, &tag).await,
+            Ok(Verdict::Refused { message } | Verdict::Parked { message }) => {
+                self.refused_statement(&feed, &part, statement.as_ref(), &message).await;
+            }
+            Ok(other) => self.again(&feed, &tag, &format!("{other:?}")),
+            Err(error) => self.again(&feed, &tag, &error.to_string()),
+        }
+        self.finished(&feed);
+    }
+
+    fn since(&self, begun: Mono) -> Duration {
+        self.facts.clock.mono().since(begun)
+    }
+
+    async fn ran(&self, feed: &Feed, tag: &[u8]) {
+        feed.queue.borrow_mut().confirm(tag);
+        feed.statement_tries.borrow_mut().clear();
+        feed.retry.set(Retry { was_up: true, ..Retry::default() });
+        // A statement that ran must not run again after a crash, behind newer lines.
+        self.checkpoint_soon().await;
+        self.settled(feed);
+        self.facts.asked.raise();
+    }
+
+    fn again(&self, feed: &Feed, tag: &[u8], message: &str) {
+        feed.queue.borrow_mut().put_back(tag);
+        let backend = feed.queue.borrow().backend;
+        self.facts.board.set_last_error(backend, Some(message.to_owned()));
+        self.back_off(feed, None);
+    }
+
+    async fn refused_statement(
+        &self,
+        feed: &Feed,
+        part: &Part,
+        statement: Option<&Statement>,
+        message: &str,
+    ) {
+        let now = self.facts.clock.mono();
+        let backend = feed.queue.borrow().backend;
+        self.acks.refused(part.number(), &part.run().payload, message);
+        let tries = {
+            let mut tries = feed.statement_tries.borrow_mut();
+            tries.push(now);
+            tries.retain(|at| now.since(*at) <= REFUSALS_WITHIN);
+            tries.len()
+        };
+        let tag = part.run().tag.clone();
+        if tries < REFUSALS_MAX {
+            self.again(feed, &tag, message);
+            return;
+        }
+        let text = statement.map_or("", Statement::text);
+        let name = self.facts.place_of(backend).map_or("", |place| place.name.as_str());
+        if let Err(error) = self.keep_statement(name, &part.frame, text, message).await {
+            self.again(feed, &tag, &error.to_string());
+            return;
+        }
+        tracing::error!(backend = name, statement = text, message, "a statement is refused");
+        self.facts.meters.reject(name, "statement", 1);
+        self.mark_incomplete(backend, "a statement was refused", 0);
+        self.ran(feed, &tag).await;
+    }
+}
+
+async fn run(client: &Rc<Client>, statement: &Statement) -> Result<Verdict, Error> {
+    let Statement::CreateDatabase { text, target } = statement;
+    match client.place.kind {
+        Kind::Influxdb1 => influxql(client, text).await,
+        Kind::Influxdb2 => make_bucket(client, target).await,
+        // These make a database when it is written first.
+        Kind::Influxdb3 | Kind::LineProtocol => Ok(Verdict::Done),
+    }
+}
+
+async fn influxql(client: &Rc<Client>, text: &str) -> Result<Verdict, Error> {
+    let body = format!("q={}", place::escape(text));
+    let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let reply = post(client, "POST", "/query", fields, body.as_bytes()).await?;
+    if reply.head.status != 200 {
+        return Ok(answer::judge(reply.head.status, &reply.body, reply.head.field("retry-after")));
+    }
+    let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let error = value.as_ref().and_then(|value| value.pointer("/results/0/error")?.as_str());
+    Ok(match error {
+        Some(message) => Verdict::Refused { message: message.to_owned() },
+        None => Verdict::Done,
+    })
+}
+
+/// A bucket belongs to an organization by its id, which differs from server to server.
+async fn make_bucket(client: &Rc<Client>, target: &Target) -> Result<Verdict, Error> {
+    let path = format!("/api/v2/orgs?org={}", place::escape(&target.org));
+    let reply = post(client, "GET", &path, "", b"").await?;
+    let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    let id = value.as_ref().and_then(|value| value.pointer("/orgs/0/id")?.as_str());
+    let Some(id) = id.filter(|_| reply.head.status == 200) else {
+        return Ok(answer::judge(reply.head.status.max(400), &reply.body, None));
+    };
+    let body = json!({ "orgID": id, "name": target.bucket(), "retentionRules": [] }).to_string();
+    let fields = "Content-Type: application/json\r\n";
+    let reply = post(client, "POST", "/api/v2/buckets", fields, body.as_bytes()).await?;
+    let exists = answer::message(&reply.body).contains("already exists");
+    Ok(match reply.head.status {
+        201 => Verdict::Done,
+        422 if exists => Verdict::Done,
+        status => answer::judge(status, &reply.body, reply.head.field("retry-after")),
+    })
+}
+
+async fn post(
+    client: &Rc<Client>,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> Result<Reply, Error> {
+    client.ask(Request { method, path, fields, body: &[body], limit: LIMIT }).await
+}
