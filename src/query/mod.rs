@@ -30,7 +30,10 @@ impl BodyStream {
 }
 
 pub enum Answer {
-    Local { content_type: String, body: Vec<u8> },
+    Local {
+        content_type: String,
+        body: Vec<u8>,
+    },
     Forwarded {
         status: u16,
         headers: Vec<(String, String)>,

@@ -1,0 +1,1 @@
+//! Laws of a whole connection, without sockets.
