@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer::{self, Answer, Frame, Voice};
 use super::endpoint::{self, Call, Endpoint, Job};
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Settings};
 use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
 use super::meter::{Meter, Rejection};
@@ -51,11 +51,11 @@ impl Default for About {
 }
 
 impl About {
-    fn new(head: &Head, endpoint: Endpoint, voice: Voice) -> About {
+    pub fn new(head: &Head, endpoint: Endpoint) -> About {
         let fields = &head.fields;
         About {
             endpoint,
-            voice,
+            voice: Voice::of(&head.path, fields.accept.as_deref()),
             version_11: head.version_11,
             method: head.method,
             request_id: fields.x_request_id.clone().or_else(|| fields.request_id.clone()),
@@ -63,20 +63,34 @@ impl About {
         }
     }
 
-    pub fn frame(&self, gateway: &Gateway, keeps: bool) -> Frame {
+    /// What the answer says besides its own fields. 1.x gives every request an id.
+    pub fn frame(
+        &self,
+        settings: &Settings,
+        date: String,
+        own_id: impl FnOnce() -> String,
+        keeps: bool,
+    ) -> Frame {
         let is_v1 = self.voice.dialect == answer::Dialect::V1 && self.endpoint != Endpoint::Other;
-        let own_id = || is_v1.then(|| gateway.request_id());
         Frame {
             version_11: self.version_11,
             is_head: self.method == Method::Head,
             keeps,
-            date: gateway.date(),
-            request_id: self.request_id.clone().or_else(own_id),
+            date,
+            request_id: self.request_id.clone().or_else(|| is_v1.then(own_id)),
             origin: self.origin.clone(),
             is_preflight: self.method == Method::Options,
             voice: self.voice,
-            shard: gateway.settings.debug_headers.then_some(gateway.settings.shard),
+            shard: settings.debug_headers.then_some(settings.shard),
         }
+    }
+
+    pub fn voice(&self) -> Voice {
+        self.voice
+    }
+
+    pub(super) fn frame_of(&self, gateway: &Gateway, keeps: bool) -> Frame {
+        self.frame(&gateway.settings, gateway.date(), || gateway.request_id(), keeps)
     }
 }
 
@@ -211,7 +225,7 @@ impl Connection<'_> {
         self.began = None;
         match endpoint::judge(&self.gateway.settings, head) {
             Ok(call) => {
-                self.about = About::new(head, call.endpoint, call.voice);
+                self.about = About::new(head, call.endpoint);
                 self.call = Some(call);
                 let lease = self.gateway.budget.lease();
                 match self.machine.admit(self.gateway.settings.limits(), lease) {
@@ -220,8 +234,7 @@ impl Connection<'_> {
                 }
             }
             Err(refused) => {
-                let voice = Voice::of(&head.path, head.fields.accept.as_deref());
-                self.about = About::new(head, refused.endpoint, voice);
+                self.about = About::new(head, refused.endpoint);
                 if let Some(why) = refused.why {
                     self.gateway.meter.rejected(why);
                 }
@@ -254,7 +267,7 @@ impl Connection<'_> {
             Reply::Whole(answer) => self.answer(answer).await,
             Reply::Streamed { status, fields, mut body } => {
                 let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
-                let frame = self.about.frame(self.gateway, keeps);
+                let frame = self.about.frame_of(self.gateway, keeps);
                 self.gateway.meter.answered(self.about.endpoint, status);
                 let streamed =
                     answer::stream(&mut self.stream, &frame, status, &fields, &mut body).await;
@@ -292,7 +305,7 @@ impl Connection<'_> {
 
     async fn send(&mut self, answer: &Answer, keeps: bool) -> Going {
         self.gateway.meter.answered(self.about.endpoint, answer.status);
-        let bytes = answer.encode(&self.about.frame(self.gateway, keeps));
+        let bytes = answer.encode(&self.about.frame_of(self.gateway, keeps));
         self.stream.write_all(&bytes).await.ok()
     }
 

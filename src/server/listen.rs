@@ -45,7 +45,7 @@ fn welcome(gateway: &Rc<Gateway>, stream: Stream) {
 }
 
 async fn turn_away(gateway: &Gateway, mut stream: Stream) {
-    let frame = About::default().frame(gateway, false);
+    let frame = About::default().frame_of(gateway, false);
     let bytes = answer::too_many_connections().encode(&frame);
     // Whether it hears it is its own affair.
     if stream.set_write_timeout(Some(PAUSE)).is_ok() && stream.write_all(&bytes).await.is_ok() {

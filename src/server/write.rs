@@ -9,6 +9,9 @@ use crate::proto::http::params::Params;
 use crate::proto::line::Precision;
 use crate::ring::Target;
 
+/// How 2.x begins what its store says.
+const STORE_PREFIX: &str = "failure writing points to database: ";
+
 /// What the head of a write says.
 #[derive(Debug)]
 pub struct Plan {
@@ -98,7 +101,11 @@ pub fn conclude(plan: &Plan, outcome: Result<Accepted, Failure>) -> Answer {
         Err(Failure::BadLines { texts, dropped: 0 }) => answer::invalid(voice, &texts),
         Err(Failure::BadLines { texts, dropped }) => match voice.dialect {
             Dialect::V1 => answer::invalid(voice, &partial(&texts, dropped)),
-            Dialect::V2 => answer::invalid(voice, &texts),
+            // 2.x reads a line first and then finds that nothing of it can be stored.
+            Dialect::V2 if texts.contains("unable to parse") => answer::invalid(voice, &texts),
+            Dialect::V2 => {
+                answer::unprocessable(voice, &format!("{STORE_PREFIX}{}", partial(&texts, dropped)))
+            }
         },
         Err(Failure::UnknownDatabase) => answer::unknown_database(voice, &plan.name),
         Err(Failure::Unavailable { why, retry_after_s }) => {
@@ -115,11 +122,10 @@ pub fn conclude(plan: &Plan, outcome: Result<Accepted, Failure>) -> Answer {
 
 /// A refusal of the store hides lines that could not be read, as it does in InfluxDB.
 fn tell_accepted(voice: Voice, accepted: &Accepted) -> Answer {
-    const PREFIX: &str = "failure writing points to database: ";
     if !accepted.refused.is_empty() {
         let mut texts: Vec<&str> = Vec::new();
         for refused in &accepted.refused {
-            let text = refused.message.strip_prefix(PREFIX).unwrap_or(&refused.message);
+            let text = refused.message.strip_prefix(STORE_PREFIX).unwrap_or(&refused.message);
             // Every circle that refuses a line says the same.
             if !texts.contains(&text) {
                 texts.push(text);
@@ -128,7 +134,7 @@ fn tell_accepted(voice: Voice, accepted: &Accepted) -> Answer {
         let text = texts.join("\n");
         return match voice.dialect {
             Dialect::V1 => answer::invalid(voice, &text),
-            Dialect::V2 => answer::unprocessable(voice, &format!("{PREFIX}{text}")),
+            Dialect::V2 => answer::unprocessable(voice, &format!("{STORE_PREFIX}{text}")),
         };
     }
     match &accepted.bad_lines {

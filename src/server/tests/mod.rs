@@ -1,1 +1,5 @@
 //! Laws of a whole connection, without sockets.
+
+mod framing;
+mod vectors;
+mod world;
