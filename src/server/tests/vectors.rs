@@ -152,7 +152,11 @@ fn compare(row: &Row, world: &mut World) -> Vec<Difference> {
     let status = row.response["status_line"].as_str().unwrap().split(' ').nth(1).unwrap();
     check("status", status.to_owned(), ours.status.to_string());
     let body = row.response["body"].as_str().unwrap_or_default();
-    check("body", shown(body), shown(&ours.body));
+    if is_of_the_moment(row) {
+        assert_eq!(keys(body), keys(&ours.body));
+    } else {
+        check("body", shown(body), shown(&ours.body));
+    }
     if let Some(closed) = row.response["closed"].as_bool() {
         check("closed", closed.to_string(), seen.closed.to_string());
     }
@@ -166,6 +170,15 @@ fn compare(row: &Row, world: &mut World) -> Vec<Difference> {
     found
 }
 
+/// The body tells when the server started and for how long it has run.
+fn is_of_the_moment(row: &Row) -> bool {
+    row.name == "ready_get" && row.response["body"].as_str().unwrap_or_default().starts_with('{')
+}
+
+fn keys(body: &str) -> Vec<String> {
+    serde_json::from_str::<serde_json::Map<String, Value>>(body).unwrap().keys().cloned().collect()
+}
+
 fn recorded_field(row: &Row, name: &str) -> String {
     let fields = row.response["headers"].as_array().unwrap();
     let found = fields.iter().find(|pair| pair[0].as_str().unwrap().eq_ignore_ascii_case(name));
@@ -177,7 +190,9 @@ fn our_field(answer: &Received, name: &str) -> String {
 }
 
 fn shown(text: &str) -> String {
-    text.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'")
+    let version = env!("CARGO_PKG_VERSION");
+    let text = text.escape_debug().to_string().replace(version, "VERSION");
+    text.replace("\\\"", "\"").replace("\\'", "'")
 }
 
 /// The table of kept differences: `| file | row | field | recorded | ours | why |`.
@@ -200,7 +215,7 @@ fn recorded_answers_are_ours_but_for_the_listed_differences() {
     let v1 = include_str!("../../../tests/vectors/influxdb_1_6_http.jsonl");
     let v2 = include_str!("../../../tests/vectors/influxdb_2_7_http.jsonl");
     let (rows_v1, rows_v2) = (rows(V1, v1), rows(V2, v2));
-    assert!(rows_v1.len() >= 45 && rows_v2.len() >= 75, "{} and {}", rows_v1.len(), rows_v2.len());
+    assert_eq!((rows_v1.len(), rows_v2.len()), (41, 97));
     let mut found = BTreeSet::new();
     for (tokens, databases, rows) in [
         (&[][..], &["p1", "p2", "p3", "d"][..], rows_v1),
