@@ -136,7 +136,7 @@ impl Connection<'_> {
     async fn run(&mut self) -> Going {
         self.stream.set_write_timeout(Some(WRITE_TIMEOUT)).ok()?;
         loop {
-            match self.machine.next() {
+            match self.machine.turn() {
                 Want::Read(wait) => {
                     if !self.read(wait).await? {
                         return Some(());

@@ -1,6 +1,6 @@
 //! One connection as a state machine: bytes in, what to do next out. No I/O, no clock.
 //!
-//! The driver asks [`Machine::next`] what is wanted, does it, and says so. Requests come one at a time and in
+//! The driver asks [`Machine::turn`] what is wanted, does it, and says so. Requests come one at a time and in
 //! order; what has already arrived of the next one waits in the buffer.
 
 use super::budget::Lease;
@@ -102,7 +102,7 @@ impl Default for Machine {
 }
 
 impl Machine {
-    pub fn next(&mut self) -> Want {
+    pub fn turn(&mut self) -> Want {
         loop {
             let phase = std::mem::replace(&mut self.phase, Phase::Closed);
             let (phase, want) = match phase {

@@ -92,7 +92,7 @@ impl World {
         let mut rest = input;
         let mut has_hung_up = false;
         let closed = loop {
-            match session.machine.next() {
+            match session.machine.turn() {
                 Want::Read(_) if rest.is_empty() && (!hangs_up || has_hung_up) => break false,
                 Want::Read(_) => {
                     let space = session.machine.space();
