@@ -8,7 +8,7 @@ use super::endpoint::{self, Call, Endpoint, Job};
 use super::gateway::{Gateway, Settings};
 use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
-use super::meter::{Meter, Rejection};
+use super::meter::Rejection;
 use super::query::Reply;
 use super::{health, ping, query, write};
 use crate::base::time::Mono;
@@ -94,10 +94,8 @@ impl About {
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection, which has entered the gateway, to its end.
 pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
-    let meter = &gateway.meter;
-    meter.connections.set(meter.connections.get() + 1);
     let number = gateway.number();
     let mut connection = Connection {
         gateway: &gateway,
@@ -113,7 +111,7 @@ pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
         connection.linger().await;
     }
     drop(connection);
-    meter.connections.set(meter.connections.get() - 1);
+    gateway.left();
 }
 
 struct Connection<'a> {
@@ -215,7 +213,7 @@ impl Connection<'_> {
         if wait == Wait::Head {
             self.about = About::default();
         }
-        self.gateway.meter.rejected(Rejection::TooSlow);
+        self.gateway.meters.rejected(Rejection::TooSlow.word());
         self.send(&answer::too_slow(self.about.voice), false).await?;
         Some(false)
     }
@@ -236,7 +234,7 @@ impl Connection<'_> {
             Err(refused) => {
                 self.about = About::new(head, refused.endpoint);
                 if let Some(why) = refused.why {
-                    self.gateway.meter.rejected(why);
+                    self.gateway.meters.rejected(why.word());
                 }
                 self.answer(refused.answer).await
             }
@@ -254,7 +252,7 @@ impl Connection<'_> {
     }
 
     async fn reject(&mut self, answer: Answer, why: Rejection) -> Going {
-        self.gateway.meter.rejected(why);
+        self.gateway.meters.rejected(why.word());
         self.answer(answer).await
     }
 
@@ -268,11 +266,10 @@ impl Connection<'_> {
             Reply::Streamed { status, fields, mut body } => {
                 let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
                 let frame = self.about.frame_of(self.gateway, keeps);
-                self.gateway.meter.answered(self.about.endpoint, status);
+                self.gateway.meters.request(self.about.endpoint.word(), status);
                 let streamed =
                     answer::stream(&mut self.stream, &frame, status, &fields, &mut body).await;
                 if let Err(broken) = streamed {
-                    Meter::add(&self.gateway.meter.broken_answers, 1);
                     tracing::debug!(?broken, "an answer ended early");
                     return None;
                 }
@@ -283,13 +280,11 @@ impl Connection<'_> {
     }
 
     fn count(&self, request: &Request) {
-        let meter = &self.gateway.meter;
-        let wire = match request.head.encoding {
-            Encoding::Gzip => &meter.wire_bytes_gzip,
-            Encoding::Identity | Encoding::Other(_) => &meter.wire_bytes_plain,
+        let encoding = match request.head.encoding {
+            Encoding::Gzip => "gzip",
+            Encoding::Identity | Encoding::Other(_) => "identity",
         };
-        Meter::add(wire, request.wire_bytes);
-        Meter::add(&meter.content_bytes, request.body.len());
+        self.gateway.meters.body_bytes(encoding, request.wire_bytes as u64);
     }
 
     fn may_keep(&self) -> bool {
@@ -304,7 +299,7 @@ impl Connection<'_> {
     }
 
     async fn send(&mut self, answer: &Answer, keeps: bool) -> Going {
-        self.gateway.meter.answered(self.about.endpoint, answer.status);
+        self.gateway.meters.request(self.about.endpoint.word(), answer.status);
         let bytes = answer.encode(&self.about.frame_of(self.gateway, keeps));
         self.stream.write_all(&bytes).await.ok()
     }

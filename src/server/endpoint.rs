@@ -154,8 +154,10 @@ pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
         let answer = answer::unknown_encoding(voice, name);
         return Err(refuse(answer, Some(Rejection::UnknownEncoding)));
     }
-    let job =
-        job(settings, endpoint, voice, head, params).map_err(|answer| refuse(answer, None))?;
+    let job = job(settings, endpoint, voice, head, params).map_err(|answer| {
+        let why = (endpoint != Endpoint::Later).then_some(Rejection::BadParameter);
+        refuse(answer, why)
+    })?;
     Ok(Call { endpoint, voice, job })
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::budget::Budget;
 use super::health::Facts;
 use super::intake::Limits;
-use super::meter::Meter;
+use super::meter::Rejection;
 use crate::base::map::FastMap;
 use crate::config::{Auth, ServerConfig};
 use crate::ingest::Ingest;
@@ -15,6 +15,7 @@ use crate::query::Query;
 use crate::ring::Naming;
 use crate::rt::Clock;
 use crate::rt::net::Stopper;
+use crate::telemetry::{Latencies, Meters};
 
 /// What the configuration says to the server.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct Parts {
     pub ingest: Rc<Ingest>,
     pub query: Rc<Query>,
     pub clock: Clock,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
     /// Asked for each `/health` and `/ready`.
     pub facts: Box<dyn Fn() -> Facts>,
     /// The text of `/metrics`.
@@ -62,10 +65,12 @@ pub struct Gateway {
     pub ingest: Rc<Ingest>,
     pub query: Rc<Query>,
     pub clock: Clock,
-    pub meter: Meter,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
     pub budget: Budget,
     pub facts: Box<dyn Fn() -> Facts>,
     pub metrics: Box<dyn Fn() -> String>,
+    open: Cell<usize>,
     draining: Cell<bool>,
     listener: Cell<Option<Stopper>>,
     /// Connections that wait for their next request.
@@ -86,10 +91,12 @@ impl Gateway {
             ingest: parts.ingest,
             query: parts.query,
             clock: parts.clock,
-            meter: Meter::default(),
+            meters: parts.meters,
+            latencies: parts.latencies,
             budget,
             facts: parts.facts,
             metrics: parts.metrics,
+            open: Cell::new(0),
             draining: Cell::new(false),
             listener: Cell::new(None),
             idle: RefCell::default(),
@@ -120,8 +127,29 @@ impl Gateway {
         self.listener.set(listener);
     }
 
-    pub fn connections_max(&self) -> u64 {
-        self.settings.share(self.settings.server.connections_max) as u64
+    /// Open connections of this shard.
+    pub fn open(&self) -> usize {
+        self.open.get()
+    }
+
+    /// One more is open, if that is allowed. Each `true` is paid back with [`Gateway::left`].
+    pub fn enters(&self) -> bool {
+        let open = self.open.get();
+        if open >= self.settings.share(self.settings.server.connections_max) {
+            self.meters.rejected(Rejection::TooManyConnections.word());
+            return false;
+        }
+        self.set_open(open + 1);
+        true
+    }
+
+    pub fn left(&self) {
+        self.set_open(self.open.get() - 1);
+    }
+
+    fn set_open(&self, open: usize) {
+        self.open.set(open);
+        self.meters.connections.set(open as f64);
     }
 
     /// A number that no other connection or request of this shard has.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::answer;
 use super::conn::{self, About};
 use super::gateway::Gateway;
-use super::meter::{Meter, Rejection};
 use crate::rt::net::{Listener, Stream};
 use crate::rt::{Lane, sleep, spawn};
 
@@ -34,9 +33,7 @@ pub async fn accept(gateway: Rc<Gateway>, listener: Listener) {
 }
 
 fn welcome(gateway: &Rc<Gateway>, stream: Stream) {
-    Meter::add(&gateway.meter.accepted, 1);
-    if gateway.meter.connections.get() >= gateway.connections_max() {
-        gateway.meter.rejected(Rejection::TooManyConnections);
+    if !gateway.enters() {
         let gateway = Rc::clone(gateway);
         spawn(Lane::Serve, async move { turn_away(&gateway, stream).await });
         return;
@@ -58,7 +55,7 @@ async fn turn_away(gateway: &Gateway, mut stream: Stream) {
 pub async fn drained(gateway: &Gateway) -> bool {
     gateway.drain();
     let deadline = gateway.clock.mono().after(gateway.settings.server.shutdown_timeout);
-    while gateway.meter.connections.get() > 0 {
+    while gateway.open() > 0 {
         if gateway.clock.mono() >= deadline {
             return false;
         }

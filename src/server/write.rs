@@ -8,6 +8,7 @@ use crate::ingest::accept::{Accepted, BadLines, Consistency, Failure};
 use crate::proto::http::params::Params;
 use crate::proto::line::Precision;
 use crate::ring::Target;
+use crate::telemetry::Stage;
 
 /// How 2.x begins what its store says.
 const STORE_PREFIX: &str = "failure writing points to database: ";
@@ -32,7 +33,9 @@ pub async fn handle(gateway: &Gateway, plan: &Plan, request: &Request) -> Answer
         bad_lines: plan.bad_lines,
         consistency: plan.consistency,
     };
+    let begun = gateway.clock.mono();
     let outcome = ingest::accept::lines(&gateway.ingest, lines).await;
+    gateway.latencies.record(Stage::Write, gateway.clock.mono().since(begun));
     conclude(plan, outcome)
 }
 

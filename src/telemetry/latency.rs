@@ -42,7 +42,8 @@ pub struct Snapshot(Vec<Histogram<u64>>);
 
 fn fresh() -> Vec<Histogram<u64>> {
     // 1 us to 10 min with two digits; longer ones count as 10 min.
-    let one = || Histogram::new_with_bounds(1, 600_000_000, 2).expect("fixed bounds that are right");
+    let one =
+        || Histogram::new_with_bounds(1, 600_000_000, 2).expect("fixed bounds that are right");
     STAGES.iter().map(|_| one()).collect()
 }
 

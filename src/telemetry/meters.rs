@@ -120,9 +120,7 @@ pub struct BackendGauges {
 
 impl BackendGauges {
     pub fn new(circle: &str, backend: &str) -> BackendGauges {
-        let level = |name: &'static str| {
-            gauge!(name, "circle" => circle.to_owned(), "backend" => backend.to_owned())
-        };
+        let level = |name: &'static str| gauge!(name, "circle" => circle.to_owned(), "backend" => backend.to_owned());
         BackendGauges {
             up: level(names::BACKEND_UP),
             incomplete: level(names::BACKEND_INCOMPLETE),

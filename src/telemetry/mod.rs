@@ -24,7 +24,8 @@ pub struct Exposition(PrometheusHandle);
 impl Exposition {
     /// Installs the recorder of the process. Once, before any counter is made.
     pub fn install() -> Result<Exposition, String> {
-        let handle = PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string())?;
+        let handle =
+            PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string())?;
         names::describe();
         Ok(Exposition(handle))
     }

@@ -106,7 +106,7 @@ fn a_long_message_is_cut_in_its_field_and_whole_in_its_body() {
 #[test]
 fn the_refusal_of_a_store_comes_back_once_in_the_dialect_of_the_client() {
     let message = "partial write: field type conflict: x dropped=1";
-    let refused = |prefix: &str| Refused { message: format!("{prefix}{message}") };
+    let refused = |prefix: &str| Refused { message: format!("{prefix}{message}"), lines: 1 };
     let accepted = Accepted {
         lines: 2,
         bad_lines: Some("hidden".to_owned()),
