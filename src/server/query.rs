@@ -39,7 +39,7 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
 pub async fn handle(gateway: &Gateway, voice: Voice, url: Params, request: Request) -> Reply {
     match read(url, &request) {
         Some(asked) => reply(voice, query::influxql(&gateway.query, asked).await),
-        None => Reply::Whole(answer::invalid(voice, "missing required parameter \"q\"")),
+        None => Reply::Whole(no_question(voice)),
     }
 }
 
@@ -59,8 +59,12 @@ pub async fn handle_flux(
     reply(voice, query::flux(&gateway.query, asked).await)
 }
 
+pub(super) fn no_question(voice: Voice) -> Answer {
+    answer::invalid(voice, "missing required parameter \"q\"")
+}
+
 /// The question; nothing if there is none. Values of the body come before those of the URL.
-fn read(url: Params, request: &Request) -> Option<InfluxQl> {
+pub(super) fn read(url: Params, request: &Request) -> Option<InfluxQl> {
     let fields = &request.head.fields;
     let content_type = fields.content_type.as_deref().unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();

@@ -12,7 +12,7 @@ use crate::server::conn::About;
 use crate::server::endpoint::{self, Call, Job};
 use crate::server::gateway::Settings;
 use crate::server::machine::{Machine, Request, Want};
-use crate::server::{health, ping, write};
+use crate::server::{health, ping, query, write};
 use std::time::Duration;
 
 pub struct World {
@@ -21,6 +21,8 @@ pub struct World {
     pub databases: Vec<String>,
     /// Every line that was kept, with its database.
     pub kept: Vec<String>,
+    /// Every InfluxQL text that came through.
+    pub asked: Vec<String>,
 }
 
 /// What a client saw.
@@ -77,6 +79,7 @@ impl World {
             budget: Budget::new(8_000_000),
             databases: databases.iter().map(|name| (*name).to_owned()).collect(),
             kept: Vec::new(),
+            asked: Vec::new(),
         }
     }
 
@@ -120,17 +123,25 @@ impl World {
     }
 
     fn serve(&mut self, call: Call, request: &Request) -> Answer {
+        let voice = call.voice;
         match call.job {
             Job::Write(plan) => {
                 let outcome = self.lines(&plan, &request.body);
                 write::conclude(&plan, outcome)
             }
-            Job::Ping { is_verbose } => ping::handle(call.voice, is_verbose),
+            Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
             Job::Setup => ping::setup(),
             Job::Health => health::health(&health::Facts::default()),
             Job::Ready => health::ready(&health::Facts::default()),
             Job::Metrics => answer::found("text/plain", "metrics\n"),
-            Job::InfluxQl(_) | Job::Flux(_) => answer::not_yet(call.voice, "queries"),
+            Job::InfluxQl(params) => match query::read(params, request) {
+                Some(asked) => {
+                    self.asked.push(asked.text);
+                    answer::not_yet(voice, "queries")
+                }
+                None => query::no_question(voice),
+            },
+            Job::Flux(_) => answer::not_yet(voice, "queries"),
         }
     }
 
