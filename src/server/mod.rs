@@ -1,1 +1,33 @@
-//! To be written.
+//! The face of Circlet: listener, connections, endpoint table, answers.
+//!
+//! Promises: a request is answered exactly once and in order; a body that is broken, too large or too slow
+//! reaches no endpoint; memory for bodies comes from a budget; only 204 says that a write succeeded; every
+//! loop over foreign bytes lets others work after a slice.
+//!
+//! It is the only folder with status codes. It does not know what a line means, who owns it, or what a
+//! query asks.
+//!
+//! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
+//! `endpoint` (the table), `write` and `query` (one file for each kind), `answer` (what is said),
+//! `gateway` (what a connection needs).
+
+pub mod answer;
+pub mod auth;
+pub mod budget;
+pub mod conn;
+pub mod endpoint;
+pub mod gateway;
+pub mod health;
+pub mod intake;
+pub mod listen;
+pub mod machine;
+pub mod meter;
+pub mod multipart;
+pub mod ping;
+pub mod query;
+pub mod write;
+
+pub use gateway::{Gateway, Parts, Settings};
+
+#[cfg(test)]
+mod tests;

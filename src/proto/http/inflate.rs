@@ -14,6 +14,11 @@ const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 /// Content per byte of gzip. Lines compress to about 1:10, a bomb to 1:1000.
 const RATIO_MAX: u64 = 200;
 
+/// How much content a piece of input gets room for at first: this many times its size, but not less than
+/// so many bytes.
+const PIECE_RATIO: usize = 12;
+const PIECE_BYTES_MIN: usize = 4096;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     NotGzip,
@@ -153,6 +158,9 @@ impl Inflate {
         // One byte above the limit shows that it is passed; more is never produced.
         let left = self.content_bytes_max - self.total_out + 1;
         let room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
+        // Room is zeroed before it is used, so a small piece gets a small room; the caller goes on while
+        // anything comes out.
+        let room = room.min(input.len().saturating_mul(PIECE_RATIO).max(PIECE_BYTES_MIN));
         let start = out.len();
         out.resize(start + room, 0);
         let (before_in, before_out) = (self.deflate.total_in(), self.deflate.total_out());

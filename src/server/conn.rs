@@ -1,0 +1,337 @@
+//! One connection: reads for the machine, serves what it brings, writes what is answered.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::answer::{self, Answer, Frame, Voice};
+use super::endpoint::{self, Call, Endpoint, Job};
+use super::gateway::{Gateway, Settings};
+use super::intake::Fault;
+use super::machine::{Machine, Request, Wait, Want};
+use super::meter::Rejection;
+use super::query::Reply;
+use super::{health, ping, query, write};
+use crate::base::time::Mono;
+use crate::proto::http::request::{Encoding, Head, Method};
+use crate::rt::breathe;
+use crate::rt::net::Stream;
+
+/// The longest that a client may leave an answer unread.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The least a body has to bring, once the body time-out is over, in bytes a second.
+const BODY_RATE_MIN: u64 = 1024;
+
+/// How long, and how much in bytes, a closing connection is read so that the client can read its answer.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What answers need to know of the request that they answer.
+#[derive(Clone, Debug)]
+pub struct About {
+    endpoint: Endpoint,
+    voice: Voice,
+    version_11: bool,
+    method: Method,
+    request_id: Option<String>,
+    origin: Option<String>,
+}
+
+impl Default for About {
+    fn default() -> About {
+        About {
+            endpoint: Endpoint::Other,
+            voice: Voice::default(),
+            version_11: true,
+            method: Method::Other,
+            request_id: None,
+            origin: None,
+        }
+    }
+}
+
+impl About {
+    pub fn new(head: &Head, endpoint: Endpoint) -> About {
+        let fields = &head.fields;
+        About {
+            endpoint,
+            voice: Voice::of(&head.path, fields.accept.as_deref()),
+            version_11: head.version_11,
+            method: head.method,
+            request_id: fields.x_request_id.clone().or_else(|| fields.request_id.clone()),
+            origin: fields.origin.clone(),
+        }
+    }
+
+    /// What the answer says besides its own fields. 1.x gives every request an id.
+    pub fn frame(
+        &self,
+        settings: &Settings,
+        date: String,
+        own_id: impl FnOnce() -> String,
+        keeps: bool,
+    ) -> Frame {
+        let is_v1 = self.voice.dialect == answer::Dialect::V1 && self.endpoint != Endpoint::Other;
+        Frame {
+            version_11: self.version_11,
+            is_head: self.method == Method::Head,
+            keeps,
+            date,
+            request_id: self.request_id.clone().or_else(|| is_v1.then(own_id)),
+            origin: self.origin.clone(),
+            is_preflight: self.method == Method::Options,
+            voice: self.voice,
+            shard: settings.debug_headers.then_some(settings.shard),
+        }
+    }
+
+    pub fn voice(&self) -> Voice {
+        self.voice
+    }
+
+    pub(super) fn frame_of(&self, gateway: &Gateway, keeps: bool) -> Frame {
+        self.frame(&gateway.settings, gateway.date(), || gateway.request_id(), keeps)
+    }
+}
+
+/// Serves one connection, which has entered the gateway, to its end.
+pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
+    let number = gateway.number();
+    let mut connection = Connection {
+        gateway: &gateway,
+        stream,
+        machine: Machine::default(),
+        about: About::default(),
+        call: None,
+        number,
+        has_served: false,
+        began: None,
+    };
+    if connection.run().await.is_some() {
+        connection.linger().await;
+    }
+    drop(connection);
+    gateway.left();
+}
+
+struct Connection<'a> {
+    gateway: &'a Gateway,
+    stream: Stream,
+    machine: Machine,
+    about: About,
+    /// What the request whose body is coming in wants.
+    call: Option<Call>,
+    number: u64,
+    has_served: bool,
+    /// When the head or body that is coming in began.
+    began: Option<(Wait, Mono)>,
+}
+
+/// `None` ends the connection at once, without a farewell.
+type Going = Option<()>;
+
+impl Connection<'_> {
+    async fn run(&mut self) -> Going {
+        self.stream.set_write_timeout(Some(WRITE_TIMEOUT)).ok()?;
+        loop {
+            match self.machine.turn() {
+                Want::Read(wait) => {
+                    if !self.read(wait).await? {
+                        return Some(());
+                    }
+                }
+                Want::Breathe => breathe().await,
+                Want::Continue => {
+                    self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.ok()?;
+                }
+                Want::Judge => self.judge().await?,
+                Want::Serve(request) => self.work(*request).await?,
+                Want::RefuseHead(error) => {
+                    self.about = About::default();
+                    self.reject(answer::bad_head(error), Rejection::BadHead).await?;
+                }
+                Want::RefuseBody(fault) => self.refuse_body(fault).await?,
+                Want::Close => return Some(()),
+            }
+        }
+    }
+
+    /// Reads once; false if the client is too slow and was told.
+    async fn read(&mut self, wait: Wait) -> Option<bool> {
+        let Some(limit) = self.time_left(wait) else { return self.too_slow(wait).await };
+        self.stream.set_read_timeout(Some(limit)).ok()?;
+        if wait == Wait::Idle {
+            if self.gateway.is_draining() {
+                return None;
+            }
+            self.gateway.is_idle(self.number, self.stream.stopper());
+        }
+        let outcome = self.stream.read(self.machine.space()).await;
+        if wait == Wait::Idle {
+            self.gateway.is_busy(self.number);
+        }
+        match outcome {
+            Ok(count) => {
+                self.machine.arrived(count);
+                Some(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => self.too_slow(wait).await,
+            Err(_) => None,
+        }
+    }
+
+    /// How long this read may take; nothing if the client has used up its time.
+    fn time_left(&mut self, wait: Wait) -> Option<Duration> {
+        let server = &self.gateway.settings.server;
+        let now = self.gateway.clock.mono();
+        let began = match self.began {
+            Some((same, began)) if same == wait => began,
+            _ => {
+                self.began = Some((wait, now));
+                now
+            }
+        };
+        let spent = now.since(began);
+        match wait {
+            Wait::Idle if self.has_served => Some(server.idle_timeout),
+            // A new connection has to say something soon.
+            Wait::Idle => Some(server.header_timeout),
+            Wait::Head => server.header_timeout.checked_sub(spent).filter(|left| !left.is_zero()),
+            Wait::Body => {
+                let least = spent.saturating_sub(server.body_timeout).as_secs() * BODY_RATE_MIN;
+                let is_slow = (self.machine.body_bytes() as u64) < least;
+                (!is_slow).then_some(server.body_timeout)
+            }
+        }
+    }
+
+    /// Says so, unless the client only kept an idle connection.
+    async fn too_slow(&mut self, wait: Wait) -> Option<bool> {
+        if wait == Wait::Idle {
+            return None;
+        }
+        if wait == Wait::Head {
+            self.about = About::default();
+        }
+        self.gateway.meters.rejected(Rejection::TooSlow.word());
+        self.send(&answer::too_slow(self.about.voice), false).await?;
+        Some(false)
+    }
+
+    async fn judge(&mut self) -> Going {
+        let head = self.machine.head().expect("the machine asks to judge a head");
+        self.began = None;
+        match endpoint::judge(&self.gateway.settings, head) {
+            Ok(call) => {
+                self.about = About::new(head, call.endpoint);
+                self.call = Some(call);
+                let lease = self.gateway.budget.lease();
+                match self.machine.admit(self.gateway.settings.limits(), lease) {
+                    Ok(()) => Some(()),
+                    Err(fault) => self.refuse_body(fault).await,
+                }
+            }
+            Err(refused) => {
+                self.about = About::new(head, refused.endpoint);
+                if let Some(why) = refused.why {
+                    self.gateway.meters.rejected(why.word());
+                }
+                self.answer(refused.answer).await
+            }
+        }
+    }
+
+    async fn refuse_body(&mut self, fault: Fault) -> Going {
+        let why = match fault {
+            Fault::Framing(_) => Rejection::BadFraming,
+            Fault::Gzip(_) => Rejection::BadGzip,
+            Fault::TooLarge => Rejection::TooLarge,
+            Fault::NoBudget => Rejection::NoBudget,
+        };
+        self.reject(answer::bad_body(self.about.voice, fault), why).await
+    }
+
+    async fn reject(&mut self, answer: Answer, why: Rejection) -> Going {
+        self.gateway.meters.rejected(why.word());
+        self.answer(answer).await
+    }
+
+    async fn work(&mut self, request: Request) -> Going {
+        self.began = None;
+        self.has_served = true;
+        self.count(&request);
+        let call = self.call.take().expect("a request was judged before its body came");
+        match dispatch(self.gateway, call, request).await {
+            Reply::Whole(answer) => self.answer(answer).await,
+            Reply::Streamed { status, fields, mut body } => {
+                let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
+                let frame = self.about.frame_of(self.gateway, keeps);
+                self.gateway.meters.request(self.about.endpoint.word(), status);
+                let streamed =
+                    answer::stream(&mut self.stream, &frame, status, &fields, &mut body).await;
+                if let Err(broken) = streamed {
+                    tracing::debug!(?broken, "an answer ended early");
+                    return None;
+                }
+                self.machine.answered();
+                Some(())
+            }
+        }
+    }
+
+    fn count(&self, request: &Request) {
+        let encoding = match request.head.encoding {
+            Encoding::Gzip => "gzip",
+            Encoding::Identity | Encoding::Other(_) => "identity",
+        };
+        self.gateway.meters.body_bytes(encoding, request.wire_bytes as u64);
+    }
+
+    fn may_keep(&self) -> bool {
+        !self.gateway.is_draining()
+    }
+
+    async fn answer(&mut self, answer: Answer) -> Going {
+        let keeps = self.machine.will_keep(!answer.closes && self.may_keep());
+        self.send(&answer, keeps).await?;
+        self.machine.answered();
+        Some(())
+    }
+
+    async fn send(&mut self, answer: &Answer, keeps: bool) -> Going {
+        self.gateway.meters.request(self.about.endpoint.word(), answer.status);
+        let bytes = answer.encode(&self.about.frame_of(self.gateway, keeps));
+        self.stream.write_all(&bytes).await.ok()
+    }
+
+    /// A connection that is closed with unread bytes is reset, and the reset can overtake the answer.
+    async fn linger(&mut self) {
+        self.stream.finish_writing();
+        let deadline = self.gateway.clock.mono().after(LINGER);
+        let mut bytes = 0;
+        let mut buffer = vec![0; 64 * 1024];
+        while bytes < LINGER_BYTES_MAX && self.gateway.clock.mono() < deadline {
+            let timed = self.stream.set_read_timeout(Some(LINGER)).is_ok();
+            match self.stream.read(&mut buffer).await {
+                Ok(count) if count > 0 && timed => bytes += count,
+                _ => return,
+            }
+        }
+    }
+}
+
+async fn dispatch(gateway: &Gateway, call: Call, request: Request) -> Reply {
+    let voice = call.voice;
+    Reply::Whole(match call.job {
+        Job::Write(plan) => write::handle(gateway, &plan, &request).await,
+        Job::InfluxQl(params) => return query::handle(gateway, voice, params, request).await,
+        Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request).await,
+        Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
+        Job::Setup => ping::setup(),
+        Job::Health => health::health(&(gateway.facts)()),
+        Job::Ready => health::ready(&(gateway.facts)()),
+        Job::Metrics => {
+            answer::found("text/plain; version=0.0.4; charset=utf-8", (gateway.metrics)())
+        }
+    })
+}

@@ -1,0 +1,199 @@
+//! The table of endpoints: which path and method mean what, and what is refused before any body is read.
+
+use super::answer::{self, Answer, Dialect, Voice};
+use super::auth;
+use super::gateway::Settings;
+use super::meter::Rejection;
+use super::{query, write};
+use crate::proto::http::body::Framing;
+use crate::proto::http::params::Params;
+use crate::proto::http::request::{Encoding, Head, Method};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    WriteV1,
+    WriteV2,
+    QueryV1,
+    QueryV2,
+    Ping,
+    Health,
+    Ready,
+    Metrics,
+    Setup,
+    /// Known paths of 2.x that are still to come.
+    Later,
+    /// Everything else.
+    Other,
+}
+
+impl Endpoint {
+    fn find(path: &str) -> Endpoint {
+        match path {
+            "/write" => Endpoint::WriteV1,
+            "/query" => Endpoint::QueryV1,
+            "/ping" | "/status" => Endpoint::Ping,
+            "/health" => Endpoint::Health,
+            "/ready" => Endpoint::Ready,
+            "/metrics" => Endpoint::Metrics,
+            "/api/v2/write" => Endpoint::WriteV2,
+            "/api/v2/query" => Endpoint::QueryV2,
+            "/api/v2/setup" => Endpoint::Setup,
+            "/api/v2/delete"
+            | "/api/v2/buckets"
+            | "/api/v2/orgs"
+            | "/api/v2/query/ast"
+            | "/api/v2/query/analyze" => Endpoint::Later,
+            _ => Endpoint::Other,
+        }
+    }
+
+    /// As metrics and logs spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Endpoint::WriteV1 => "/write",
+            Endpoint::WriteV2 => "/api/v2/write",
+            Endpoint::QueryV1 => "/query",
+            Endpoint::QueryV2 => "/api/v2/query",
+            Endpoint::Ping => "/ping",
+            Endpoint::Health => "/health",
+            Endpoint::Ready => "/ready",
+            Endpoint::Metrics => "/metrics",
+            Endpoint::Setup => "/api/v2/setup",
+            Endpoint::Later => "later",
+            Endpoint::Other => "other",
+        }
+    }
+
+    /// The methods that it takes, as `Allow` says it; nothing if it takes all.
+    fn allow(self) -> Option<&'static str> {
+        match self {
+            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::QueryV2 => Some("OPTIONS, POST"),
+            Endpoint::QueryV1 => Some("GET, OPTIONS, POST"),
+            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => {
+                Some("GET, HEAD")
+            }
+            Endpoint::Setup => Some("GET"),
+            Endpoint::Later | Endpoint::Other => None,
+        }
+    }
+
+    fn takes(self, method: Method) -> bool {
+        let name = match method {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Options => "OPTIONS",
+            Method::Put | Method::Patch | Method::Delete | Method::Other => "",
+        };
+        self.allow().is_none_or(|allow| allow.split(", ").any(|allowed| allowed == name))
+    }
+
+    fn needs_token(self) -> bool {
+        match self {
+            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => false,
+            Endpoint::Setup | Endpoint::Other => false,
+            Endpoint::WriteV1 | Endpoint::WriteV2 => true,
+            Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Later => true,
+        }
+    }
+}
+
+/// A request that may send its body.
+#[derive(Debug)]
+pub struct Call {
+    pub endpoint: Endpoint,
+    pub voice: Voice,
+    pub job: Job,
+}
+
+/// What is to be done once the body is there.
+#[derive(Debug)]
+pub enum Job {
+    Write(write::Plan),
+    InfluxQl(Params),
+    Flux(query::FluxPlan),
+    Ping { is_verbose: bool },
+    Health,
+    Ready,
+    Metrics,
+    Setup,
+}
+
+/// A request that is answered without its body.
+#[derive(Debug)]
+pub struct Refused {
+    pub endpoint: Endpoint,
+    pub answer: Answer,
+    pub why: Option<Rejection>,
+}
+
+/// Everything that the head alone decides.
+pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
+    let voice = Voice::of(&head.path, head.fields.accept.as_deref());
+    let endpoint = Endpoint::find(&head.path);
+    let refuse = |answer: Answer, why: Option<Rejection>| Refused { endpoint, answer, why };
+    if head.method == Method::Options {
+        return Err(refuse(answer::preflight(voice), None));
+    }
+    if endpoint == Endpoint::Other {
+        if let Some(location) = redirect(head) {
+            return Err(refuse(answer::moved(location), None));
+        }
+        return Err(refuse(answer::no_such_path(voice), Some(Rejection::UnknownPath)));
+    }
+    if let (false, Some(allow)) = (endpoint.takes(head.method), endpoint.allow()) {
+        return Err(refuse(answer::wrong_method(voice, allow), Some(Rejection::WrongMethod)));
+    }
+    let params = Params::parse(head.query.as_bytes());
+    if endpoint.needs_token() {
+        auth::check(&settings.auth, head.fields.authorization.as_deref(), &params).map_err(
+            |denied| refuse(answer::denied(voice, denied), Some(Rejection::Unauthorized)),
+        )?;
+    }
+    if let (Encoding::Other(name), true) = (&head.encoding, head.body != Framing::None) {
+        let answer = answer::unknown_encoding(voice, name);
+        return Err(refuse(answer, Some(Rejection::UnknownEncoding)));
+    }
+    let job = job(settings, endpoint, voice, head, params).map_err(|answer| {
+        let why = (endpoint != Endpoint::Later).then_some(Rejection::BadParameter);
+        refuse(answer, why)
+    })?;
+    Ok(Call { endpoint, voice, job })
+}
+
+fn job(
+    settings: &Settings,
+    endpoint: Endpoint,
+    voice: Voice,
+    head: &Head,
+    params: Params,
+) -> Result<Job, Answer> {
+    Ok(match endpoint {
+        Endpoint::WriteV1 => Job::Write(write::plan_v1(settings, voice, &params)?),
+        Endpoint::WriteV2 => Job::Write(write::plan_v2(settings, voice, &params)?),
+        Endpoint::QueryV1 => Job::InfluxQl(params),
+        Endpoint::QueryV2 => Job::Flux(query::plan_flux(head, &params)),
+        Endpoint::Ping => Job::Ping { is_verbose: is_verbose(&head.path, &params) },
+        Endpoint::Health => Job::Health,
+        Endpoint::Ready => Job::Ready,
+        Endpoint::Metrics => Job::Metrics,
+        Endpoint::Setup => Job::Setup,
+        Endpoint::Later | Endpoint::Other => return Err(answer::not_yet(voice, &head.path)),
+    })
+}
+
+/// A path of 2.x with a slash too much; 1.x has no such kindness.
+fn redirect(head: &Head) -> Option<String> {
+    let path = head.path.strip_suffix('/')?;
+    let is_v2 = Voice::of(path, None).dialect == Dialect::V2;
+    if !is_v2 || Endpoint::find(path) == Endpoint::Other {
+        return None;
+    }
+    let mark = if head.query.is_empty() { "" } else { "?" };
+    Some(format!("{path}{mark}{}", head.query))
+}
+
+fn is_verbose(path: &str, params: &Params) -> bool {
+    let verbose = params.get("verbose").unwrap_or_default();
+    path == "/ping" && !matches!(verbose, "" | "0" | "false")
+}

@@ -1,0 +1,194 @@
+//! What a connection of this shard needs to serve a request.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::budget::Budget;
+use super::health::Facts;
+use super::intake::Limits;
+use super::meter::Rejection;
+use crate::base::map::FastMap;
+use crate::config::{Auth, ServerConfig};
+use crate::ingest::Ingest;
+use crate::query::Query;
+use crate::ring::Naming;
+use crate::rt::Clock;
+use crate::rt::net::Stopper;
+use crate::telemetry::{Latencies, Meters};
+
+/// What the configuration says to the server.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub auth: Auth,
+    pub naming: Naming,
+    pub server: ServerConfig,
+    /// `/api/v2/write` keeps the good lines of a body with bad ones.
+    pub accept_partial: bool,
+    pub debug_headers: bool,
+    /// This shard's number, and how many there are.
+    pub shard: u16,
+    pub shards: u16,
+}
+
+impl Settings {
+    pub fn limits(&self) -> Limits {
+        Limits {
+            wire_bytes_max: self.server.body_bytes_max,
+            content_bytes_max: self.server.inflated_body_bytes_max,
+        }
+    }
+
+    /// This shard's share of something that the configuration gives to all.
+    fn share(&self, whole: usize) -> usize {
+        (whole / usize::from(self.shards.max(1))).max(1)
+    }
+}
+
+/// What a gateway is made of.
+pub struct Parts {
+    pub settings: Settings,
+    pub ingest: Rc<Ingest>,
+    pub query: Rc<Query>,
+    pub clock: Clock,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
+    /// Asked for each `/health` and `/ready`.
+    pub facts: Box<dyn Fn() -> Facts>,
+    /// The text of `/metrics`.
+    pub metrics: Box<dyn Fn() -> String>,
+}
+
+/// One for each shard.
+pub struct Gateway {
+    pub settings: Settings,
+    pub ingest: Rc<Ingest>,
+    pub query: Rc<Query>,
+    pub clock: Clock,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
+    pub budget: Budget,
+    pub facts: Box<dyn Fn() -> Facts>,
+    pub metrics: Box<dyn Fn() -> String>,
+    open: Cell<usize>,
+    draining: Cell<bool>,
+    listener: Cell<Option<Stopper>>,
+    /// Connections that wait for their next request.
+    idle: RefCell<FastMap<u64, Stopper>>,
+    numbers: Cell<u64>,
+    seed: u64,
+    /// The second that the text is of.
+    date: RefCell<(u64, String)>,
+}
+
+impl Gateway {
+    pub fn new(parts: Parts) -> Gateway {
+        let budget = Budget::new(parts.settings.share(parts.settings.server.memory_bytes));
+        // Only to keep request ids of several starts apart.
+        let seed = getrandom::u64().unwrap_or(parts.clock.unix().0.unsigned_abs());
+        Gateway {
+            settings: parts.settings,
+            ingest: parts.ingest,
+            query: parts.query,
+            clock: parts.clock,
+            meters: parts.meters,
+            latencies: parts.latencies,
+            budget,
+            facts: parts.facts,
+            metrics: parts.metrics,
+            open: Cell::new(0),
+            draining: Cell::new(false),
+            listener: Cell::new(None),
+            idle: RefCell::default(),
+            numbers: Cell::new(0),
+            seed,
+            date: RefCell::default(),
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// No connection is accepted and none waits for another request from here on. Answers under way are
+    /// finished: see `listen::drained`.
+    pub fn drain(&self) {
+        self.draining.set(true);
+        if let Some(listener) = self.listener.take() {
+            listener.stop();
+        }
+        for stopper in self.idle.borrow().values() {
+            stopper.stop();
+        }
+    }
+
+    /// The listener is open until this is called again with nothing.
+    pub fn set_listener(&self, listener: Option<Stopper>) {
+        self.listener.set(listener);
+    }
+
+    /// Open connections of this shard.
+    pub fn open(&self) -> usize {
+        self.open.get()
+    }
+
+    /// One more is open, if that is allowed. Each `true` is paid back with [`Gateway::left`].
+    pub fn enters(&self) -> bool {
+        let open = self.open.get();
+        if open >= self.settings.share(self.settings.server.connections_max) {
+            self.meters.rejected(Rejection::TooManyConnections.word());
+            return false;
+        }
+        self.set_open(open + 1);
+        true
+    }
+
+    pub fn left(&self) {
+        self.set_open(self.open.get() - 1);
+    }
+
+    fn set_open(&self, open: usize) {
+        self.open.set(open);
+        self.meters.connections.set(open as f64);
+    }
+
+    /// A number that no other connection or request of this shard has.
+    pub fn number(&self) -> u64 {
+        let number = self.numbers.get() + 1;
+        self.numbers.set(number);
+        number
+    }
+
+    /// The connection may be ended from outside until it is busy again; it must still be open.
+    pub fn is_idle(&self, connection: u64, stopper: Stopper) {
+        self.idle.borrow_mut().insert(connection, stopper);
+    }
+
+    pub fn is_busy(&self, connection: u64) {
+        self.idle.borrow_mut().remove(&connection);
+    }
+
+    /// The time as HTTP writes it; made once a second.
+    pub fn date(&self) -> String {
+        let now = self.clock.unix_duration();
+        let mut date = self.date.borrow_mut();
+        if date.0 != now.as_secs() || date.1.is_empty() {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
+            *date = (now.as_secs(), httpdate::fmt_http_date(time));
+        }
+        date.1.clone()
+    }
+
+    /// A request id for somebody who sent none, in the shape of a UUID.
+    pub fn request_id(&self) -> String {
+        let (number, seed) = (self.number(), self.seed);
+        let shard = self.settings.shard;
+        format!(
+            "{:08x}-{:04x}-{:04x}-{shard:04x}-{:012x}",
+            seed >> 32,
+            (seed >> 16) & 0xffff,
+            seed & 0xffff,
+            number & 0xffff_ffff_ffff
+        )
+    }
+}

@@ -1,0 +1,190 @@
+//! `/health` (can anybody be asked?) and `/ready` (are writes taken?).
+//!
+//! A backend that is down changes neither: its lines wait in the log, and a balancer that took this gateway
+//! away would take the queue away with it.
+
+use std::time::Duration;
+
+use super::answer::{self, Answer};
+use crate::base::time::UnixNanos;
+use crate::proto::http::json::push_string;
+
+/// What is true of this gateway now.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Why writes are not taken, if they are not.
+    pub not_ready: Option<String>,
+    pub circles: Vec<CircleFact>,
+    /// Backends that miss something, with the reason.
+    pub incomplete: Vec<(String, String)>,
+    /// A power cut may take the last moments of acknowledged lines.
+    pub ack_is_interval: bool,
+    pub started: UnixNanos,
+    pub up: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct CircleFact {
+    pub name: String,
+    /// Every measurement has an owner here that can be asked.
+    pub can_answer: bool,
+    pub message: String,
+}
+
+const JSON: &str = "application/json; charset=utf-8";
+
+pub fn health(facts: &Facts) -> Answer {
+    let passes = facts.circles.is_empty() || facts.circles.iter().any(|circle| circle.can_answer);
+    let (status, message) = if passes {
+        ("pass", "ready for queries and writes")
+    } else {
+        ("fail", "no circle can answer queries")
+    };
+    let mut body = b"{\"name\":\"circlet\", \"message\":".to_vec();
+    push_string(&mut body, message.as_bytes());
+    body.extend_from_slice(b", \"status\":");
+    push_string(&mut body, status.as_bytes());
+    body.extend_from_slice(b", \"checks\":[");
+    for (number, check) in checks(facts).iter().enumerate() {
+        if number > 0 {
+            body.push(b',');
+        }
+        push_check(&mut body, check);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    body.extend_from_slice(format!("], \"version\": \"{version}\"}}\n").as_bytes());
+    if passes { answer::found(JSON, body) } else { answer::not_serving(JSON, body) }
+}
+
+struct Check {
+    name: String,
+    passes: bool,
+    message: String,
+}
+
+fn checks(facts: &Facts) -> Vec<Check> {
+    let circles = facts.circles.iter().map(|circle| Check {
+        name: circle.name.clone(),
+        passes: circle.can_answer,
+        message: circle.message.clone(),
+    });
+    let incomplete = facts.incomplete.iter().map(|(backend, reason)| Check {
+        name: backend.clone(),
+        passes: false,
+        message: format!("incomplete: {reason}"),
+    });
+    let interval = facts.ack_is_interval.then(|| Check {
+        name: "ack".to_owned(),
+        passes: true,
+        message: "interval: a power cut may take the last acknowledged lines".to_owned(),
+    });
+    circles.chain(incomplete).chain(interval).collect()
+}
+
+fn push_check(out: &mut Vec<u8>, check: &Check) {
+    out.extend_from_slice(b"{\"name\":");
+    push_string(out, check.name.as_bytes());
+    let status: &[u8] = if check.passes { b"pass" } else { b"fail" };
+    out.extend_from_slice(b",\"status\":");
+    push_string(out, status);
+    out.extend_from_slice(b",\"message\":");
+    push_string(out, check.message.as_bytes());
+    out.push(b'}');
+}
+
+pub fn ready(facts: &Facts) -> Answer {
+    let mut body = b"{\n    \"status\": ".to_vec();
+    match &facts.not_ready {
+        None => {
+            let started = rfc3339(facts.started);
+            let up = facts.up.as_secs_f64();
+            let text =
+                format!("\"ready\",\n    \"started\": \"{started}\",\n    \"up\": \"{up}s\"\n}}\n");
+            body.extend_from_slice(text.as_bytes());
+            answer::found(JSON, body)
+        }
+        Some(why) => {
+            body.extend_from_slice(b"\"not ready\",\n    \"message\": ");
+            push_string(&mut body, why.as_bytes());
+            body.extend_from_slice(b"\n}\n");
+            answer::not_serving(JSON, body)
+        }
+    }
+}
+
+/// A time as `2026-11-21T12:40:01.972295779Z`.
+fn rfc3339(time: UnixNanos) -> String {
+    let seconds = time.0.div_euclid(1_000_000_000);
+    let nanos = time.0.rem_euclid(1_000_000_000);
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let of_day = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01, by stepping through whole 400-year cycles that
+/// begin on the first of March.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const CYCLE_DAYS: i64 = 146_097;
+    let since_march_0000 = days + 719_468;
+    let (cycle, day_of_cycle) =
+        (since_march_0000.div_euclid(CYCLE_DAYS), since_march_0000.rem_euclid(CYCLE_DAYS));
+    let year_of_cycle =
+        (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year =
+        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = cycle * 400 + year_of_cycle + i64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn circle(name: &str, can_answer: bool) -> CircleFact {
+        CircleFact { name: name.to_owned(), can_answer, message: "<ok>".to_owned() }
+    }
+
+    fn json(answer: &Answer) -> serde_json::Value {
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    #[test]
+    fn health_fails_only_if_no_circle_can_answer() {
+        let mut facts =
+            Facts { circles: vec![circle("a", false), circle("b", true)], ..Facts::default() };
+        facts.incomplete.push(("influxdb-1-1".to_owned(), "damage".to_owned()));
+        facts.ack_is_interval = true;
+        let good = health(&facts);
+        assert_eq!((good.status, json(&good)["status"].as_str()), (200, Some("pass")));
+        assert_eq!(json(&good)["checks"].as_array().unwrap().len(), 4);
+        assert_eq!(json(&good)["checks"][0]["message"], "<ok>");
+        facts.circles.pop();
+        let bad = health(&facts);
+        assert_eq!((bad.status, json(&bad)["status"].as_str()), (503, Some("fail")));
+    }
+
+    #[test]
+    fn ready_says_why_not() {
+        let started = UnixNanos(1_700_000_000_000_000_001);
+        let good = ready(&Facts { started, ..Facts::default() });
+        assert_eq!(
+            (good.status, &json(&good)["started"]),
+            (200, &"2023-11-14T22:13:20.000000001Z".into())
+        );
+        let bad = ready(&Facts { not_ready: Some("disk full".to_owned()), ..Facts::default() });
+        assert_eq!((bad.status, &json(&bad)["message"]), (503, &"disk full".into()));
+    }
+
+    #[test]
+    fn days_have_their_dates() {
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(-1), (1969, 12, 31));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+        assert_eq!(civil(11_017), (2000, 3, 1));
+        assert_eq!(civil(47_541), (2100, 3, 1));
+    }
+}

@@ -1,0 +1,210 @@
+//! Takes one body in: framing off, inflated, into memory that the budget grants.
+
+use std::fmt;
+
+use super::budget::{Lease, STEP_BYTES};
+use crate::proto::http::body::{self, Body, Framing};
+use crate::proto::http::inflate::{self, Inflate};
+use crate::proto::http::request::Encoding;
+
+/// The most that one slice may inflate, in bytes: some 200 us.
+const SLICE_BYTES: usize = 128 * 1024;
+
+/// Bodies of known length take memory in multiples of this, in bytes.
+const GRAIN_BYTES: usize = 4096;
+
+/// How large a body may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// As sent, without its framing.
+    pub wire_bytes_max: usize,
+    /// Inflated.
+    pub content_bytes_max: usize,
+}
+
+/// Why a body is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    Framing(body::Error),
+    Gzip(inflate::Error),
+    TooLarge,
+    /// The shard has no memory left for it.
+    NoBudget,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Framing(error) => error.fmt(f),
+            Fault::Gzip(error) => error.fmt(f),
+            Fault::TooLarge => f.write_str("request body is too large"),
+            Fault::NoBudget => f.write_str("too many bytes in flight"),
+        }
+    }
+}
+
+/// What an `advance` came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It has taken all that was there and needs more.
+    Hungry,
+    /// It has worked for a slice and has more to do.
+    Busy,
+    Done,
+}
+
+#[derive(Debug)]
+pub struct Intake {
+    framing: Body,
+    inflate: Option<Inflate>,
+    /// So many bytes at the front of the input have their framing off and are not inflated yet.
+    packed: usize,
+    has_more_inside: bool,
+    /// Inflated since it last let others work.
+    worked: usize,
+    wire_bytes: usize,
+    limits: Limits,
+    content: Vec<u8>,
+    lease: Lease,
+}
+
+impl Intake {
+    /// Refuses at once what is known to be too large or has no room at all.
+    pub fn new(
+        framing: Framing,
+        encoding: &Encoding,
+        limits: Limits,
+        mut lease: Lease,
+    ) -> Result<Intake, Fault> {
+        let first = match framing {
+            Framing::None => 0,
+            Framing::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                if length > limits.wire_bytes_max {
+                    return Err(Fault::TooLarge);
+                }
+                length.next_multiple_of(GRAIN_BYTES).min(STEP_BYTES)
+            }
+            Framing::Chunked | Framing::UntilClose => STEP_BYTES,
+        };
+        if !lease.cover(first) {
+            return Err(Fault::NoBudget);
+        }
+        let is_gzip = *encoding == Encoding::Gzip;
+        Ok(Intake {
+            framing: Body::new(framing),
+            inflate: is_gzip.then(|| Inflate::new(limits.content_bytes_max as u64)),
+            packed: 0,
+            has_more_inside: false,
+            worked: 0,
+            wire_bytes: 0,
+            limits,
+            content: Vec::new(),
+            lease,
+        })
+    }
+
+    /// Takes from the front of `input`: how much of it is used up. What is not must be there again, at the
+    /// front, in the next call.
+    pub fn advance(&mut self, input: &[u8]) -> (usize, Result<Progress, Fault>) {
+        let mut used = 0;
+        loop {
+            if self.worked >= SLICE_BYTES {
+                self.worked = 0;
+                return (used, Ok(Progress::Busy));
+            }
+            let step = if self.packed > 0 || self.has_more_inside {
+                self.inflate_slice(&input[used..used + self.packed])
+            } else if self.framing.is_done() {
+                return (used, self.finish());
+            } else if used == input.len() {
+                return (used, Ok(Progress::Hungry));
+            } else {
+                self.unframe(&input[used..])
+            };
+            match step {
+                Ok(taken) => used += taken,
+                // The framing has counted the packed bytes as taken.
+                Err(fault) => return (used + std::mem::take(&mut self.packed), Err(fault)),
+            }
+        }
+    }
+
+    /// The peer has closed before the end.
+    pub const CUT_SHORT: Fault = Fault::Framing(body::Error::Truncated);
+
+    /// The content, and the lease of its memory.
+    pub fn into_content(self) -> (Vec<u8>, Lease) {
+        (self.content, self.lease)
+    }
+
+    /// What takes the rest of the body off the connection after a fault.
+    pub fn into_framing(self) -> Body {
+        self.framing
+    }
+
+    pub fn wire_bytes(&self) -> usize {
+        self.wire_bytes
+    }
+
+    /// Takes the framing off the front: bytes that are used up now. Packed bytes stay until they are inflated.
+    fn unframe(&mut self, input: &[u8]) -> Result<usize, Fault> {
+        let (taken, data) = self.framing.take(input).map_err(Fault::Framing)?;
+        self.wire_bytes += data.len();
+        let is_packed = self.inflate.is_some();
+        // An error below uses up all that the framing has taken.
+        self.packed = if is_packed { data.len() } else { taken };
+        if self.wire_bytes > self.limits.wire_bytes_max
+            || (!is_packed && self.content.len() + data.len() > self.limits.content_bytes_max)
+        {
+            self.packed = taken;
+            return Err(Fault::TooLarge);
+        }
+        if is_packed {
+            return Ok(taken - data.len());
+        }
+        self.make_room(data.len())?;
+        self.packed = 0;
+        self.content.extend_from_slice(data);
+        Ok(taken)
+    }
+
+    /// Inflates one slice from the packed bytes at the front: how many of them are used up.
+    fn inflate_slice(&mut self, packed: &[u8]) -> Result<usize, Fault> {
+        self.make_room(SLICE_BYTES)?;
+        let inflate = self.inflate.as_mut().expect("only a packed body leaves packed bytes");
+        let pushed =
+            inflate.push(packed, &mut self.content, SLICE_BYTES).map_err(|error| match error {
+                inflate::Error::TooLarge => Fault::TooLarge,
+                error => Fault::Gzip(error),
+            })?;
+        self.packed -= pushed.consumed;
+        // A full slice may leave content inside the decoder although it has all its input.
+        self.has_more_inside = pushed.produced == SLICE_BYTES;
+        self.worked += pushed.produced;
+        Ok(pushed.consumed)
+    }
+
+    fn finish(&self) -> Result<Progress, Fault> {
+        if let Some(inflate) = &self.inflate {
+            inflate.finish().map_err(Fault::Gzip)?;
+        }
+        Ok(Progress::Done)
+    }
+
+    /// Room for `more` bytes of content, within the budget.
+    fn make_room(&mut self, more: usize) -> Result<(), Fault> {
+        let needed = self.content.len() + more;
+        if needed > self.lease.held() {
+            let step = needed.next_multiple_of(STEP_BYTES);
+            if !self.lease.cover(step) {
+                return Err(Fault::NoBudget);
+            }
+        }
+        if needed > self.content.capacity() {
+            let target = self.lease.held().max(needed);
+            self.content.reserve_exact(target - self.content.len());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! Why a request was refused before it reached its endpoint, as `/metrics` says it.
+
+/// The reasons. Each has a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rejection {
+    BadHead,
+    BadFraming,
+    BadGzip,
+    TooLarge,
+    UnknownEncoding,
+    NoBudget,
+    Unauthorized,
+    UnknownPath,
+    WrongMethod,
+    TooSlow,
+    TooManyConnections,
+    /// A parameter of a write is missing or none that is known.
+    BadParameter,
+}
+
+impl Rejection {
+    pub fn word(self) -> &'static str {
+        match self {
+            Rejection::BadHead => "bad_head",
+            Rejection::BadFraming => "bad_framing",
+            Rejection::BadGzip => "bad_gzip",
+            Rejection::TooLarge => "too_large",
+            Rejection::UnknownEncoding => "unknown_encoding",
+            Rejection::NoBudget => "no_budget",
+            Rejection::Unauthorized => "unauthorized",
+            Rejection::UnknownPath => "unknown_path",
+            Rejection::WrongMethod => "wrong_method",
+            Rejection::TooSlow => "too_slow",
+            Rejection::TooManyConnections => "too_many_connections",
+            Rejection::BadParameter => "bad_parameter",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `/query` and `/api/v2/query`: what is asked, and how the answer goes back.
+
+use super::answer::{self, Answer, Voice};
+use super::gateway::Gateway;
+use super::machine::Request;
+use super::multipart;
+use crate::proto::http::params::Params;
+use crate::proto::http::request::{Head, Method};
+use crate::query::{self, BodyStream, Flux, InfluxQl, Refusal};
+
+/// Parameters that only the backend reads.
+const PASSED_ON: [&str; 6] = ["epoch", "chunked", "chunk_size", "pretty", "params", "async"];
+
+/// What the head of a Flux query says.
+#[derive(Debug)]
+pub struct FluxPlan {
+    pub org: Option<String>,
+    pub content_type: String,
+    pub accept_encoding: Option<String>,
+    pub prefer: Option<String>,
+}
+
+/// An answer that is whole, or one that comes from a backend piece by piece.
+pub enum Reply {
+    Whole(Answer),
+    Streamed { status: u16, fields: Vec<(String, String)>, body: BodyStream },
+}
+
+pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
+    FluxPlan {
+        org: params.get("org").map(str::to_owned),
+        content_type: head.fields.content_type.clone().unwrap_or_default(),
+        accept_encoding: head.fields.accept_encoding.clone(),
+        prefer: head.fields.prefer.clone(),
+    }
+}
+
+/// InfluxQL: `q` from the body or the URL.
+pub async fn handle(gateway: &Gateway, voice: Voice, url: Params, request: Request) -> Reply {
+    match read(url, &request) {
+        Some(asked) => reply(voice, query::influxql(&gateway.query, asked).await),
+        None => Reply::Whole(no_question(voice)),
+    }
+}
+
+pub async fn handle_flux(
+    gateway: &Gateway,
+    voice: Voice,
+    plan: FluxPlan,
+    request: Request,
+) -> Reply {
+    let asked = Flux {
+        org: plan.org,
+        body: request.body,
+        content_type: plan.content_type,
+        accept_encoding: plan.accept_encoding,
+        prefer: plan.prefer,
+    };
+    reply(voice, query::flux(&gateway.query, asked).await)
+}
+
+pub(super) fn no_question(voice: Voice) -> Answer {
+    answer::invalid(voice, "missing required parameter \"q\"")
+}
+
+/// The question; nothing if there is none. Values of the body come before those of the URL.
+pub(super) fn read(url: Params, request: &Request) -> Option<InfluxQl> {
+    let fields = &request.head.fields;
+    let content_type = fields.content_type.as_deref().unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let mut params = Params::default();
+    match media_type.to_ascii_lowercase().as_str() {
+        "application/x-www-form-urlencoded" => params.extend(&request.body),
+        "multipart/form-data" => {
+            for (name, value) in multipart::parts(content_type, &request.body) {
+                params.push(&name, String::from_utf8_lossy(value).into_owned());
+            }
+        }
+        "application/vnd.influxql" => {
+            params.push("q", String::from_utf8_lossy(&request.body).into_owned());
+        }
+        _ => {}
+    }
+    for (name, value) in url.pairs() {
+        params.push(name, value.clone());
+    }
+    let passed_on = PASSED_ON
+        .iter()
+        .filter_map(|name| params.get(name).map(|value| ((*name).to_owned(), value.to_owned())));
+    Some(InfluxQl {
+        text: params.get("q")?.to_owned(),
+        target_db: params.get("db").map(str::to_owned),
+        rp: params.get("rp").map(str::to_owned),
+        params: passed_on.collect(),
+        accept: fields.accept.clone(),
+        accept_encoding: fields.accept_encoding.clone(),
+        read_only: request.head.method != Method::Post,
+    })
+}
+
+fn reply(voice: Voice, outcome: Result<query::Answer, Refusal>) -> Reply {
+    match outcome {
+        Ok(query::Answer::Local { content_type, body }) => {
+            Reply::Whole(answer::found(&content_type, body))
+        }
+        Ok(query::Answer::Forwarded { status, mut headers, backend, circle, body, incomplete }) => {
+            headers.push(("X-Circlet-Backend".to_owned(), format!("{circle}/{backend}")));
+            if incomplete {
+                headers.push(("X-Circlet-Incomplete".to_owned(), "true".to_owned()));
+            }
+            Reply::Streamed { status, fields: headers, body }
+        }
+        Err(refusal) => Reply::Whole(refuse(voice, refusal)),
+    }
+}
+
+fn refuse(voice: Voice, refusal: Refusal) -> Answer {
+    match refusal {
+        Refusal::Parse(text) => answer::invalid(voice, &text),
+        Refusal::NotYet(what) => answer::not_yet(voice, &what),
+        Refusal::CannotMerge(why) => answer::unprocessable(voice, &why),
+        Refusal::UnknownDatabase(name) => answer::unknown_database(voice, &name),
+        Refusal::NoBackend { why, retry_after_s } => {
+            answer::unavailable(voice, &why, retry_after_s)
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Laws of a whole connection, without sockets.
+
+mod framing;
+mod telegraf;
+mod vectors;
+mod world;
