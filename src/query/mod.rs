@@ -6,4 +6,5 @@
 //! Read `plan.rs` first: a pure function from a text to who must be asked. `flux_body.rs` is the
 //! shape of a Flux request.
 
+pub mod flux_body;
 pub mod plan;
