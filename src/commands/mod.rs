@@ -9,9 +9,17 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
+pub mod arguments;
+mod backlog;
 pub mod check_config;
 mod online;
 pub mod route;
+mod status;
+
+use arguments::{BacklogAction, Command};
+use circlet::config::{Config, Environment};
+use circlet::shard::Trouble;
+use std::path::Path;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +38,52 @@ impl From<Exit> for ExitCode {
     }
 }
 
-pub fn not_built_yet(command: &str) -> Exit {
-    eprintln!("circlet {command}: not built yet");
-    Exit::Failed
+/// Every command but `run`, which is the start order in `main`.
+pub fn dispatch(command: Command, environment: &Environment) -> Exit {
+    match command {
+        Command::Run { .. } => unreachable!("handled by main"),
+        Command::CheckConfig { file, online } => check_config::run(&file, online, environment),
+        Command::Route(arguments) => {
+            with_config(&arguments.config, environment, |config| route::run(config, &arguments))
+        }
+        Command::Status { file, json } => {
+            with_config(&file.config, environment, |config| status::run(config, json))
+        }
+        Command::Backlog { action } => {
+            let (drops, arguments) = match action {
+                BacklogAction::Export(arguments) => (false, arguments),
+                BacklogAction::Drop(arguments) => (true, arguments),
+            };
+            with_config(&arguments.file.config, environment, |config| {
+                backlog::run(config, &arguments, drops)
+            })
+        }
+    }
+}
+
+/// Runs a command that needs a sound configuration.
+pub fn with_config(
+    path: &Path,
+    environment: &Environment,
+    command: impl FnOnce(&Config) -> Exit,
+) -> Exit {
+    match Config::load(path, environment) {
+        Ok(config) => command(&config),
+        Err(refusal) => {
+            eprintln!("{refusal}");
+            Exit::Configuration
+        }
+    }
+}
+
+/// Tells a trouble and finds its code.
+pub fn of_trouble(trouble: &Trouble) -> Exit {
+    eprintln!("circlet: {trouble}");
+    match trouble {
+        Trouble::Environment(_) => Exit::Environment,
+        Trouble::Configuration(_) => Exit::Configuration,
+        Trouble::Running(_) => Exit::Failed,
+    }
 }
 
 /// One line on standard output. When nobody reads it any more (`| head`), the command ends.

@@ -37,6 +37,22 @@ impl Outlet {
         }
     }
 
+    /// Ends the queues and writes the cursors a last time.
+    pub async fn end(&self) {
+        for feed in self.feeds() {
+            feed.is_ended.set(true);
+            feed.wake.raise();
+        }
+        let before = self.checkpoints.get();
+        self.is_dirty.set(true);
+        self.is_ending.set(true);
+        self.checkpoint_now.raise();
+        super::commit::wait_at_most(&self.checkpoint_done, Duration::from_secs(5)).await;
+        if self.checkpoints.get() == before {
+            tracing::warn!("the last cursors were not written; deliveries will be repeated");
+        }
+    }
+
     /// Asks for a checkpoint and waits until it is on stable storage.
     pub async fn checkpoint_soon(&self) {
         self.is_dirty.set(true);

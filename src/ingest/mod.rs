@@ -140,3 +140,10 @@ impl Facts {
         self.places.iter().find(|place| place.id == backend)
     }
 }
+
+impl Ingest {
+    /// Its own log and the adopted ones.
+    pub fn outlets(&self) -> impl Iterator<Item = &Rc<Outlet>> {
+        std::iter::once(&self.outlet).chain(&self.adopted)
+    }
+}

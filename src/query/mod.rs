@@ -1,18 +1,57 @@
-//! To be written.
+//! The read path: who can answer a question, asked there, the answer passed on.
+//!
+//! Promises: a question is answered right or refused; what is not understood for certain is never guessed.
+//! An answer comes from one circle, byte for byte as its backend sent it.
+//!
+//! It does not know the log, nor what a status code means.
+//!
+//! Read `plan` first: a pure function from a text to who must be asked. Then `choose` (pure: which circle),
+//! `forward`, `flux_body`.
 
-/// The read path of a shard.
-pub struct Query;
+pub mod choose;
+pub mod flux_body;
+pub mod forward;
+pub mod plan;
 
+use crate::backend::{Board, Client, Place};
+use crate::config::checked::QueryConfig;
+use crate::proto::influxql::Statement;
+use crate::proto::influxql::params::Params;
+use crate::ring::{Naming, Topology};
+use crate::rt::Clock;
+use crate::telemetry::{Latencies, Meters};
+use forward::Arrived;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The read path of a shard. Lives on: every shard.
+pub struct Query {
+    pub topology: Arc<Topology>,
+    pub naming: Naming,
+    /// In the order of the configuration, as the rings count them.
+    pub places: Vec<Rc<Place>>,
+    pub clients: Vec<Rc<Client>>,
+    pub board: Arc<Board>,
+    pub clock: Clock,
+    pub settings: QueryConfig,
+    pub meters: Rc<Meters>,
+    pub latencies: Rc<Latencies>,
+}
+
+/// An InfluxQL question as a client asked it.
 pub struct InfluxQl {
     pub text: String,
     pub target_db: Option<String>,
     pub rp: Option<String>,
+    /// What only the backend reads: `epoch`, `chunked`, `pretty` and the like.
     pub params: Vec<(String, String)>,
     pub accept: Option<String>,
     pub accept_encoding: Option<String>,
+    /// It came with `GET`.
     pub read_only: bool,
 }
 
+/// A Flux question as a client asked it.
 pub struct Flux {
     pub org: Option<String>,
     pub body: Vec<u8>,
@@ -21,13 +60,8 @@ pub struct Flux {
     pub prefer: Option<String>,
 }
 
-pub struct BodyStream;
-
-impl BodyStream {
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        Ok(None)
-    }
-}
+/// The body of a backend's answer, piece by piece.
+pub type BodyStream = Arrived;
 
 pub enum Answer {
     Local {
@@ -40,8 +74,11 @@ pub enum Answer {
         backend: String,
         circle: String,
         body: BodyStream,
+        /// No circle was known to hold everything.
         incomplete: bool,
     },
+    /// For the write path: these run on every backend.
+    Statements(Vec<Statement>),
 }
 
 pub enum Refusal {
@@ -52,10 +89,56 @@ pub enum Refusal {
     NoBackend { why: String, retry_after_s: u32 },
 }
 
-pub async fn influxql(_query: &Query, _request: InfluxQl) -> Result<Answer, Refusal> {
-    Err(Refusal::NotYet("queries".to_owned()))
+impl From<plan::Refusal> for Refusal {
+    fn from(refusal: plan::Refusal) -> Refusal {
+        match refusal {
+            plan::Refusal::Parse { message } => Refusal::Parse(message),
+            plan::Refusal::NotYet { .. } => Refusal::NotYet(refusal.to_string()),
+            plan::Refusal::CannotMerge { .. } => Refusal::CannotMerge(refusal.to_string()),
+        }
+    }
 }
 
-pub async fn flux(_query: &Query, _request: Flux) -> Result<Answer, Refusal> {
-    Err(Refusal::NotYet("queries".to_owned()))
+/// Answers an InfluxQL text, or says why not.
+pub async fn influxql(query: &Query, asked: InfluxQl) -> Result<Answer, Refusal> {
+    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
+    let params = asked.params.iter().find(|(name, _)| name == "params");
+    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text));
+    let planned = params.and_then(|params| {
+        plan::influxql::plan(&asked.text, db, rp, &query.naming, &params).map_err(Refusal::from)
+    });
+    let answer = match planned {
+        Ok(plan) => forward::influxql(query, plan, &asked).await,
+        Err(refusal) => Err(refusal),
+    };
+    query.count("influxql", &answer);
+    answer
+}
+
+/// Some clients send `null` for none.
+fn read_params(text: &str) -> Result<Params, Refusal> {
+    match text.trim() {
+        "" | "null" => Ok(Params::default()),
+        text => Params::from_json(text).map_err(Refusal::Parse),
+    }
+}
+
+/// Answers a Flux script, or says why not.
+pub async fn flux(query: &Query, asked: Flux) -> Result<Answer, Refusal> {
+    let answer = forward::flux(query, &asked).await;
+    query.count("flux", &answer);
+    answer
+}
+
+impl Query {
+    fn count(&self, language: &'static str, answer: &Result<Answer, Refusal>) {
+        let outcome = match answer {
+            Ok(_) => "answered",
+            Err(Refusal::Parse(_)) => "malformed",
+            Err(Refusal::NotYet(_) | Refusal::CannotMerge(_)) => "refused",
+            Err(Refusal::UnknownDatabase(_)) => "unknown_database",
+            Err(Refusal::NoBackend { .. }) => "no_backend",
+        };
+        self.meters.query(language, outcome);
+    }
 }

@@ -328,6 +328,7 @@ async fn dispatch(gateway: &Gateway, call: Call, request: Request) -> Reply {
         Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request).await,
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup => ping::setup(),
+        Job::Status => health::status(&(gateway.facts)()),
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),
         Job::Metrics => {

@@ -20,6 +20,8 @@ pub enum Endpoint {
     Ready,
     Metrics,
     Setup,
+    /// What `circlet status` prints.
+    Status,
     /// Known paths of 2.x that are still to come.
     Later,
     /// Everything else.
@@ -38,6 +40,7 @@ impl Endpoint {
             "/api/v2/write" => Endpoint::WriteV2,
             "/api/v2/query" => Endpoint::QueryV2,
             "/api/v2/setup" => Endpoint::Setup,
+            "/-/status" => Endpoint::Status,
             "/api/v2/delete"
             | "/api/v2/buckets"
             | "/api/v2/orgs"
@@ -59,6 +62,7 @@ impl Endpoint {
             Endpoint::Ready => "/ready",
             Endpoint::Metrics => "/metrics",
             Endpoint::Setup => "/api/v2/setup",
+            Endpoint::Status => "/-/status",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
         }
@@ -72,7 +76,7 @@ impl Endpoint {
             Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => {
                 Some("GET, HEAD")
             }
-            Endpoint::Setup => Some("GET"),
+            Endpoint::Setup | Endpoint::Status => Some("GET"),
             Endpoint::Later | Endpoint::Other => None,
         }
     }
@@ -93,7 +97,7 @@ impl Endpoint {
             Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => false,
             Endpoint::Setup | Endpoint::Other => false,
             Endpoint::WriteV1 | Endpoint::WriteV2 => true,
-            Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Later => true,
+            Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Status | Endpoint::Later => true,
         }
     }
 }
@@ -117,6 +121,7 @@ pub enum Job {
     Ready,
     Metrics,
     Setup,
+    Status,
 }
 
 /// A request that is answered without its body.
@@ -178,6 +183,7 @@ fn job(
         Endpoint::Ready => Job::Ready,
         Endpoint::Metrics => Job::Metrics,
         Endpoint::Setup => Job::Setup,
+        Endpoint::Status => Job::Status,
         Endpoint::Later | Endpoint::Other => return Err(answer::not_yet(voice, &head.path)),
     })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::answer::{self, Answer};
 use crate::base::time::UnixNanos;
 use crate::proto::http::json::push_string;
+use serde_json::json;
 
 /// What is true of this gateway now.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,7 @@ pub struct Facts {
     pub circles: Vec<CircleFact>,
     /// Backends that miss something, with the reason.
     pub incomplete: Vec<(String, String)>,
+    pub backends: Vec<BackendFact>,
     /// A power cut may take the last moments of acknowledged lines.
     pub ack_is_interval: bool,
     pub started: UnixNanos,
@@ -29,6 +31,22 @@ pub struct CircleFact {
     /// Every measurement has an owner here that can be asked.
     pub can_answer: bool,
     pub message: String,
+}
+
+/// How one backend fares.
+#[derive(Clone, Debug)]
+pub struct BackendFact {
+    pub circle: String,
+    pub name: String,
+    pub state: &'static str,
+    pub is_complete: bool,
+    /// Why it may lack points that other circles have.
+    pub incomplete: Option<String>,
+    pub backlog_bytes: u64,
+    pub backlog_age: Option<Duration>,
+    /// Databases whose lines wait, and the backend's own words.
+    pub parked: Vec<(String, String)>,
+    pub last_error: Option<String>,
 }
 
 const JSON: &str = "application/json; charset=utf-8";
@@ -90,6 +108,31 @@ fn push_check(out: &mut Vec<u8>, check: &Check) {
     out.extend_from_slice(b",\"message\":");
     push_string(out, check.message.as_bytes());
     out.push(b'}');
+}
+
+/// Everything about the backends, for `circlet status` and for people.
+pub fn status(facts: &Facts) -> Answer {
+    let backends = facts.backends.iter().map(|backend| {
+        let parked = backend.parked.iter();
+        let parked = parked.map(|(database, why)| json!({ "database": database, "reason": why }));
+        json!({
+            "circle": backend.circle,
+            "name": backend.name,
+            "state": backend.state,
+            "complete": backend.is_complete,
+            "incomplete": backend.incomplete,
+            "backlog_bytes": backend.backlog_bytes,
+            "backlog_age_seconds": backend.backlog_age.map(|age| age.as_secs_f64()),
+            "parked": parked.collect::<Vec<_>>(),
+            "last_error": backend.last_error,
+        })
+    });
+    let status = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": facts.not_ready.is_none(),
+        "backends": backends.collect::<Vec<_>>(),
+    });
+    answer::found(JSON, format!("{status}\n"))
 }
 
 pub fn ready(facts: &Facts) -> Answer {

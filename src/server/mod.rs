@@ -25,6 +25,7 @@ pub mod meter;
 pub mod multipart;
 pub mod ping;
 pub mod query;
+pub mod statement;
 pub mod write;
 
 pub use gateway::{Gateway, Parts, Settings};

@@ -3,7 +3,7 @@
 use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;
 use super::machine::Request;
-use super::multipart;
+use super::{multipart, statement};
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Head, Method};
 use crate::query::{self, BodyStream, Flux, InfluxQl, Refusal};
@@ -38,7 +38,15 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
 /// InfluxQL: `q` from the body or the URL.
 pub async fn handle(gateway: &Gateway, voice: Voice, url: Params, request: Request) -> Reply {
     match read(url, &request) {
-        Some(asked) => reply(voice, query::influxql(&gateway.query, asked).await),
+        Some(asked) => {
+            let is_read_only = asked.read_only;
+            match query::influxql(&gateway.query, asked).await {
+                Ok(query::Answer::Statements(statements)) => {
+                    Reply::Whole(statement::handle(gateway, voice, &statements, is_read_only).await)
+                }
+                other => reply(voice, other),
+            }
+        }
         None => Reply::Whole(no_question(voice)),
     }
 }
@@ -109,6 +117,10 @@ fn reply(voice: Voice, outcome: Result<query::Answer, Refusal>) -> Reply {
                 headers.push(("X-Circlet-Incomplete".to_owned(), "true".to_owned()));
             }
             Reply::Streamed { status, fields: headers, body }
+        }
+        Ok(query::Answer::Statements(_)) => {
+            // Only InfluxQL has them, and there they are taken out before.
+            Reply::Whole(answer::not_yet(voice, "a statement here"))
         }
         Err(refusal) => Reply::Whole(refuse(voice, refusal)),
     }

@@ -1,1 +1,21 @@
-//! To be written.
+//! One core: its write path, its read path, its logs and its connections; and the control thread that
+//! starts, watches and ends the shards.
+//!
+//! Promises:
+//! - nothing is accepted, sent or answered before every log on disk has published what it owes;
+//! - a shard is told things only through its mailbox, and tells only through the control's channel;
+//! - it ends when told to: answers under way are finished, the log is synced, the cursors are written.
+//!
+//! It does not know the state of another shard.
+//!
+//! Read in this order: `mailbox`, `core` (one shard's life), `control` (the node's life), `ring_change`,
+//! `status`, `backlog` (of a stopped node).
+
+pub mod backlog;
+pub mod control;
+pub mod core;
+pub mod mailbox;
+pub mod ring_change;
+pub mod status;
+
+pub use control::{Node, Trouble};

@@ -1,0 +1,109 @@
+//! Which backend is asked first, and which then. Pure but for the board it reads.
+
+use super::Query;
+use super::plan::Refusal;
+use crate::backend::Condition;
+use crate::config::checked::Kind;
+use crate::ring::Target;
+
+/// What a question is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    InfluxQl,
+    Flux,
+}
+
+/// A backend that can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Place in the list of backends.
+    pub slot: u16,
+    /// It holds everything that its circle should.
+    pub is_complete: bool,
+}
+
+impl Query {
+    /// The owners of a measurement, one for each circle, the best first.
+    pub fn owners(
+        &self,
+        target: &Target,
+        measurement: &[u8],
+        language: Language,
+    ) -> Result<Vec<Candidate>, Refusal> {
+        let slots = self.topology.route(target, measurement);
+        self.rank(slots.iter().copied(), Some(target), language)
+    }
+
+    /// All backends, the best first: for a question that reads no data.
+    pub fn anybody(&self, language: Language) -> Result<Vec<Candidate>, Refusal> {
+        let count = u16::try_from(self.places.len()).expect("far fewer backends");
+        self.rank(0..count, None, language)
+    }
+
+    /// The only backends of circles that have one only.
+    pub fn whole_circles(&self, what: &str, language: Language) -> Result<Vec<Candidate>, Refusal> {
+        let single = self.topology.circles().iter().filter(|circle| circle.backends.len() == 1);
+        let slots: Vec<u16> = single.map(|circle| circle.backends.start).collect();
+        if slots.is_empty() {
+            return Err(Refusal::not_yet(what));
+        }
+        self.rank(slots.into_iter(), None, language)
+    }
+
+    fn rank(
+        &self,
+        slots: impl Iterator<Item = u16>,
+        target: Option<&Target>,
+        language: Language,
+    ) -> Result<Vec<Candidate>, Refusal> {
+        let speaks = |slot: &u16| speaks(self.places[usize::from(*slot)].kind, language);
+        let asked = |slot: &u16| !self.places[usize::from(*slot)].write_only;
+        let slots: Vec<u16> = slots.filter(speaks).filter(asked).collect();
+        if slots.is_empty() {
+            return Err(Refusal::CannotMerge { why: no_speaker(language).to_owned() });
+        }
+        let mut ranked: Vec<(u8, u64, Candidate)> = slots
+            .into_iter()
+            .map(|slot| {
+                let (rank, is_complete) = self.standing(slot, target);
+                (rank, getrandom::u64().unwrap_or(0), Candidate { slot, is_complete })
+            })
+            .collect();
+        ranked.sort_unstable_by_key(|(rank, turn, _)| (*rank, *turn));
+        Ok(ranked.into_iter().map(|(_, _, candidate)| candidate).collect())
+    }
+
+    /// 0 complete, 1 up, 2 not known, 3 down.
+    fn standing(&self, slot: u16, target: Option<&Target>) -> (u8, bool) {
+        let id = self.places[usize::from(slot)].id;
+        let now = self.clock.unix().millis();
+        let parked = &self.board.parked;
+        let waits = target.is_some_and(|target| {
+            !parked.is_empty() && parked.find(id, &target.to_tag()).is_some()
+        });
+        if self.board.is_complete(id, self.settings.stale_after, now) && !waits {
+            return (0, true);
+        }
+        match self.board.condition(id) {
+            Condition::Up => (1, false),
+            Condition::Unknown => (2, false),
+            Condition::Down => (3, false),
+        }
+    }
+}
+
+fn speaks(kind: Kind, language: Language) -> bool {
+    match language {
+        Language::InfluxQl => matches!(kind, Kind::Influxdb1 | Kind::Influxdb2 | Kind::Influxdb3),
+        Language::Flux => kind == Kind::Influxdb2,
+    }
+}
+
+fn no_speaker(language: Language) -> &'static str {
+    match language {
+        Language::InfluxQl => "no backend that could be asked answers InfluxQL",
+        Language::Flux => {
+            "no backend that could be asked answers Flux; it takes `influxdb2` backends"
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The node's life, as the control thread leads it. `main` calls these steps in order.
+
+use super::core::{PROBE_FILE, Setup, live};
+use super::mailbox::{Event, Letter, Order, Post, mailbox};
+use super::ring_change;
+use crate::backend::Board;
+use crate::base::ids::{BackendId, LogId, ShardId};
+use crate::config::Config;
+use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
+use crate::ingest::start::{Plan, Told};
+use crate::ring::Topology;
+use crate::rt::preflight::Obstacle;
+use crate::rt::{Clock, launch, preflight};
+use crate::telemetry::{Exposition, latency::Merged, meters};
+use crate::wal::Registry;
+use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Largest segment, and smallest.
+const SEGMENT_BYTES: [u64; 2] = [8 * 1024 * 1024, 64 * 1024 * 1024];
+
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why the node did not start, or did not end well.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The machine does not allow it.
+    Environment(String),
+    /// The configuration does not fit what is on disk.
+    Configuration(String),
+    /// Something failed while running.
+    Running(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Environment(text) | Trouble::Configuration(text) | Trouble::Running(text) => {
+                f.write_str(text)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+impl From<Obstacle> for Trouble {
+    fn from(obstacle: Obstacle) -> Trouble {
+        Trouble::Environment(obstacle.to_string())
+    }
+}
+
+/// A node on its way up. Lives on: the control thread.
+pub struct Node {
+    config: Arc<Config>,
+    topology: Arc<Topology>,
+    registry: Registry,
+    backend_ids: Vec<BackendId>,
+    board: Arc<Board>,
+    exposition: Exposition,
+    posts: Vec<Post>,
+    events: Option<Receiver<Letter>>,
+    latencies: Merged,
+}
+
+impl Node {
+    /// Asks the machine for what shards need.
+    pub fn preflight() -> Result<(), Trouble> {
+        Ok(preflight::check()?)
+    }
+
+    /// Takes the data directory, and compares the rings with those of the last start.
+    pub fn open(config: Arc<Config>, accept_ring_change: bool) -> Result<Node, Trouble> {
+        let data = &config.data_dir;
+        let mut node = [0; 16];
+        getrandom::fill(&mut node).map_err(|error| Trouble::Environment(error.to_string()))?;
+        let mut registry = Registry::open(data, node).map_err(Trouble::Environment)?;
+        let topology = Arc::new(Topology::new(&config.plan));
+        ring_change::check(data, &topology, accept_ring_change).map_err(Trouble::Configuration)?;
+        let names: Vec<String> =
+            config.backends.iter().map(|backend| backend.name.clone()).collect();
+        let backend_ids = registry.numbers(&names).map_err(Trouble::Running)?;
+        write_probe(registry.directory()).map_err(Trouble::Environment)?;
+        let logs = log_count(&registry, config.shards)?;
+        let board = Board::new(logs, registry.names().len(), usize::from(config.shards));
+        restore_incomplete(&config, &backend_ids, &board);
+        let exposition = Exposition::install().map_err(Trouble::Running)?;
+        Ok(Node {
+            topology,
+            registry,
+            backend_ids,
+            board: Arc::new(board),
+            exposition,
+            posts: Vec::new(),
+            events: None,
+            latencies: Merged::default(),
+            config,
+        })
+    }
+
+    /// Starts a shard on each core and lets them read what is on disk.
+    pub fn launch(&mut self) -> Result<(), Trouble> {
+        let (sender, receiver) = unbounded();
+        self.events = Some(receiver);
+        let cpus = allowed_cpus();
+        let logs = log_count(&self.registry, self.config.shards)?;
+        let segment_bytes = self.segment_bytes()?;
+        for shard in 0..self.config.shards {
+            let (post, mailbox) = mailbox();
+            self.posts.push(post);
+            let setup = Setup {
+                shard: ShardId(shard),
+                config: self.config.clone(),
+                topology: self.topology.clone(),
+                backend_ids: self.backend_ids.clone(),
+                board: self.board.clone(),
+                wal_directory: self.registry.directory().to_owned(),
+                node: self.registry.node,
+                segment_bytes,
+                logs: logs_of(shard, self.config.shards, logs),
+                exposition: self.exposition.clone(),
+                started_unix_ns: Clock::Real.unix().0,
+                mailbox,
+                events: sender.clone(),
+            };
+            let cpu = cpus[usize::from(shard) % cpus.len()];
+            launch(cpu, format!("shard-{shard}"), move || live(setup))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for all logs, decides what is sent again, and lets the shards rewind.
+    pub fn recover(&mut self) -> Result<(), Trouble> {
+        let mut told: Vec<Told> = Vec::new();
+        self.await_all(|event| match event {
+            Event::Told(logs) => {
+                told.extend(logs);
+                true
+            }
+            _ => false,
+        })?;
+        let damaged: u64 = told.iter().map(|log| log.damaged_frames).sum();
+        let lost = told.iter().filter(|log| log.lost_cursors).count();
+        if damaged > 0 || lost > 0 {
+            tracing::error!(damaged, lost, "frames are damaged or cursors are lost");
+        }
+        let plan = Arc::new(Plan::of(&told));
+        self.post(&Order::Begin(plan));
+        self.await_all(|event| matches!(event, Event::Begun))
+    }
+
+    /// Opens the doors.
+    pub fn serve(&mut self) -> Result<(), Trouble> {
+        self.post(&Order::Serve);
+        self.await_all(|event| matches!(event, Event::Serving))?;
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        let started = Clock::Real.unix_duration().as_millis() as f64 / 1000.0;
+        meters::process(env!("CARGO_PKG_VERSION"), started);
+        meters::ready(true);
+        Ok(())
+    }
+
+    /// Watches the shards until a signal asks to stop. A second signal ends the process at once, which is
+    /// safe.
+    pub fn watch(&mut self) -> Result<(), Trouble> {
+        let asked = Arc::new(AtomicUsize::new(0));
+        for signal in [SIGTERM, SIGINT] {
+            register(signal, &asked).map_err(|error| Trouble::Running(error.to_string()))?;
+        }
+        let mut ticks = 0u32;
+        while asked.load(Ordering::Relaxed) == 0 {
+            self.take_event(TICK, |_| false)?;
+            ticks += 1;
+            if ticks.is_multiple_of(10) {
+                self.latencies.publish();
+            }
+            if ticks.is_multiple_of(50) {
+                self.exposition.upkeep();
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets every shard finish. Returns whether nothing was cut off.
+    pub fn end(&mut self) -> Result<bool, Trouble> {
+        self.post(&Order::End);
+        let mut all_clean = true;
+        self.await_all(|event| match event {
+            Event::Ended { is_clean } => {
+                all_clean &= is_clean;
+                true
+            }
+            _ => false,
+        })?;
+        Ok(all_clean)
+    }
+
+    fn post(&self, order: &Order) {
+        for post in &self.posts {
+            post.send(order.clone());
+        }
+    }
+
+    /// Waits until every shard has told what `is_wanted` takes.
+    fn await_all(&mut self, mut is_wanted: impl FnMut(Event) -> bool) -> Result<(), Trouble> {
+        let mut left = self.posts.len();
+        while left > 0 {
+            if self.take_event(TICK, &mut is_wanted)? {
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_event(
+        &mut self,
+        limit: Duration,
+        mut is_wanted: impl FnMut(Event) -> bool,
+    ) -> Result<bool, Trouble> {
+        let events = self.events.as_ref().expect("set before any shard starts");
+        match events.recv_timeout(limit) {
+            Ok((_, Event::Latencies(snapshot))) => {
+                self.latencies.add(&snapshot);
+                Ok(false)
+            }
+            Ok((shard, Event::Failed(text))) => {
+                Err(Trouble::Running(format!("shard {shard}: {text}")))
+            }
+            Ok((_, event)) => Ok(is_wanted(event)),
+            Err(RecvTimeoutError::Timeout) => Ok(false),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Trouble::Running("all shards have ended".to_owned()))
+            }
+        }
+    }
+
+    /// 64 MiB, less on small disks.
+    fn segment_bytes(&self) -> Result<u64, Trouble> {
+        if let Some(bytes) = self.config.log.segment_bytes {
+            return Ok(bytes.next_multiple_of(4096));
+        }
+        let facts = rustix::fs::statvfs(self.registry.directory())
+            .map_err(|error| Trouble::Environment(error.to_string()))?;
+        let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+        let share = free / (32 * u64::from(self.config.shards));
+        let [least, most] = SEGMENT_BYTES;
+        Ok(share.clamp(least, most) / 4096 * 4096)
+    }
+}
+
+/// The first signal is counted, the second one ends the process.
+fn register(signal: i32, asked: &Arc<AtomicUsize>) -> std::io::Result<()> {
+    use std::sync::atomic::AtomicBool;
+    let armed = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_shutdown(signal, 1, armed.clone())?;
+    signal_hook::flag::register(signal, armed)?;
+    signal_hook::flag::register_usize(signal, asked.clone(), 1)?;
+    Ok(())
+}
+
+/// Own logs, and those of more cores of an earlier start.
+fn log_count(registry: &Registry, shards: u16) -> Result<usize, Trouble> {
+    let on_disk = registry.logs().map_err(Trouble::Running)?;
+    let highest = on_disk.iter().map(|log| log.index() + 1).max().unwrap_or(0);
+    Ok(highest.max(usize::from(shards)))
+}
+
+fn logs_of(shard: u16, shards: u16, logs: usize) -> Vec<LogId> {
+    let all = 0..u16::try_from(logs).expect("far fewer logs");
+    all.filter(|log| log % shards == shard).map(LogId).collect()
+}
+
+pub(super) fn allowed_cpus() -> Vec<usize> {
+    let set = rustix::thread::sched_getaffinity(None);
+    let allowed = set.map(|set| (0..1024).filter(|cpu| set.is_set(*cpu)).collect::<Vec<_>>());
+    allowed.ok().filter(|cpus| !cpus.is_empty()).unwrap_or_else(|| vec![0])
+}
+
+/// One page of real bytes on the log's disk, synced: see `core::PROBE_FILE`.
+fn write_probe(directory: &Path) -> Result<(), String> {
+    let path = directory.join(PROBE_FILE);
+    let write = || {
+        if std::fs::metadata(&path).is_ok_and(|facts| facts.len() == 4096) {
+            return Ok(());
+        }
+        std::fs::write(&path, [b'p'; 4096])?;
+        std::fs::File::open(&path)?.sync_all()
+    };
+    let written: std::io::Result<()> = write();
+    written.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn restore_incomplete(config: &Config, ids: &[BackendId], board: &Board) {
+    for (backend, id) in config.backends.iter().zip(ids) {
+        let path = incomplete_path(&config.data_dir, &backend.name);
+        let flag = std::fs::read_to_string(path).ok().and_then(|text| parse_incomplete(&text));
+        board.set_incomplete(*id, flag);
+    }
+}

@@ -1,0 +1,316 @@
+//! One shard's life, from the opening of its logs to its end.
+
+use super::mailbox::{Event, Letter, Mailbox, Order};
+use super::status;
+use crate::backend::probe::Prober;
+use crate::backend::{Board, Client, Place};
+use crate::base::ids::{BackendId, LogId, ShardId};
+use crate::config::Config;
+use crate::config::checked::{Ack, Kind};
+use crate::ingest::start::{Plan, found};
+use crate::ingest::{Facts, Ingest, Outlet};
+use crate::query::Query;
+use crate::ring::{Router, Topology};
+use crate::rt::net::Listener;
+use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
+use crate::server::gateway::{Gateway, Parts, Settings};
+use crate::server::listen;
+use crate::telemetry::{Exposition, Latencies, Meters};
+use crate::wal::{self, Opened};
+use crossbeam_channel::Sender;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long a stopping shard waits for living backends to take what they are owed.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+
+/// A file with real bytes: the first one that an executor opens decides how it reads all of them.
+pub const PROBE_FILE: &str = "probe";
+
+/// Everything that a shard is made of. Sent to its thread.
+pub struct Setup {
+    pub shard: ShardId,
+    pub config: Arc<Config>,
+    pub topology: Arc<Topology>,
+    /// In the order of the configuration.
+    pub backend_ids: Vec<BackendId>,
+    pub board: Arc<Board>,
+    pub wal_directory: PathBuf,
+    pub node: [u8; 16],
+    pub segment_bytes: u64,
+    /// Its own log first, then those that it adopts.
+    pub logs: Vec<LogId>,
+    pub exposition: Exposition,
+    pub started_unix_ns: i64,
+    pub mailbox: Mailbox,
+    pub events: Sender<Letter>,
+}
+
+/// The whole life of a shard. Lives on: its own thread.
+pub async fn live(setup: Setup) {
+    let (shard, events) = (setup.shard, setup.events.clone());
+    let event = match run(setup).await {
+        Ok(is_clean) => Event::Ended { is_clean },
+        Err(error) => Event::Failed(error),
+    };
+    // If the control thread is gone, there is nobody to tell.
+    events.send((shard, event)).unwrap_or(());
+}
+
+async fn run(setup: Setup) -> Result<bool, String> {
+    let tell = |event| setup.events.send((setup.shard, event)).unwrap_or(());
+    touch_probe(&setup).await?;
+    let facts = facts(&setup);
+    let opened = open_logs(&setup).await?;
+    let all: Vec<BackendId> = (0..setup.board.backends_count())
+        .map(|at| BackendId(u16::try_from(at).expect("few backends")))
+        .collect();
+    tell(Event::Told(opened.iter().map(|opened| found(opened, &all)).collect()));
+    let Order::Begin(plan) = setup.mailbox.next().await else { return Ok(true) };
+    let ingest = begin(&setup, &facts, opened, &plan).await?;
+    tell(Event::Begun);
+    let Order::Serve = setup.mailbox.next().await else { return Ok(true) };
+    let gateway = serve(&setup, &facts, &ingest).await?;
+    tell(Event::Serving);
+    spawn(Lane::Background, report(setup.shard, setup.events.clone(), facts.clone()));
+    while !matches!(setup.mailbox.next().await, Order::End) {}
+    Ok(end(&facts, &ingest, &gateway).await)
+}
+
+async fn touch_probe(setup: &Setup) -> Result<(), String> {
+    let path = setup.wal_directory.join(PROBE_FILE);
+    let probed = Disk::Real.open(&path).await;
+    probed.map(drop).map_err(|error| format!("cannot open {}: {error}", path.display()))
+}
+
+fn facts(setup: &Setup) -> Rc<Facts> {
+    let config = &setup.config;
+    let circles = setup.topology.circles();
+    let places: Vec<Rc<Place>> = config
+        .backends
+        .iter()
+        .zip(&setup.backend_ids)
+        .map(|(backend, id)| {
+            let circle = &circles[usize::from(backend.circle)].name;
+            Rc::new(Place::new(*id, backend, circle))
+        })
+        .collect();
+    let clock = Clock::Real;
+    let clients = places.iter().map(|place| Client::new(place.clone(), clock.clone())).collect();
+    let all = |takes: fn(Kind) -> bool| places.iter().all(|place| takes(place.kind));
+    Rc::new(Facts {
+        shard: setup.shard,
+        topology: setup.topology.clone(),
+        takes_unsigned: all(|kind| kind != Kind::Influxdb1),
+        takes_nul_tag_key: all(|kind| kind == Kind::Influxdb1 || kind == Kind::LineProtocol),
+        clients,
+        places,
+        write: config.write.clone(),
+        probe: config.probe.clone(),
+        data: config.data_dir.clone(),
+        board: setup.board.clone(),
+        clock,
+        disk: Disk::Real,
+        meters: Rc::new(Meters::new(setup.shard.0)),
+        latencies: Rc::new(Latencies::default()),
+        asked: Signal::new(),
+    })
+}
+
+async fn open_logs(setup: &Setup) -> Result<Vec<Opened>, String> {
+    let shards = usize::from(setup.config.shards);
+    let mut opened = Vec::new();
+    for log in &setup.logs {
+        let settings = wal::Settings {
+            log: *log,
+            directory: setup.wal_directory.join(format!("log-{:03}", log.0)),
+            quarantine: setup.wal_directory.join("quarantine"),
+            node: setup.node,
+            segment_bytes: setup.segment_bytes,
+            hot_bytes_max: (setup.config.log.hot_window_bytes / shards).max(8 * 1024 * 1024),
+            sync_each_commit: setup.config.write.ack != Ack::Interval,
+            disk: Disk::Real,
+            clock: Clock::Real,
+        };
+        let log_opened = wal::open(settings).await;
+        opened.push(log_opened.map_err(|error| format!("log {log} cannot be opened: {error}"))?);
+    }
+    Ok(opened)
+}
+
+async fn begin(
+    setup: &Setup,
+    facts: &Rc<Facts>,
+    opened: Vec<Opened>,
+    plan: &Plan,
+) -> Result<Rc<Ingest>, String> {
+    let mut outlets = Vec::new();
+    for one in opened {
+        let outlet = Outlet::begin(facts.clone(), one, plan).await;
+        outlets.push(outlet.map_err(|error| format!("a log cannot begin: {error}"))?);
+    }
+    let mut outlets = outlets.into_iter();
+    let outlet = outlets.next().expect("a shard has a log of its own");
+    Ok(Rc::new(Ingest {
+        facts: facts.clone(),
+        outlet,
+        adopted: outlets.collect(),
+        router: RefCell::new(Router::new(setup.topology.clone())),
+        is_ending: Cell::new(false),
+        ending: Signal::new(),
+    }))
+}
+
+async fn serve(
+    setup: &Setup,
+    facts: &Rc<Facts>,
+    ingest: &Rc<Ingest>,
+) -> Result<Rc<Gateway>, String> {
+    if setup.shard == ShardId(0) {
+        start_probers(setup, facts, ingest).await;
+    }
+    start_log(setup, ingest);
+    for outlet in ingest.outlets() {
+        outlet.start_delivery();
+        spawn(Lane::Background, outlet.clone().keep());
+    }
+    let listener = Listener::bind(setup.config.listen);
+    let listener =
+        listener.map_err(|error| format!("cannot listen on {}: {error}", setup.config.listen))?;
+    let gateway = Rc::new(Gateway::new(parts(setup, facts, ingest)));
+    spawn(Lane::Serve, listen::accept(gateway.clone(), listener));
+    Ok(gateway)
+}
+
+/// The log's own tasks: commit, and have the next segment ready.
+fn start_log(setup: &Setup, ingest: &Rc<Ingest>) {
+    let outlet = ingest.outlet.clone();
+    let config = &setup.config.write;
+    let sync_every = (config.ack == Ack::Interval).then_some(config.sync_interval);
+    let writer = outlet.log.writer();
+    let wake = writer.signal();
+    let (ending, is_ending) = (ingest.ending.clone(), ingest.clone());
+    spawn(Lane::Background, async move {
+        ending.wait().await;
+        wake.raise();
+    });
+    spawn(
+        Lane::Commit,
+        outlet.clone().commit(writer, sync_every, move || is_ending.is_ending.get()),
+    );
+    let log = outlet.log.clone();
+    spawn(Lane::Background, async move {
+        loop {
+            if let Err(error) = log.prepare_spare().await {
+                tracing::warn!(%error, "no segment could be prepared ahead");
+            }
+            log.spare_wanted().await;
+        }
+    });
+}
+
+async fn start_probers(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) {
+    let first_looks = Signal::new();
+    let left = Rc::new(Cell::new(facts.clients.len()));
+    for client in &facts.clients {
+        let prober = Rc::new(Prober {
+            client: Client::new(client.place.clone(), facts.clock.clone()),
+            board: setup.board.clone(),
+            clock: facts.clock.clone(),
+            settings: setup.config.probe.clone(),
+            asked: facts.asked.clone(),
+        });
+        let (ingest, left, done) = (ingest.clone(), left.clone(), first_looks.clone());
+        spawn(Lane::Background, async move {
+            prober.look(true).await;
+            left.set(left.get() - 1);
+            done.raise();
+            prober.run(|| ingest.is_ending.get()).await;
+        });
+    }
+    // Whoever asks first should meet a gateway that knows its backends.
+    while left.get() > 0 {
+        first_looks.wait().await;
+    }
+}
+
+fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
+    let config = &setup.config;
+    let query = Rc::new(Query {
+        topology: setup.topology.clone(),
+        naming: config.naming.clone(),
+        places: facts.places.clone(),
+        clients: facts.clients.clone(),
+        board: setup.board.clone(),
+        clock: facts.clock.clone(),
+        settings: config.query.clone(),
+        meters: facts.meters.clone(),
+        latencies: facts.latencies.clone(),
+    });
+    let (seen, log) = (facts.clone(), ingest.outlet.log.clone());
+    let (ack, stale_after) = (config.write.ack, config.query.stale_after);
+    let started = setup.started_unix_ns;
+    let health = move || status::facts(&seen, &log, ack, stale_after, started);
+    let exposition = setup.exposition.clone();
+    let published = facts.clone();
+    let metrics = move || {
+        status::publish(&published);
+        exposition.render()
+    };
+    Parts {
+        settings: Settings {
+            auth: config.auth.clone(),
+            naming: config.naming.clone(),
+            server: config.server.clone(),
+            accept_partial: config.write.accept_partial,
+            debug_headers: config.debug_headers,
+            shard: setup.shard.0,
+            shards: config.shards,
+        },
+        ingest: ingest.clone(),
+        query,
+        clock: facts.clock.clone(),
+        meters: facts.meters.clone(),
+        latencies: facts.latencies.clone(),
+        facts: Box::new(health),
+        metrics: Box::new(metrics),
+    }
+}
+
+/// Tells the control thread once a second how long everything took.
+async fn report(shard: ShardId, events: Sender<Letter>, facts: Rc<Facts>) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let snapshot = Event::Latencies(facts.latencies.take());
+        if events.send((shard, snapshot)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns whether every answer was finished and living backends got what they were owed.
+async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, gateway: &Rc<Gateway>) -> bool {
+    facts.board.draining.store(true, Ordering::Relaxed);
+    let mut is_clean = listen::drained(gateway).await;
+    let deadline = facts.clock.mono().after(DRAIN_LIMIT);
+    while !ingest.outlets().all(|outlet| outlet.is_drained()) {
+        if facts.clock.mono() >= deadline {
+            is_clean = false;
+            break;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    ingest.is_ending.set(true);
+    ingest.ending.raise();
+    while !ingest.outlet.log.is_idle() && facts.clock.mono() < deadline.after(DRAIN_LIMIT) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    for outlet in ingest.outlets() {
+        outlet.end().await;
+    }
+    is_clean
+}

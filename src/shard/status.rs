@@ -1,0 +1,116 @@
+//! What the gateway says of itself: the facts behind `/health`, `/ready`, `/metrics` and the status.
+
+use crate::backend::Condition;
+use crate::base::ids::BackendId;
+use crate::base::time::UnixNanos;
+use crate::config::checked::Ack;
+use crate::ingest::Facts;
+use crate::server::health;
+use crate::telemetry::BackendGauges;
+use crate::wal::Log;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+pub fn facts(
+    facts: &Facts,
+    log: &Log,
+    ack: Ack,
+    stale_after: Duration,
+    started_unix_ns: i64,
+) -> health::Facts {
+    let now = facts.clock.unix();
+    let board = &facts.board;
+    let is_complete = |id| board.is_complete(id, stale_after, now.millis());
+    let circles = facts.topology.circles().iter().map(|circle| {
+        let slots = circle.backends.clone().map(usize::from);
+        let places: Vec<_> = slots.map(|slot| &facts.places[slot]).collect();
+        let missing: Vec<&str> = places
+            .iter()
+            .filter(|place| place.write_only || !is_complete(place.id))
+            .map(|place| place.name.as_str())
+            .collect();
+        health::CircleFact {
+            name: circle.name.to_string(),
+            can_answer: missing.is_empty(),
+            message: if missing.is_empty() {
+                format!("{} backends complete", places.len())
+            } else {
+                format!("not complete: {}", missing.join(", "))
+            },
+        }
+    });
+    let incomplete = facts.places.iter().filter_map(|place| {
+        let flag = board.incomplete(place.id)?;
+        Some((place.label(), format!("{} ({} points)", flag.reason, flag.points)))
+    });
+    health::Facts {
+        not_ready: not_ready(facts, log),
+        circles: circles.collect(),
+        incomplete: incomplete.collect(),
+        backends: facts.places.iter().map(|place| backend(facts, place, stale_after)).collect(),
+        ack_is_interval: ack == Ack::Interval,
+        started: UnixNanos(started_unix_ns),
+        up: Duration::from_nanos(u64::try_from(now.0 - started_unix_ns).unwrap_or(0)),
+    }
+}
+
+fn not_ready(facts: &Facts, log: &Log) -> Option<String> {
+    if facts.board.draining.load(Ordering::Relaxed) {
+        return Some("the gateway is stopping".to_owned());
+    }
+    log.has_failed().then(|| "the log cannot be written".to_owned())
+}
+
+fn backend(
+    facts: &Facts,
+    place: &crate::backend::Place,
+    stale_after: Duration,
+) -> health::BackendFact {
+    let board = &facts.board;
+    let now = facts.clock.unix().millis();
+    let parked = board.parked.entries();
+    let parked = parked.iter().filter(|entry| entry.backend == place.id);
+    health::BackendFact {
+        circle: place.circle_name.clone(),
+        name: place.name.clone(),
+        state: match board.condition(place.id) {
+            Condition::Up => "up",
+            Condition::Down => "down",
+            Condition::Unknown => "unknown",
+        },
+        is_complete: board.is_complete(place.id, stale_after, now),
+        incomplete: board.incomplete(place.id).map(|flag| flag.reason.clone()),
+        backlog_bytes: board.owed_bytes(place.id),
+        backlog_age: board.owed_age(place.id, now),
+        parked: parked
+            .filter_map(|entry| {
+                let target = crate::ring::Target::from_tag(&entry.tag)?;
+                Some((target.bucket().into_owned(), entry.reason.clone()))
+            })
+            .collect(),
+        last_error: board.last_error(place.id).map(|error| (*error).clone()),
+    }
+}
+
+/// Puts the board's state into the gauges, so that `/metrics` tells the moment.
+pub fn publish(facts: &Facts) {
+    let board = &facts.board;
+    let now = facts.clock.unix().millis();
+    let parked = board.parked.entries();
+    for place in &facts.places {
+        let gauges = BackendGauges::new(&place.circle_name, &place.name);
+        let id: BackendId = place.id;
+        let flag = |is_set: bool| if is_set { 1.0 } else { 0.0 };
+        gauges.up.set(flag(board.condition(id) == Condition::Up));
+        gauges.incomplete.set(flag(board.incomplete(id).is_some()));
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        gauges.backlog_bytes.set(board.owed_bytes(id) as f64);
+        gauges
+            .backlog_age_seconds
+            .set(board.owed_age(id, now).map_or(0.0, |age| age.as_secs_f64()));
+        let waiting = parked.iter().filter(|entry| entry.backend == id).count();
+        gauges.parked.set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
+        gauges.order_window_seconds.set(board.order_window(id).as_secs_f64());
+    }
+    crate::telemetry::meters::ready(!board.draining.load(Ordering::Relaxed));
+}
