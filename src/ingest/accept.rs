@@ -96,7 +96,7 @@ pub async fn lines(ingest: &Ingest, request: Request<'_>) -> Result<Accepted, Fa
     if check.bad > 0 {
         facts.meters.lines_rejected("malformed", check.bad);
         if check.good.is_empty() || request.bad_lines == BadLines::RefuseAll {
-            return Err(check.failure());
+            return Err(check.failure(request.bad_lines));
         }
     }
     let mut accepted = Accepted { lines: check.good.len() as u64, ..Accepted::default() };
@@ -274,7 +274,9 @@ async fn check(ingest: &Ingest, request: &Request<'_>, target: TargetNo) -> Chec
                 from
             }
             Err(error) => {
-                check.note(&error);
+                // Whoever refuses the whole body speaks as 2.x, which cannot read a tag called `time`.
+                let is_v2 = request.bad_lines == BadLines::RefuseAll;
+                check.note(&if is_v2 { error.v2() } else { error });
                 error.line.as_ptr() as usize - body.as_ptr() as usize
             }
         };
@@ -315,7 +317,11 @@ impl Check {
         ((!texts.is_empty()).then_some(texts), self.dropped)
     }
 
-    fn failure(mut self) -> Failure {
+    fn failure(mut self, bad_lines: BadLines) -> Failure {
+        // 2.x reads all lines before it asks its store, so what it cannot read hides what it would drop.
+        if bad_lines == BadLines::RefuseAll && !self.texts.is_empty() {
+            (self.dropped_text, self.dropped) = (None, 0);
+        }
         let (texts, dropped) = self.report();
         Failure::BadLines { texts: texts.unwrap_or_default(), dropped }
     }

@@ -9,12 +9,13 @@ pub const STEP_BYTES: usize = 256 * 1024;
 /// What is left. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
+    whole: usize,
     left: Rc<Cell<usize>>,
 }
 
 impl Budget {
     pub fn new(bytes: usize) -> Budget {
-        Budget { left: Rc::new(Cell::new(bytes)) }
+        Budget { whole: bytes, left: Rc::new(Cell::new(bytes)) }
     }
 
     pub fn left(&self) -> usize {
@@ -23,13 +24,14 @@ impl Budget {
 
     /// A lease of nothing yet.
     pub fn lease(&self) -> Lease {
-        Lease { left: Rc::clone(&self.left), held: 0 }
+        Lease { whole: self.whole, left: Rc::clone(&self.left), held: 0 }
     }
 }
 
 /// What one body holds. It gives everything back when it is dropped.
 #[derive(Debug)]
 pub struct Lease {
+    whole: usize,
     left: Rc<Cell<usize>>,
     held: usize,
 }
@@ -43,6 +45,11 @@ impl Lease {
         self.left.set(left);
         self.held += more;
         true
+    }
+
+    /// It could never hold so many, even alone.
+    pub fn can_never_cover(&self, bytes: usize) -> bool {
+        bytes > self.whole
     }
 
     pub fn held(&self) -> usize {

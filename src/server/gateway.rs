@@ -9,7 +9,7 @@ use super::health::Facts;
 use super::intake::Limits;
 use super::meter::Rejection;
 use crate::base::map::FastMap;
-use crate::config::{Auth, ServerConfig};
+use crate::config::{Auth, Config, ServerConfig};
 use crate::ingest::Ingest;
 use crate::query::Query;
 use crate::ring::Naming;
@@ -32,6 +32,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    pub fn of(config: &Config, shard: u16) -> Settings {
+        Settings {
+            auth: config.auth.clone(),
+            naming: config.naming.clone(),
+            server: config.server.clone(),
+            accept_partial: config.write.accept_partial,
+            debug_headers: config.debug_headers,
+            shard,
+            shards: config.shards,
+        }
+    }
+
     pub fn limits(&self) -> Limits {
         Limits {
             wire_bytes_max: self.server.body_bytes_max,

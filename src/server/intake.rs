@@ -87,9 +87,7 @@ impl Intake {
             }
             Framing::Chunked | Framing::UntilClose => STEP_BYTES,
         };
-        if !lease.cover(first) {
-            return Err(Fault::NoBudget);
-        }
+        cover(&mut lease, first)?;
         let is_gzip = *encoding == Encoding::Gzip;
         Ok(Intake {
             framing: Body::new(framing),
@@ -196,15 +194,21 @@ impl Intake {
     fn make_room(&mut self, more: usize) -> Result<(), Fault> {
         let needed = self.content.len() + more;
         if needed > self.lease.held() {
-            let step = needed.next_multiple_of(STEP_BYTES);
-            if !self.lease.cover(step) {
-                return Err(Fault::NoBudget);
-            }
+            cover(&mut self.lease, needed.next_multiple_of(STEP_BYTES))?;
         }
         if needed > self.content.capacity() {
             let target = self.lease.held().max(needed);
             self.content.reserve_exact(target - self.content.len());
         }
         Ok(())
+    }
+}
+
+/// Whoever asks for more than there ever is need not come back.
+fn cover(lease: &mut Lease, bytes: usize) -> Result<(), Fault> {
+    match lease.cover(bytes) {
+        true => Ok(()),
+        false if lease.can_never_cover(bytes) => Err(Fault::TooLarge),
+        false => Err(Fault::NoBudget),
     }
 }

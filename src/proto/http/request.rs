@@ -151,7 +151,7 @@ pub fn parse(bytes: &[u8]) -> Result<Head, Error> {
 fn is_foreign_version(bytes: &[u8]) -> bool {
     let line = bytes.split(|byte| *byte == b'\r').find(|line| line.len() > 1).unwrap_or_default();
     let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    matches!(version.strip_prefix(b"HTTP/"), Some([major, b'.', minor] | [b'\n', major, b'.', minor])
+    matches!(version.strip_prefix(b"HTTP/"), Some([major, b'.', minor])
         if major.is_ascii_digit() && minor.is_ascii_digit())
 }
 

@@ -159,9 +159,9 @@ pub fn unknown_database(voice: Voice, name: &str) -> Answer {
     }
 }
 
-/// A part of Circlet that is still to come.
+/// A part of Circlet that is still to come; `what` begins the sentence.
 pub fn not_yet(voice: Voice, what: &str) -> Answer {
-    dialect::error(voice, Kind::NotImplemented, &format!("not implemented: {what}"))
+    dialect::error(voice, Kind::NotImplemented, &format!("{what} is not supported yet"))
 }
 
 /// Only gzip is unpacked.

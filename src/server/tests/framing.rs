@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::world::World;
 use crate::base::limits::HEAD_BYTES_MAX;
+use crate::server::budget::Budget;
 
 const HEAD: &str = "POST /write?db=d HTTP/1.1\r\nHost: h\r\n";
 
@@ -185,6 +186,15 @@ fn without_memory_a_request_is_told_to_come_back() {
     let large = chunked("", "a v=1 1\n".repeat(50_000).as_bytes(), 4000);
     assert_eq!(statuses(&mut nearly_full, &large, 5000, false), (vec![503], true));
     assert!(nearly_full.kept.is_empty());
+}
+
+#[test]
+fn a_body_that_no_budget_could_hold_need_not_come_back() {
+    let mut small = world();
+    small.budget = Budget::new(512 * 1024);
+    let large = chunked("", "a v=1 1\n".repeat(80_000).as_bytes(), 4000);
+    assert_eq!(statuses(&mut small, &large, 5000, false), (vec![413], true));
+    assert_eq!(small.budget.left(), 512 * 1024);
 }
 
 #[test]

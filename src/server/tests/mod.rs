@@ -1,5 +1,6 @@
 //! Laws of a whole connection, without sockets.
 
+mod endpoints;
 mod framing;
 mod telegraf;
 mod vectors;
