@@ -101,7 +101,7 @@ fn a_wrong_token_is_401_in_both_dialects() {
         ["Token wrong", "Token ", "Bearer wrong", "Basic cmlnaHQ6d3Jvbmc=", "right", "Token righ"]
     {
         let answer = world.ask(&Request::post(V1, line).header("Authorization", value));
-        expect_v1(&answer, 401, "authorization failed");
+        expect_v1(&answer, 401, "auth");
         assert!(answer.header("WWW-Authenticate").is_some());
         let answer = world.ask(&Request::post(V2, line).header("Authorization", value));
         expect_v2(&answer, 401, "unauthorized", "unauthorized access");
@@ -130,15 +130,10 @@ fn bad_lines_say_which_and_why() {
         ["nofields", "a v", "a v=", "a,=x v=1", "a v=NaN", "a v=\"open", "a v=1 12x", "a v=7u 1"];
     for line in lines {
         neighbour.write();
-        let start = format!("unable to parse '{}", line.replace('"', "\\\""));
+        let start = format!("unable to parse '{line}");
         let answer = world.ask(&Request::post(V1, line));
-        expect_v1(&answer, 400, &start.replace("\\\"", "\""));
-        expect_v2(
-            &world.ask(&Request::post(V2, line)),
-            400,
-            "invalid",
-            &start.replace("\\\"", "\""),
-        );
+        expect_v1(&answer, 400, &start);
+        expect_v2(&world.ask(&Request::post(V2, line)), 400, "invalid", &start);
     }
     let rejected = world.metrics().sum("circlet_lines_rejected_total", &[]) - before;
     assert_eq!(rejected, 2.0 * lines.len() as f64);
@@ -230,7 +225,7 @@ const BAD_FRAMING: [(&str, u16); 12] = [
     ("POST /write?db=d HTTP/1.1\r\nHost : x\r\nContent-Length: 7\r\n\r\na v=1 1", 400),
     ("POST /write?db=d HTTP/1.1\r\nContent-Length: 7\r\n\r\na v=1 1", 400),
     ("FOO\r\n\r\n", 400),
-    ("POST /write?db=d HTTP/3.0\r\nHost: x\r\nContent-Length: 7\r\n\r\na v=1 1", 400),
+    ("POST /write?db=d HTTP/3.0\r\nHost: x\r\nContent-Length: 7\r\n\r\na v=1 1", 505),
 ];
 
 #[test]
@@ -243,8 +238,7 @@ fn bad_framing_is_refused_and_closed() {
         let mut connection = world.connect();
         connection.send(sent.as_bytes()).unwrap();
         let answer = connection.answer(false).unwrap_or_else(|error| panic!("{sent:?}: {error}"));
-        let expected = if status == 400 { 400..=400 } else { 400..=status };
-        assert!(expected.contains(&answer.status), "{sent:?}: {} {}", answer.status, answer.text());
+        assert_eq!(answer.status, status, "{sent:?}: {}", answer.text());
         assert!(connection.closes_within(seconds(5)), "{sent:?} left the connection open");
     }
     assert!(rejected(&world) - before >= BAD_FRAMING.len() as f64);
