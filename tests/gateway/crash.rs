@@ -1,0 +1,86 @@
+//! kill -9 and SIGTERM under load.
+
+use crate::support::ledger::{Running, expect_whole};
+use crate::support::prelude::*;
+use crate::support::wait::let_pass;
+
+const DEATHS: u64 = 25;
+
+/// Waits until so many more lines were acknowledged.
+fn wait_for_more(running: &Running, lines: u64) {
+    let before = running.acknowledged();
+    until("lines are acknowledged", seconds(60), || {
+        (running.acknowledged() >= before + lines).then_some(())
+    });
+}
+
+#[test]
+fn kill_minus_nine_loses_no_acknowledged_line() {
+    let mut world = Setup::new().start();
+    let running = Load::default().start(world.circlet.address);
+    let down = world.circles[1][0].name.clone();
+    for death in 0..DEATHS {
+        match death {
+            8 => world.server_mut(&down).kill(),
+            13 => world.server_mut(&down).restart(),
+            _ => {}
+        }
+        wait_for_more(&running, 500);
+        let_pass(Duration::from_millis(death * 7919 % 193));
+        world.circlet.kill();
+        world.circlet.restart();
+    }
+    wait_for_more(&running, 500);
+    let (load, tally) = running.stop();
+    assert!(tally.broken > 0, "no writer noticed a death: {tally:?}");
+    world.wait_drained(seconds(120));
+    expect_whole(&world, &load, &tally);
+    world.expect_nothing_lost();
+}
+
+#[test]
+fn a_death_while_every_backend_is_down_loses_nothing() {
+    let mut world = Setup::new().write("ack_wait = \"300ms\"").start();
+    let load = Load { bodies: 20, ..Load::default() };
+    world.circles.iter_mut().flatten().for_each(Influxd::kill);
+    let (load, tally) = load.start(world.circlet.address).join();
+    assert_eq!(tally.count(), 4 * 20 * 50, "{tally:?}");
+    world.circlet.kill();
+    world.circlet.restart();
+    assert!(world.backlog_bytes(&[]) > 0.0);
+    world.circles.iter_mut().flatten().for_each(Influxd::restart);
+    world.wait_drained(seconds(60));
+    expect_whole(&world, &load, &tally);
+}
+
+#[test]
+fn sigterm_under_load_ends_with_zero_and_loses_nothing() {
+    let mut world = Setup::new().start();
+    let running = Load::default().start(world.circlet.address);
+    for _ in 0..3 {
+        wait_for_more(&running, 1000);
+        let status = world.circlet.terminate();
+        assert_eq!(status.code(), Some(0), "{}", world.circlet.log_end());
+        world.circlet.restart();
+    }
+    wait_for_more(&running, 1000);
+    let (load, tally) = running.stop();
+    world.wait_drained(seconds(60));
+    expect_whole(&world, &load, &tally);
+    world.expect_nothing_lost();
+}
+
+#[test]
+fn two_gateways_never_share_one_data_directory() {
+    let world = Setup::new().start();
+    let config = std::fs::read_to_string(&world.circlet.config).unwrap();
+    let own = format!("listen = \"{}\"", world.circlet.address);
+    let other = format!("listen = \"127.0.0.1:{}\"", crate::support::ports::free());
+    let path = world.directory.path().join("second.toml");
+    std::fs::write(&path, config.replace(&own, &other)).unwrap();
+    let mut second = crate::support::circlet::Circlet::stopped(&path, world.circlet.address);
+    second.start_only();
+    let status = second.wait_end();
+    assert_eq!(status.code(), Some(4), "{}", world.circlet.log_end());
+    world.write("d", "still v=1 1").expect(204);
+}

@@ -1,0 +1,24 @@
+//! Circlet as its users meet it: the built binary before real InfluxDB 1.6.7 servers.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests wait in real time and may panic; the library's rules are for shards"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod asking;
+mod bad_input;
+mod bad_lines;
+mod clients;
+mod commands;
+mod crash;
+mod delivery;
+mod harness;
+mod order;
+mod readme;
+mod recorded;
+mod targets;
+mod telegraf;

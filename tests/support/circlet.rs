@@ -1,0 +1,120 @@
+//! The built gateway as a process: started, killed, started again on the same data.
+
+use super::http::{Answer, Connection, Request};
+use super::process::Process;
+use super::wait::{seconds, until};
+use rustix::process::Signal;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_circlet");
+
+pub struct Circlet {
+    pub config: PathBuf,
+    pub address: SocketAddr,
+    directory: PathBuf,
+    process: Option<Process>,
+}
+
+impl Circlet {
+    /// Starts it with this configuration file and waits until it takes writes.
+    pub fn start(config: &Path, address: SocketAddr) -> Circlet {
+        let mut gateway = Circlet::stopped(config, address);
+        gateway.restart();
+        gateway
+    }
+
+    /// Not running yet.
+    pub fn stopped(config: &Path, address: SocketAddr) -> Circlet {
+        let directory = config.parent().expect("the file lies in a directory").to_owned();
+        Circlet { config: config.to_owned(), address, directory, process: None }
+    }
+
+    /// Starts it again on the same data and waits until `/ready` says 200.
+    pub fn restart(&mut self) {
+        self.start_only();
+        let process = self.process.as_mut().expect("just started");
+        let address = self.address;
+        until("Circlet is ready", seconds(30), || {
+            if let Some(status) = process.ended() {
+                panic!("circlet ended with {status}:\n{}", process.log_end());
+            }
+            let mut connection = Connection::try_open(address).ok()?;
+            let answer = connection.request(&Request::get("/ready")).ok()?;
+            (answer.status == 200).then_some(())
+        });
+    }
+
+    /// Starts the process and returns at once.
+    pub fn start_only(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let mut command = Command::new(BINARY);
+        command.arg("run").arg("-c").arg(&self.config).current_dir(&self.directory);
+        self.process = Some(Process::start(&mut command, &self.log()));
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// SIGTERM; the exit status within 35 s (it may finish requests for 30 s).
+    pub fn terminate(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        process.signal(Signal::TERM);
+        process.wait(seconds(35))
+    }
+
+    /// The status of a run that ends by itself.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        self.process.take().expect("it runs").wait(seconds(30))
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let id = self.process.as_ref().expect("it runs").id();
+        let text = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux has /proc");
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is there");
+        let kib = line.split_whitespace().nth(1).expect("a number");
+        kib.parse::<u64>().expect("a number") << 10
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    /// Sends one request over a new connection.
+    #[track_caller]
+    pub fn ask(&self, request: &Request) -> Answer {
+        self.connect().request(request).expect("Circlet answers")
+    }
+
+    /// Runs `circlet` with these arguments beside the running one.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        run(arguments, &self.directory)
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("circlet-data")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("circlet.log")
+    }
+
+    /// The end of what it wrote, over all its lives.
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+/// Runs `circlet` to its end in a directory.
+pub fn run(arguments: &[&str], directory: &Path) -> Output {
+    let mut command = Command::new(BINARY);
+    command.args(arguments).current_dir(directory);
+    super::python::output(&mut command)
+}

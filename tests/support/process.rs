@@ -1,0 +1,77 @@
+//! One child process: started with a log file, ended by its id, never left behind.
+
+use super::wait::until;
+use rustix::process::{Pid, Signal, kill_process};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+    ended: Option<ExitStatus>,
+}
+
+impl Process {
+    /// Starts `command` with its output appended to `log`.
+    pub fn start(command: &mut Command, log: &Path) -> Process {
+        let file = OpenOptions::new().create(true).append(true).open(log).expect("log file opens");
+        let errors = file.try_clone().expect("file handle doubles");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(errors)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Process { child, log: log.to_owned(), ended: None }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().expect("child can be waited for");
+        }
+        self.ended
+    }
+
+    /// Sends a signal, unless it has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+            kill_process(pid.expect("a child has an id"), signal).expect("own child takes signals");
+        }
+    }
+
+    /// kill -9, and waits for the end.
+    pub fn kill(&mut self) {
+        if self.ended().is_none() {
+            self.signal(Signal::KILL);
+            self.ended = Some(self.child.wait().expect("child can be waited for"));
+        }
+    }
+
+    /// Waits for the end; panics with the end of its log after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let what = format!("{} ends", self.log.display());
+        until(&what, limit, || self.ended())
+    }
+
+    /// The last lines it wrote.
+    pub fn log_end(&self) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
