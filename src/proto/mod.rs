@@ -7,4 +7,5 @@
 //! Read in this order: `line`, `http`, `influxql`, `flux`.
 
 pub mod http;
+pub mod influxql;
 pub mod line;
