@@ -1,4 +1,11 @@
-//! To be written.
+//! The read path: who can answer a question, asked there, the answer passed on.
+//!
+//! It promises that a question is answered right or refused: what it does not understand for certain
+//! it never guesses. It does not know the log, nor what a status code is.
+//!
+//! Read `plan.rs` first: a pure function from a text to who must be asked.
+
+pub mod plan;
 
 /// The read path of a shard.
 pub struct Query;
