@@ -6,6 +6,7 @@
 //!
 //! Read in this order: `line`, `http`, `influxql`, `flux`.
 
+pub mod flux;
 pub mod http;
 pub mod influxql;
 pub mod line;

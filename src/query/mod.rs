@@ -5,6 +5,7 @@
 //!
 //! Read `plan.rs` first: a pure function from a text to who must be asked.
 
+pub mod flux_body;
 pub mod plan;
 
 /// The read path of a shard.

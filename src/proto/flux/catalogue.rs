@@ -1,0 +1,236 @@
+//! What the functions of Flux itself do to a read.
+
+/// The effect of a function on the reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Begins a read of a bucket.
+    From,
+    /// Reads names out of a bucket, narrowed by `predicate` and `measurement` if it takes them.
+    Schema,
+    /// Works inside one table and leaves `_measurement` as it is stored.
+    InTable,
+    Filter,
+    /// Reads nothing by itself; its result comes out of its arguments.
+    Pure,
+    /// Writes.
+    Write,
+    /// Not known here.
+    Other,
+}
+
+const IN_TABLE: [&str; 35] = [
+    "bottom",
+    "count",
+    "cumulativeSum",
+    "derivative",
+    "difference",
+    "distinct",
+    "first",
+    "increase",
+    "integral",
+    "last",
+    "limit",
+    "max",
+    "mean",
+    "median",
+    "min",
+    "mode",
+    "movingAverage",
+    "quantile",
+    "range",
+    "sample",
+    "skew",
+    "sort",
+    "spread",
+    "stddev",
+    "sum",
+    "tail",
+    "toBool",
+    "toFloat",
+    "toInt",
+    "toString",
+    "toTime",
+    "toUInt",
+    "top",
+    "unique",
+    "yield",
+];
+
+/// The arguments with which a function of `IN_TABLE` writes no other column than its own.
+pub(super) const HARMLESS_ARGUMENTS: [&str; 22] = [
+    "column",
+    "columns",
+    "compression",
+    "desc",
+    "every",
+    "fn",
+    "interpolate",
+    "keepFirst",
+    "method",
+    "mode",
+    "n",
+    "name",
+    "nonNegative",
+    "offset",
+    "onEmpty",
+    "period",
+    "pos",
+    "q",
+    "start",
+    "stop",
+    "tables",
+    "unit",
+];
+
+const PURE: [&str; 69] = [
+    "aggregateWindow",
+    "bool",
+    "buckets",
+    "bytes",
+    "chandeMomentumOscillator",
+    "columns",
+    "contains",
+    "cov",
+    "covariance",
+    "die",
+    "display",
+    "doubleEMA",
+    "drop",
+    "duplicate",
+    "duration",
+    "elapsed",
+    "exponentialMovingAverage",
+    "fill",
+    "findColumn",
+    "findRecord",
+    "float",
+    "getColumn",
+    "getRecord",
+    "group",
+    "highestAverage",
+    "highestCurrent",
+    "highestMax",
+    "histogram",
+    "histogramQuantile",
+    "holtWinters",
+    "hourSelection",
+    "inf",
+    "int",
+    "join",
+    "kaufmansAMA",
+    "kaufmansER",
+    "keep",
+    "keyValues",
+    "keys",
+    "length",
+    "linearBins",
+    "logarithmicBins",
+    "lowestAverage",
+    "lowestCurrent",
+    "lowestMin",
+    "map",
+    "now",
+    "pearsonr",
+    "pivot",
+    "reduce",
+    "relativeStrengthIndex",
+    "rename",
+    "set",
+    "stateCount",
+    "stateDuration",
+    "stateTracking",
+    "string",
+    "tableFind",
+    "time",
+    "timeShift",
+    "timeWeightedAvg",
+    "timedMovingAverage",
+    "today",
+    "tripleEMA",
+    "tripleExponentialDerivative",
+    "truncateTimeColumn",
+    "uint",
+    "union",
+    "window",
+];
+
+/// Packages of which every function is pure.
+const PURE_PACKAGES: [&str; 20] = [
+    "array",
+    "contrib/tomhollingsworth/events",
+    "date",
+    "date/boundaries",
+    "dict",
+    "experimental/aggregate",
+    "experimental/array",
+    "experimental/date/boundaries",
+    "experimental/record",
+    "experimental/table",
+    "generate",
+    "interpolate",
+    "join",
+    "json",
+    "math",
+    "regexp",
+    "strings",
+    "types",
+    "bitwise",
+    "timezone",
+];
+
+const EXPERIMENTAL: [&str; 22] = [
+    "addDuration",
+    "alignTime",
+    "chain",
+    "count",
+    "distinct",
+    "fill",
+    "first",
+    "group",
+    "integral",
+    "join",
+    "kaufmansAMA",
+    "last",
+    "max",
+    "mean",
+    "min",
+    "mode",
+    "objectKeys",
+    "quantile",
+    "set",
+    "subDuration",
+    "sum",
+    "unpivot",
+];
+
+/// The effect of `name` or `package/path.name`.
+pub(super) fn class(path: &str) -> Class {
+    let (package, name) = path.rsplit_once('.').unwrap_or(("", path));
+    match (package, name) {
+        ("" | "influxdata/influxdb", "from") => Class::From,
+        ("" | "influxdata/influxdb", "cardinality") => Class::Schema,
+        ("" | "influxdata/influxdb" | "experimental", "to" | "wideTo") => Class::Write,
+        ("influxdata/influxdb", "buckets") => Class::Pure,
+        ("" | "universe", "filter") => Class::Filter,
+        ("" | "universe", name) if IN_TABLE.contains(&name) => Class::InTable,
+        ("" | "universe", name) if PURE.contains(&name) => Class::Pure,
+        ("influxdata/influxdb/schema" | "influxdata/influxdb/v1", name) => schema(name),
+        ("experimental", name) if EXPERIMENTAL.contains(&name) => Class::Pure,
+        (package, _) if PURE_PACKAGES.contains(&package) => Class::Pure,
+        _ => Class::Other,
+    }
+}
+
+fn schema(name: &str) -> Class {
+    match name {
+        "fieldsAsCols" | "json" | "databases" => Class::Pure,
+        "measurements" | "tagKeys" | "tagValues" | "fieldKeys" => Class::Schema,
+        "measurementTagKeys" | "measurementTagValues" | "measurementFieldKeys" => Class::Schema,
+        _ => Class::Other,
+    }
+}
+
+/// Whether it is a name of Flux that needs no import.
+pub(super) fn is_universal(name: &str) -> bool {
+    !name.contains('.') && class(name) != Class::Other
+}

@@ -1,0 +1,31 @@
+//! Flux: a script becomes a syntax tree, and the tree tells which buckets and measurements it reads.
+//!
+//! It promises: the syntax is read as InfluxDB 2.7 reads it, no script can make it panic or exhaust
+//! stack or time, and what [`reads`] calls certain is certain. It does not know types, does not run
+//! anything, and does not know who holds the data.
+//!
+//! Recursive descent over a scanner, by hand and not with nom: only the grammar knows whether a
+//! slash divides or begins a regular expression, and strings hold whole expressions.
+//!
+//! Read `scan.rs`, `parse.rs` (statements), `expr.rs` and `literal.rs`; `ast.rs` is what comes out.
+//! Then `reads.rs` (the question and its answer), `value.rs`, `eval.rs`, `call.rs`, `predicate.rs`
+//! and `catalogue.rs` (what the known functions do).
+
+mod ast;
+mod call;
+mod catalogue;
+mod eval;
+mod expr;
+mod literal;
+mod parse;
+mod predicate;
+mod reads;
+mod scan;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use ast::*;
+pub use parse::{SyntaxError, parse};
+pub use reads::{Measurements, Read, Reads, Uncertain, reads};

@@ -1,0 +1,177 @@
+//! The syntax against what a real server read, and against what no server should meet.
+
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::{Expr, ExprKind, Operator, Statement, StringPart, parse, reads};
+
+fn expression(text: &str) -> Expr {
+    match parse(text).unwrap().statements.pop().unwrap() {
+        Statement::Expression(expr) => expr,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_recorded_script_is_read() {
+    let recorded = include_str!("../../../tests/vectors/flux_2_7.jsonl");
+    for line in recorded.lines() {
+        let row: Json = serde_json::from_str(line).unwrap();
+        let script = row["query"].as_str().unwrap();
+        assert!(parse(script).is_ok(), "{}: {:?}", row["name"], parse(script));
+    }
+}
+
+#[test]
+fn the_pipe_binds_tighter_than_arithmetic() {
+    let ExprKind::Chain { rest, .. } = expression("a + b |> f()").kind else { panic!() };
+    assert!(matches!(rest[0].1.kind, ExprKind::Pipe { .. }));
+    let ExprKind::Unary { operand, .. } = expression("not a == b").kind else { panic!() };
+    assert!(matches!(operand.kind, ExprKind::Chain { .. }));
+    let ExprKind::Chain { first, rest } = expression("not a == b and c").kind else { panic!() };
+    assert!(matches!(first.kind, ExprKind::Unary { .. }));
+    assert_eq!(rest[0].0, Operator::And);
+    let ExprKind::Chain { rest, .. } = expression("2 ^ 3 ^ 2").kind else { panic!() };
+    assert_eq!(rest.len(), 2);
+}
+
+#[test]
+fn new_lines_mean_nothing() {
+    let count = |text: &str| parse(text).unwrap().statements.len();
+    assert_eq!(count("x = 1 y = 2"), 2);
+    assert_eq!(count("x = a\n-1"), 1);
+    assert_eq!(count("f\n(a: 1)"), 1);
+    assert_eq!(count("1h30"), 2);
+    assert_eq!(count("1..2"), 2);
+    assert_eq!(count("a // |> f()\nb"), 2);
+}
+
+#[test]
+fn literals_are_read_as_written() {
+    let kinds = [
+        (r#""a\"b\\\n\x41\${x}""#, ExprKind::String("a\"b\\\nA${x}".into())),
+        ("2026-01-01T00:00:00.5+01:00", ExprKind::Time("2026-01-01T00:00:00.5+01:00".into())),
+        ("2026-01-01", ExprKind::Time("2026-01-01".into())),
+        (r"/a\/b\d/", ExprKind::Regex(r"a/b\d".into())),
+        ("1.", ExprKind::Float(1.0)),
+        (".5", ExprKind::Float(0.5)),
+        ("[:]", ExprKind::Dictionary(vec![])),
+        ("true", ExprKind::Boolean(true)),
+    ];
+    for (text, kind) in kinds {
+        assert_eq!(expression(text).kind, kind, "{text}");
+    }
+    let ExprKind::Interpolated(parts) = expression(r#""a ${f(x: "b")} c""#).kind else { panic!() };
+    assert_eq!(parts.len(), 3);
+    assert!(
+        matches!(&parts[1], StringPart::Value(value) if matches!(value.kind, ExprKind::Call { .. }))
+    );
+    let ExprKind::Member { name, .. } = expression(r#"r["a b"]"#).kind else { panic!() };
+    assert_eq!(name, "a b");
+}
+
+#[test]
+fn functions_are_told_from_parentheses() {
+    for text in
+        ["() => 1", "(a) => a", "(a, b) => a", "(a=1) => a", "(t=<-) => t", "(a) => {return a}"]
+    {
+        assert!(matches!(expression(text).kind, ExprKind::Function(_)), "{text}");
+    }
+    for text in ["(a)", "(a + b)", "({a with b: 1})"] {
+        assert!(!matches!(expression(text).kind, ExprKind::Function(_)), "{text}");
+    }
+}
+
+#[test]
+fn faults_name_their_place() {
+    let cases = [
+        ("from(bucket: \"flux\"", "error @1:20-1:20: expected RPAREN, got EOF"),
+        ("x = a ; y = 2", "error @1:7-1:8: invalid statement: ;"),
+        ("# comment", "error @1:1-1:2: invalid statement: #"),
+        ("x = r.", "error @1:7-1:7: expected IDENT, got EOF"),
+        ("x = if true then 1", "error @1:19-1:19: expected ELSE, got EOF"),
+        ("a |> range", "error @1:6-1:11: pipe destination must be a function call"),
+        (
+            "x = 012",
+            "error @1:5-1:8: invalid integer literal \"012\": nonzero value cannot start with 0",
+        ),
+        (
+            "\nx = 2026-01-01T00:00:00",
+            "error @2:5-2:24: invalid expression: invalid date time literal, missing time offset",
+        ),
+        ("from(\"flux\")", "error @1:6-1:7: string literal key flux must have a value"),
+    ];
+    for (text, message) in cases {
+        assert_eq!(parse(text).unwrap_err().to_string(), message, "{text}");
+    }
+    for text in
+        ["'a'", "x = 1 && 2", "f(a: 1,, b: 2)", "import \"x\" y = 1 import \"z\"", "\"${a\"", "/a"]
+    {
+        assert!(parse(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused_and_long_pipes_are_not() {
+    let many = 20_000;
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("-", ""), ("not ", ""), ("f(a: ", ")"), ("() => ", "")]
+    {
+        let text = format!("x = {}1{}", open.repeat(many), close.repeat(many));
+        assert!(parse(&text).is_err(), "{open}");
+    }
+    assert!(parse(&format!("x = a{}", ".b".repeat(many))).is_err());
+    assert!(parse(&format!("x = {}", "\"${".repeat(many))).is_err());
+    assert!(parse(&format!("a{}", " |> f()".repeat(many))).is_ok());
+    assert!(parse(&format!("x = 1{}", " or 1".repeat(many))).is_ok());
+}
+
+#[test]
+fn a_script_that_multiplies_its_work_is_given_up() {
+    let mut script = "f0 = () => from(bucket: \"b\")\n".to_owned();
+    for level in 1..60 {
+        let below = level - 1;
+        script += &format!("f{level} = () => union(tables: [f{below}(), f{below}()])\n");
+    }
+    script += "f59()";
+    assert!(reads(&parse(&script).unwrap(), &[]).doubt.is_some());
+    let itself = "f = (g) => g(g: g)\nf(g: f)";
+    assert!(reads(&parse(itself).unwrap(), &[]).doubt.is_some());
+    let mut long = "s = \"x\"\n".to_owned();
+    for _ in 0..100 {
+        long += "s = s + s\n";
+    }
+    assert!(reads(&parse(&long).unwrap(), &[]).reads.is_empty());
+}
+
+/// Pieces that a hostile or a broken client may join in any order.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("from(bucket: \"b\")".to_owned()),
+        Just(" |> filter(fn: (r) => r._measurement == \"m\")".to_owned()),
+        Just(" |> f(a: ".to_owned()),
+        Just("(a, t=<-) => ".to_owned()),
+        Just("{ return ".to_owned()),
+        Just("\"${".to_owned()),
+        Just("}".to_owned()),
+        Just(")".to_owned()),
+        Just("[".to_owned()),
+        Just("\\x".to_owned()),
+        Just("/".to_owned()),
+        Just("2026-01-01T".to_owned()),
+        Just("99999999999999999999h".to_owned()),
+        Just("\nx = ".to_owned()),
+        "[a-z.:=~,;() +-]{0,6}",
+        "\\PC{0,4}",
+    ];
+    proptest::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn no_script_panics(text in pieces()) {
+        if let Ok(file) = parse(&text) {
+            let _ = reads(&file, &[]);
+        }
+    }
+}
