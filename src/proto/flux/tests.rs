@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::{Expr, ExprKind, Operator, Statement, StringPart, parse, reads};
+use super::{Expr, ExprKind, Measurements, Operator, Statement, StringPart, parse, reads};
 
 fn expression(text: &str) -> Expr {
     match parse(text).unwrap().statements.pop().unwrap() {
@@ -172,6 +172,94 @@ proptest! {
     fn no_script_panics(text in pieces()) {
         if let Ok(file) = parse(&text) {
             let _ = reads(&file, &[]);
+        }
+    }
+}
+
+/// A predicate on a row as text, and whether it holds for a measurement when `r.x == "y"` is `x`.
+#[derive(Clone, Debug)]
+enum Predicate {
+    Is(&'static str),
+    IsReversed(&'static str),
+    IsNot(&'static str),
+    OneOf(Vec<&'static str>),
+    OtherColumn,
+    Not(Box<Predicate>),
+    And(Box<Predicate>, Box<Predicate>),
+    Or(Box<Predicate>, Box<Predicate>),
+}
+
+impl Predicate {
+    fn text(&self) -> String {
+        match self {
+            Predicate::Is(name) => format!("r._measurement == \"{name}\""),
+            Predicate::IsReversed(name) => format!("\"{name}\" == r[\"_measurement\"]"),
+            Predicate::IsNot(name) => format!("r._measurement != \"{name}\""),
+            Predicate::OneOf(names) => {
+                format!("contains(value: r._measurement, set: {names:?})")
+            }
+            Predicate::OtherColumn => "r.x == \"y\"".to_owned(),
+            Predicate::Not(inner) => format!("not ({})", inner.text()),
+            Predicate::And(a, b) => format!("({}) and ({})", a.text(), b.text()),
+            Predicate::Or(a, b) => format!("({}) or {}", a.text(), b.text()),
+        }
+    }
+
+    fn holds(&self, measurement: &str, x: bool) -> bool {
+        match self {
+            Predicate::Is(name) | Predicate::IsReversed(name) => *name == measurement,
+            Predicate::IsNot(name) => *name != measurement,
+            Predicate::OneOf(names) => names.contains(&measurement),
+            Predicate::OtherColumn => x,
+            Predicate::Not(inner) => !inner.holds(measurement, x),
+            Predicate::And(a, b) => a.holds(measurement, x) && b.holds(measurement, x),
+            Predicate::Or(a, b) => a.holds(measurement, x) || b.holds(measurement, x),
+        }
+    }
+}
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+fn predicates() -> impl Strategy<Value = Predicate> {
+    let name = || proptest::sample::select(NAMES.to_vec());
+    let leaf = prop_oneof![
+        name().prop_map(Predicate::Is),
+        name().prop_map(Predicate::IsReversed),
+        name().prop_map(Predicate::IsNot),
+        proptest::collection::vec(name(), 0..3).prop_map(Predicate::OneOf),
+        Just(Predicate::OtherColumn),
+    ];
+    leaf.prop_recursive(4, 16, 2, |inner| {
+        let pair = || (inner.clone(), inner.clone());
+        prop_oneof![
+            inner.clone().prop_map(|a| Predicate::Not(Box::new(a))),
+            pair().prop_map(|(a, b)| Predicate::And(Box::new(a), Box::new(b))),
+            pair().prop_map(|(a, b)| Predicate::Or(Box::new(a), Box::new(b))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_filter_never_hides_a_measurement_that_it_admits(
+        filters in proptest::collection::vec(predicates(), 0..4)
+    ) {
+        let mut script = "from(bucket: \"b\") |> range(start: 0)".to_owned();
+        for filter in &filters {
+            script += &format!(" |> filter(fn: (r) => {})", filter.text());
+        }
+        let found = reads(&parse(&script).unwrap(), &[]);
+        prop_assert_eq!(&found.doubt, &None);
+        prop_assert_eq!(found.reads.len(), 1);
+        for name in NAMES {
+            let admitted = [true, false]
+                .iter()
+                .any(|x| filters.iter().all(|filter| filter.holds(name, *x)));
+            let reported = match &found.reads[0].measurements {
+                Measurements::All => true,
+                Measurements::Only(names) => names.contains(name),
+            };
+            prop_assert!(!admitted || reported, "{} {}", name, script);
         }
     }
 }

@@ -426,6 +426,11 @@ fn collect<'a>(sources: &'a [Source], found: &mut Vec<&'a Measurement>) {
 }
 
 impl Measurement {
+    /// All measurements whose name matches.
+    pub fn matching(regex: String) -> Measurement {
+        Measurement { database: None, policy: None, name: MeasurementName::Regex(regex) }
+    }
+
     /// The name, unless it is a regular expression.
     pub fn plain_name(&self) -> Option<&str> {
         match &self.name {

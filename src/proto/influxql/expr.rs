@@ -75,6 +75,9 @@ impl Parser<'_> {
             Token::Keyword("FALSE") => Ok(Expr::Boolean(false)),
             Token::Keyword("DISTINCT") => self.distinct(),
             Token::Symbol("*") => self.wildcard(),
+            Token::BadParameter => {
+                Err(ParseError::Plain(self.scanner.parameter_fault(&lexeme.text)))
+            }
             _ => Err(self.unexpected(lexeme, &["identifier", "string", "number", "bool"])),
         }
     }
@@ -191,7 +194,7 @@ impl Parser<'_> {
     fn segments(&mut self) -> Parsed<Vec<String>> {
         let mut segments = vec![self.identifier()?];
         while self.accept_raw(".") {
-            match self.scanner.peek() {
+            match self.scanner.look() {
                 Some('/' | ':') => break,
                 Some('.') => segments.push(String::new()),
                 _ => segments.push(self.identifier()?),
@@ -205,19 +208,21 @@ impl Parser<'_> {
         Ok(segments)
     }
 
-    /// A measurement by name or regular expression, with its database and policy.
+    /// A measurement with its database and policy; behind a point the name may be an expression.
     pub(super) fn measurement(&mut self) -> Parsed<Measurement> {
-        if let Some(regex) = self.regex()? {
-            return Ok(qualified(vec![], MeasurementName::Regex(regex)));
-        }
         let segments = self.segments()?;
         if segments.len() < 3 {
             self.no_blank_before_regex()?;
-            if let Some(regex) = self.regex()? {
+            // Only behind a point: `cpu/a/` is no policy with an expression.
+            if let Some(regex) = if self.behind_point() { self.regex()? } else { None } {
                 return Ok(qualified(segments, MeasurementName::Regex(regex)));
             }
         }
         Ok(named(segments))
+    }
+
+    fn behind_point(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.is("."))
     }
 
     /// InfluxDB takes a slash after `name ` for a regular expression and then stumbles over the
@@ -235,7 +240,7 @@ impl Parser<'_> {
     /// The target of INTO.
     pub(super) fn target(&mut self) -> Parsed<Measurement> {
         let segments = self.segments()?;
-        if segments.len() < 3 && self.scanner.peek() == Some(':') {
+        if segments.len() < 3 && self.behind_point() && self.scanner.peek() == Some(':') {
             self.expect(":")?;
             self.expect("MEASUREMENT")?;
             return Ok(qualified(segments, MeasurementName::OfSource));

@@ -32,12 +32,16 @@ pub(super) fn regex(text: &str) -> String {
     format!("/{}/", text.replace('/', "\\/"))
 }
 
-/// As an error names a path of names: all quoted but the last.
+/// As an error names a path of names: all quoted but the last, nothing for the empty ones.
 pub(super) fn quoted_path(segments: &[String]) -> String {
     let mut out = String::new();
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
-        out.push_str(&if last { identifier(segment) } else { quoted(segment, '"') });
+        match (last, segment.is_empty()) {
+            (true, _) => out.push_str(&identifier(segment)),
+            (false, true) => {}
+            (false, false) => out.push_str(&quoted(segment, '"')),
+        }
         if !last {
             out.push('.');
         }

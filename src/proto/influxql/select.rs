@@ -1,6 +1,6 @@
 //! SELECT and its clauses, in their fixed order.
 
-use super::ast::{Expr, Field, Fill, Limits, Operator, Order, Select, Source};
+use super::ast::{Expr, Field, Fill, Limits, Measurement, Operator, Order, Select, Source};
 use super::error::ParseError;
 use super::parser::{Parsed, Parser};
 use super::token::{Position, Token};
@@ -47,6 +47,10 @@ impl Parser<'_> {
 
     /// A measurement, or where they are allowed a subquery.
     pub(super) fn source(&mut self, subqueries: bool) -> Parsed<Source> {
+        // The expression is looked for first: a comment here counts as one.
+        if let Some(regex) = self.regex()? {
+            return Ok(Source::Measurement(Measurement::matching(regex)));
+        }
         if subqueries && self.accept("(") {
             self.expect("SELECT")?;
             let select = self.nested(|parser| parser.select(false))?;

@@ -12,6 +12,8 @@ fn a_raw_script_is_the_query() {
         let request = decode(Some(kind), b"buckets()").unwrap();
         assert_eq!((request.query.as_str(), request.now), ("buckets()", None));
         assert_eq!(request.dialect, Dialect::default());
+        assert!(decode(Some(kind), b"").is_err());
+        assert!(decode(Some(kind), b"from(bucket: \"\xff\")").is_err());
     }
 }
 
