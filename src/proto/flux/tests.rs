@@ -171,7 +171,8 @@ proptest! {
     #[test]
     fn no_script_panics(text in pieces()) {
         if let Ok(file) = parse(&text) {
-            let _ = reads(&file, &[]);
+            let again = reads(&file, &[]);
+            prop_assert_eq!(reads(&file, &[]), again);
         }
     }
 }

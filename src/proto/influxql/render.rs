@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::ast::*;
+use super::ast::{
+    Expr, Field, Fill, Limits, Measurement, MeasurementName, Operator, Order, Select, Source,
+    Statement,
+};
 use super::token::keyword;
 
 /// A name as it must be written: quoted only if it has to be.

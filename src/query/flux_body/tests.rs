@@ -89,6 +89,8 @@ fn the_record_v_of_the_user_interface_is_read() {
 proptest! {
     #[test]
     fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let _ = decode(JSON, &body);
+        if let Ok(request) = decode(JSON, &body) {
+            prop_assert!(!request.query.is_empty());
+        }
     }
 }
