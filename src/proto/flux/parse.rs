@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ast::{Expr, File, Import, Span, Statement};
+use super::ast::{Expression, File, Import, Span, Statement};
 use super::scan::{Lexeme, Scanner, Token, place};
 
 /// As Flux bounds it.
@@ -72,7 +72,7 @@ impl<'t> Parser<'t> {
                 let first = self.identifier()?;
                 let second = if self.accept(".") { Some(self.identifier()?) } else { None };
                 self.expect("=")?;
-                let value = self.expr()?;
+                let value = self.expression()?;
                 Ok(match second {
                     Some(name) => Statement::Option { package: Some(first), name, value },
                     None => Statement::Option { package: None, name: first, value },
@@ -80,7 +80,7 @@ impl<'t> Parser<'t> {
             }
             Token::Keyword("return") => {
                 self.next();
-                self.expr().map(Statement::Return)
+                self.expression().map(Statement::Return)
             }
             Token::Keyword("builtin") => {
                 Err(self.error(lexeme.span, "builtin statements are not read here"))
@@ -101,12 +101,12 @@ impl<'t> Parser<'t> {
                 let before = self.scanner;
                 let name = self.identifier()?;
                 if self.accept("=") {
-                    return Ok(Statement::Assign { name, value: self.expr()? });
+                    return Ok(Statement::Assign { name, value: self.expression()? });
                 }
                 self.scanner = before;
-                self.expr().map(Statement::Expression)
+                self.expression().map(Statement::Expression)
             }
-            _ if begins_expression(lexeme.token) => self.expr().map(Statement::Expression),
+            _ if begins_expression(lexeme.token) => self.expression().map(Statement::Expression),
             _ => {
                 let message = format!("invalid statement: {}", lexeme.text);
                 Err(self.error(lexeme.span, message))
@@ -136,7 +136,7 @@ impl<'t> Parser<'t> {
             if self.scanner.rest().starts_with('(') {
                 self.expect("(")?;
                 while !self.accept(")") {
-                    self.expr()?;
+                    self.expression()?;
                     if !self.accept(",") && !self.peek().is(")") {
                         return Err(self.unexpected(")"));
                     }
@@ -222,8 +222,8 @@ impl<'t> Parser<'t> {
         Ok(items)
     }
 
-    pub(super) fn spanned(&self, start: usize, kind: super::ast::ExprKind) -> Expr {
-        Expr { kind, span: Span { start, end: self.scanner.offset } }
+    pub(super) fn spanned(&self, start: usize, kind: super::ast::ExpressionKind) -> Expression {
+        Expression { kind, span: Span { start, end: self.scanner.offset } }
     }
 }
 

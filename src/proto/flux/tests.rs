@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::{Expr, ExprKind, Measurements, Operator, Statement, StringPart, parse, reads};
+use super::{
+    Expression, ExpressionKind, Measurements, Operator, Statement, StringPart, parse, reads,
+};
 
-fn expression(text: &str) -> Expr {
+fn expression(text: &str) -> Expression {
     match parse(text).unwrap().statements.pop().unwrap() {
-        Statement::Expression(expr) => expr,
+        Statement::Expression(expression) => expression,
         other => panic!("{other:?}"),
     }
 }
@@ -24,14 +26,16 @@ fn every_recorded_script_is_read() {
 
 #[test]
 fn the_pipe_binds_tighter_than_arithmetic() {
-    let ExprKind::Chain { rest, .. } = expression("a + b |> f()").kind else { panic!() };
-    assert!(matches!(rest[0].1.kind, ExprKind::Pipe { .. }));
-    let ExprKind::Unary { operand, .. } = expression("not a == b").kind else { panic!() };
-    assert!(matches!(operand.kind, ExprKind::Chain { .. }));
-    let ExprKind::Chain { first, rest } = expression("not a == b and c").kind else { panic!() };
-    assert!(matches!(first.kind, ExprKind::Unary { .. }));
+    let ExpressionKind::Chain { rest, .. } = expression("a + b |> f()").kind else { panic!() };
+    assert!(matches!(rest[0].1.kind, ExpressionKind::Pipe { .. }));
+    let ExpressionKind::Unary { operand, .. } = expression("not a == b").kind else { panic!() };
+    assert!(matches!(operand.kind, ExpressionKind::Chain { .. }));
+    let ExpressionKind::Chain { first, rest } = expression("not a == b and c").kind else {
+        panic!()
+    };
+    assert!(matches!(first.kind, ExpressionKind::Unary { .. }));
     assert_eq!(rest[0].0, Operator::And);
-    let ExprKind::Chain { rest, .. } = expression("2 ^ 3 ^ 2").kind else { panic!() };
+    let ExpressionKind::Chain { rest, .. } = expression("2 ^ 3 ^ 2").kind else { panic!() };
     assert_eq!(rest.len(), 2);
 }
 
@@ -49,24 +53,26 @@ fn new_lines_mean_nothing() {
 #[test]
 fn literals_are_read_as_written() {
     let kinds = [
-        (r#""a\"b\\\n\x41\${x}""#, ExprKind::String("a\"b\\\nA${x}".into())),
-        ("2026-01-01T00:00:00.5+01:00", ExprKind::Time("2026-01-01T00:00:00.5+01:00".into())),
-        ("2026-01-01", ExprKind::Time("2026-01-01".into())),
-        (r"/a\/b\d/", ExprKind::Regex(r"a/b\d".into())),
-        ("1.", ExprKind::Float(1.0)),
-        (".5", ExprKind::Float(0.5)),
-        ("[:]", ExprKind::Dictionary(vec![])),
-        ("true", ExprKind::Boolean(true)),
+        (r#""a\"b\\\n\x41\${x}""#, ExpressionKind::String("a\"b\\\nA${x}".into())),
+        ("2026-01-01T00:00:00.5+01:00", ExpressionKind::Time("2026-01-01T00:00:00.5+01:00".into())),
+        ("2026-01-01", ExpressionKind::Time("2026-01-01".into())),
+        (r"/a\/b\d/", ExpressionKind::Regex(r"a/b\d".into())),
+        ("1.", ExpressionKind::Float(1.0)),
+        (".5", ExpressionKind::Float(0.5)),
+        ("[:]", ExpressionKind::Dictionary(vec![])),
+        ("true", ExpressionKind::Boolean(true)),
     ];
     for (text, kind) in kinds {
         assert_eq!(expression(text).kind, kind, "{text}");
     }
-    let ExprKind::Interpolated(parts) = expression(r#""a ${f(x: "b")} c""#).kind else { panic!() };
+    let ExpressionKind::Interpolated(parts) = expression(r#""a ${f(x: "b")} c""#).kind else {
+        panic!()
+    };
     assert_eq!(parts.len(), 3);
     assert!(
-        matches!(&parts[1], StringPart::Value(value) if matches!(value.kind, ExprKind::Call { .. }))
+        matches!(&parts[1], StringPart::Value(value) if matches!(value.kind, ExpressionKind::Call { .. }))
     );
-    let ExprKind::Member { name, .. } = expression(r#"r["a b"]"#).kind else { panic!() };
+    let ExpressionKind::Member { name, .. } = expression(r#"r["a b"]"#).kind else { panic!() };
     assert_eq!(name, "a b");
 }
 
@@ -75,10 +81,10 @@ fn functions_are_told_from_parentheses() {
     for text in
         ["() => 1", "(a) => a", "(a, b) => a", "(a=1) => a", "(t=<-) => t", "(a) => {return a}"]
     {
-        assert!(matches!(expression(text).kind, ExprKind::Function(_)), "{text}");
+        assert!(matches!(expression(text).kind, ExpressionKind::Function(_)), "{text}");
     }
     for text in ["(a)", "(a + b)", "({a with b: 1})"] {
-        assert!(!matches!(expression(text).kind, ExprKind::Function(_)), "{text}");
+        assert!(!matches!(expression(text).kind, ExpressionKind::Function(_)), "{text}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every statement by its first word, and those that define, change and remove.
 
 use super::ast::{
-    ContinuousQuery, Expr, PolicyOptions, Privilege, Removal, Select, Source, Statement,
+    ContinuousQuery, Expression, PolicyOptions, Privilege, Removal, Select, Source, Statement,
     Subscription,
 };
 use super::error::ParseError;
@@ -46,7 +46,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `FROM sources [WHERE expr] | WHERE expr`; InfluxDB takes no database or policy here.
+    /// `FROM sources [WHERE expression] | WHERE expression`; InfluxDB takes no database or policy here.
     fn removal(&mut self) -> Parsed<Removal> {
         let sources = self.from()?;
         if sources.is_empty() && !self.peek().is("WHERE") {
@@ -332,16 +332,18 @@ impl Parser<'_> {
 fn aggregates(select: &Select) -> bool {
     let mut found = false;
     for field in &select.fields {
-        field.expr.walk(&mut |expr| found |= matches!(expr, Expr::Call { .. }));
+        field
+            .expression
+            .walk(&mut |expression| found |= matches!(expression, Expression::Call { .. }));
     }
     found
 }
 
 /// The length of `time(length)`.
-fn window_ns(dimension: &Expr) -> Option<i64> {
+fn window_ns(dimension: &Expression) -> Option<i64> {
     match dimension {
-        Expr::Call { name, arguments } if name == "time" => match arguments.first() {
-            Some(Expr::Duration(ns)) => Some(*ns),
+        Expression::Call { name, arguments } if name == "time" => match arguments.first() {
+            Some(Expression::Duration(ns)) => Some(*ns),
             _ => None,
         },
         _ => None,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::{Params, ParseError, parse};
+use super::{MeasurementName, Params, ParseError, Source, Statement, parse};
 
 /// A recorded statement: its name, its text, the request's `params`, status and body.
 struct Row {
@@ -31,7 +31,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-fn parse_row(row: &Row) -> Result<Vec<super::Statement>, ParseError> {
+fn parse_row(row: &Row) -> Result<Vec<Statement>, ParseError> {
     let params =
         row.params.as_deref().map_or_else(Params::default, |json| Params::from_json(json).unwrap());
     parse(&row.text, &params)
@@ -197,9 +197,11 @@ fn names_keep_their_characters() {
     ];
     for (text, name) in cases {
         let statements = parse(text, &Params::default()).unwrap();
-        let found = statements[0].measurements();
-        assert_eq!(found.len(), 1, "{text}");
-        assert_eq!(found[0].plain_name(), Some(name), "{text}");
+        let Statement::Select(select) = &statements[0] else { panic!("{text}") };
+        let [Source::Measurement(measurement)] = select.sources.as_slice() else {
+            panic!("{text}")
+        };
+        assert_eq!(measurement.name, MeasurementName::Name(name.to_owned()), "{text}");
     }
 }
 
@@ -254,6 +256,6 @@ proptest! {
     fn any_name_survives_quoting(name in "\\PC{0,12}") {
         let text = format!("drop measurement {}", super::identifier(&name));
         let statements = parse(&text, &Params::default()).unwrap();
-        prop_assert_eq!(&statements, &vec![super::Statement::DropMeasurement(name)]);
+        prop_assert_eq!(&statements, &vec![Statement::DropMeasurement(name)]);
     }
 }

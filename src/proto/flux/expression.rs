@@ -1,7 +1,7 @@
 //! Expressions by precedence: conditional, or, and, not, comparison, sums, products, power, pipe,
 //! sign, and what follows an operand.
 
-use super::ast::{Expr, ExprKind, Operator, UnaryOperator};
+use super::ast::{Expression, ExpressionKind, Operator, UnaryOperator};
 use super::parse::{Parsed, Parser};
 use super::scan::Token;
 
@@ -12,7 +12,7 @@ const SUFFIXES_MAX: usize = 80;
 const COMPARISON: u8 = 3;
 
 impl Parser<'_> {
-    pub(super) fn expr(&mut self) -> Parsed<Expr> {
+    pub(super) fn expression(&mut self) -> Parsed<Expression> {
         let ahead = self.peek();
         self.nested(ahead.span, |parser| match parser.accept("if") {
             true => parser.conditional(ahead.span.start),
@@ -20,17 +20,17 @@ impl Parser<'_> {
         })
     }
 
-    fn conditional(&mut self, start: usize) -> Parsed<Expr> {
-        let test = Box::new(self.expr()?);
+    fn conditional(&mut self, start: usize) -> Parsed<Expression> {
+        let test = Box::new(self.expression()?);
         self.expect("then")?;
-        let consequent = Box::new(self.expr()?);
+        let consequent = Box::new(self.expression()?);
         self.expect("else")?;
-        let alternate = Box::new(self.expr()?);
-        Ok(self.spanned(start, ExprKind::Conditional { test, consequent, alternate }))
+        let alternate = Box::new(self.expression()?);
+        Ok(self.spanned(start, ExpressionKind::Conditional { test, consequent, alternate }))
     }
 
     /// Operands joined by operators that bind at least as tightly as `least`.
-    fn chain(&mut self, least: u8) -> Parsed<Expr> {
+    fn chain(&mut self, least: u8) -> Parsed<Expression> {
         let start = self.peek().span.start;
         let mut left = self.operand(least)?;
         while let Some(operator) = self.operator_ahead().filter(|o| o.precedence() >= least) {
@@ -42,7 +42,7 @@ impl Parser<'_> {
                 self.next();
                 rest.push((operator, self.chain(precedence + 1)?));
             }
-            left = self.spanned(start, ExprKind::Chain { first: Box::new(left), rest });
+            left = self.spanned(start, ExpressionKind::Chain { first: Box::new(left), rest });
         }
         Ok(left)
     }
@@ -54,7 +54,7 @@ impl Parser<'_> {
         }
     }
 
-    fn operand(&mut self, least: u8) -> Parsed<Expr> {
+    fn operand(&mut self, least: u8) -> Parsed<Expression> {
         let ahead = self.peek();
         let operator = match ahead.token {
             Token::Keyword("not") if least <= COMPARISON => UnaryOperator::Not,
@@ -63,16 +63,16 @@ impl Parser<'_> {
         };
         self.next();
         let operand = Box::new(self.nested(ahead.span, |parser| parser.chain(COMPARISON))?);
-        Ok(self.spanned(ahead.span.start, ExprKind::Unary { operator, operand }))
+        Ok(self.spanned(ahead.span.start, ExpressionKind::Unary { operator, operand }))
     }
 
-    fn pipe(&mut self) -> Parsed<Expr> {
+    fn pipe(&mut self) -> Parsed<Expression> {
         let start = self.peek().span.start;
         let source = self.signed()?;
         let mut calls = Vec::new();
         while self.accept("|>") {
             let call = self.signed()?;
-            if !matches!(call.kind, ExprKind::Call { .. }) {
+            if !matches!(call.kind, ExpressionKind::Call { .. }) {
                 let message = "pipe destination must be a function call";
                 return Err(self.error(call.span, message));
             }
@@ -81,10 +81,10 @@ impl Parser<'_> {
         if calls.is_empty() {
             return Ok(source);
         }
-        Ok(self.spanned(start, ExprKind::Pipe { source: Box::new(source), calls }))
+        Ok(self.spanned(start, ExpressionKind::Pipe { source: Box::new(source), calls }))
     }
 
-    fn signed(&mut self) -> Parsed<Expr> {
+    fn signed(&mut self) -> Parsed<Expression> {
         let ahead = self.peek();
         let operator = match ahead.token {
             Token::Symbol("-") => UnaryOperator::Minus,
@@ -93,40 +93,40 @@ impl Parser<'_> {
         };
         self.next();
         let operand = Box::new(self.nested(ahead.span, Self::signed)?);
-        Ok(self.spanned(ahead.span.start, ExprKind::Unary { operator, operand }))
+        Ok(self.spanned(ahead.span.start, ExpressionKind::Unary { operator, operand }))
     }
 
     /// An operand with its members, indexes and calls.
-    fn suffixed(&mut self) -> Parsed<Expr> {
+    fn suffixed(&mut self) -> Parsed<Expression> {
         let start = self.peek().span.start;
-        let mut expr = self.primary()?;
+        let mut expression = self.primary()?;
         for _ in 0..SUFFIXES_MAX {
-            let object = Box::new(expr);
+            let object = Box::new(expression);
             let kind = if self.accept(".") {
-                ExprKind::Member { object, name: self.identifier()? }
+                ExpressionKind::Member { object, name: self.identifier()? }
             } else if self.accept("[") {
                 self.index(object)?
             } else if self.accept("(") {
                 let arguments = self.list(")", Self::property)?;
-                ExprKind::Call { callee: object, arguments }
+                ExpressionKind::Call { callee: object, arguments }
             } else {
                 return Ok(*object);
             };
-            expr = self.spanned(start, kind);
+            expression = self.spanned(start, kind);
         }
-        Err(self.error(expr.span, "Program is nested too deep"))
+        Err(self.error(expression.span, "Program is nested too deep"))
     }
 
     /// After `[`: with a string literal it is a member.
-    fn index(&mut self, object: Box<Expr>) -> Parsed<ExprKind> {
+    fn index(&mut self, object: Box<Expression>) -> Parsed<ExpressionKind> {
         if self.accept("]") {
             return Err(self.error(object.span, "no expression included in brackets"));
         }
-        let index = self.expr()?;
+        let index = self.expression()?;
         self.expect("]")?;
         Ok(match index.kind {
-            ExprKind::String(name) => ExprKind::Member { object, name },
-            _ => ExprKind::Index { object, index: Box::new(index) },
+            ExpressionKind::String(name) => ExpressionKind::Member { object, name },
+            _ => ExpressionKind::Index { object, index: Box::new(index) },
         })
     }
 }

@@ -1,17 +1,17 @@
 //! Expressions, references, calls; names of measurements.
 
-use super::ast::{Expr, Kind, Measurement, MeasurementName, Operator};
+use super::ast::{Expression, Kind, Measurement, MeasurementName, Operator};
 use super::error::ParseError;
 use super::parser::{Parsed, Parser, duration_ns};
 use super::token::{Lexeme, Position, Token};
 
 impl Parser<'_> {
-    pub(super) fn expr(&mut self) -> Parsed<Expr> {
+    pub(super) fn expression(&mut self) -> Parsed<Expression> {
         self.nested(|parser| parser.chain(1))
     }
 
     /// Operands joined by operators that bind at least as tightly as `least`.
-    fn chain(&mut self, least: u8) -> Parsed<Expr> {
+    fn chain(&mut self, least: u8) -> Parsed<Expression> {
         let mut left = self.unary()?;
         while let Some(operator) = self.operator_ahead().filter(|o| o.precedence() >= least) {
             let precedence = operator.precedence();
@@ -21,12 +21,14 @@ impl Parser<'_> {
             {
                 self.next();
                 let right = match operator {
-                    Operator::Matches | Operator::MatchesNot => Expr::Regex(self.expect_regex()?),
+                    Operator::Matches | Operator::MatchesNot => {
+                        Expression::Regex(self.expect_regex()?)
+                    }
                     _ => self.chain(precedence + 1)?,
                 };
                 rest.push((operator, right));
             }
-            left = Expr::Chain { first: Box::new(left), rest };
+            left = Expression::Chain { first: Box::new(left), rest };
         }
         Ok(left)
     }
@@ -38,11 +40,11 @@ impl Parser<'_> {
         }
     }
 
-    fn unary(&mut self) -> Parsed<Expr> {
+    fn unary(&mut self) -> Parsed<Expression> {
         if self.accept("(") {
-            let inner = self.expr()?;
+            let inner = self.expression()?;
             self.expect(")")?;
-            return Ok(Expr::Parenthesis(Box::new(inner)));
+            return Ok(Expression::Parenthesis(Box::new(inner)));
         }
         let lexeme = self.peek();
         match lexeme.token {
@@ -55,24 +57,24 @@ impl Parser<'_> {
         }
     }
 
-    fn operand(&mut self, lexeme: Lexeme<'_>) -> Parsed<Expr> {
+    fn operand(&mut self, lexeme: Lexeme<'_>) -> Parsed<Expression> {
         match lexeme.token {
-            Token::String => Ok(Expr::String(lexeme.text.into_owned())),
+            Token::String => Ok(Expression::String(lexeme.text.into_owned())),
             Token::Number => match lexeme.text.parse() {
-                Ok(number) => Ok(Expr::Number(number)),
+                Ok(number) => Ok(Expression::Number(number)),
                 Err(_) => Err(at("unable to parse number", lexeme.at)),
             },
             Token::Integer => {
                 let (signed, unsigned) = (lexeme.text.parse(), lexeme.text.parse());
                 signed
-                    .map(Expr::Integer)
-                    .or(unsigned.map(Expr::Unsigned))
+                    .map(Expression::Integer)
+                    .or(unsigned.map(Expression::Unsigned))
                     .map_err(|_| at("unable to parse integer", lexeme.at))
             }
-            Token::Duration => duration_ns(&lexeme.text).map(Expr::Duration),
-            Token::Regex => Ok(Expr::Regex(lexeme.text.into_owned())),
-            Token::Keyword("TRUE") => Ok(Expr::Boolean(true)),
-            Token::Keyword("FALSE") => Ok(Expr::Boolean(false)),
+            Token::Duration => duration_ns(&lexeme.text).map(Expression::Duration),
+            Token::Regex => Ok(Expression::Regex(lexeme.text.into_owned())),
+            Token::Keyword("TRUE") => Ok(Expression::Boolean(true)),
+            Token::Keyword("FALSE") => Ok(Expression::Boolean(false)),
             Token::Keyword("DISTINCT") => self.distinct(),
             Token::Symbol("*") => self.wildcard(),
             Token::BadParameter => {
@@ -83,7 +85,7 @@ impl Parser<'_> {
     }
 
     /// A sign belongs to a literal; before anything else it multiplies.
-    fn signed(&mut self) -> Parsed<Expr> {
+    fn signed(&mut self) -> Parsed<Expression> {
         let negative = self.next().is("-");
         let ahead = self.peek();
         let operand = match ahead.token {
@@ -96,46 +98,50 @@ impl Parser<'_> {
         };
         let sign = if negative { -1 } else { 1 };
         Ok(match operand {
-            Expr::Number(number) => Expr::Number(if negative { -number } else { number }),
-            Expr::Integer(integer) => Expr::Integer(integer.wrapping_mul(sign)),
-            Expr::Duration(ns) => Expr::Duration(ns.wrapping_mul(sign)),
-            Expr::Unsigned(number) if !negative => Expr::Unsigned(number),
-            Expr::Unsigned(number) if number == i64::MIN.unsigned_abs() => Expr::Integer(i64::MIN),
-            Expr::Unsigned(number) => {
+            Expression::Number(number) => {
+                Expression::Number(if negative { -number } else { number })
+            }
+            Expression::Integer(integer) => Expression::Integer(integer.wrapping_mul(sign)),
+            Expression::Duration(ns) => Expression::Duration(ns.wrapping_mul(sign)),
+            Expression::Unsigned(number) if !negative => Expression::Unsigned(number),
+            Expression::Unsigned(number) if number == i64::MIN.unsigned_abs() => {
+                Expression::Integer(i64::MIN)
+            }
+            Expression::Unsigned(number) => {
                 let message = format!("constant -{number} underflows int64");
                 return Err(ParseError::Plain(message));
             }
             other => {
                 let rest = vec![(Operator::Multiply, other)];
-                Expr::Chain { first: Box::new(Expr::Integer(sign)), rest }
+                Expression::Chain { first: Box::new(Expression::Integer(sign)), rest }
             }
         })
     }
 
-    fn distinct(&mut self) -> Parsed<Expr> {
+    fn distinct(&mut self) -> Parsed<Expression> {
         if self.accept_raw("(") {
             return self.call("distinct".to_owned());
         }
         if self.peek_raw().token == Token::White {
-            return self.identifier().map(Expr::Distinct);
+            return self.identifier().map(Expression::Distinct);
         }
         let lexeme = self.next();
         Err(self.unexpected(lexeme, &["(", "identifier"]))
     }
 
-    fn wildcard(&mut self) -> Parsed<Expr> {
+    fn wildcard(&mut self) -> Parsed<Expression> {
         if !self.accept_raw("::") {
-            return Ok(Expr::Wildcard(None));
+            return Ok(Expression::Wildcard(None));
         }
         let lexeme = self.scanner.scan();
         match lexeme.token {
-            Token::Keyword("FIELD") => Ok(Expr::Wildcard(Some(Kind::Field))),
-            Token::Keyword("TAG") => Ok(Expr::Wildcard(Some(Kind::Tag))),
+            Token::Keyword("FIELD") => Ok(Expression::Wildcard(Some(Kind::Field))),
+            Token::Keyword("TAG") => Ok(Expression::Wildcard(Some(Kind::Tag))),
             _ => Err(self.unexpected(lexeme, &["field", "tag"])),
         }
     }
 
-    fn call_or_reference(&mut self) -> Parsed<Expr> {
+    fn call_or_reference(&mut self) -> Parsed<Expression> {
         let before = self.scanner;
         let name = self.next();
         if self.accept_raw("(") {
@@ -144,7 +150,7 @@ impl Parser<'_> {
         self.scanner = before;
         let name = self.segments()?.join(".");
         let kind = if self.accept_raw("::") { Some(self.kind()?) } else { None };
-        Ok(Expr::Reference { name, kind })
+        Ok(Expression::Reference { name, kind })
     }
 
     fn kind(&mut self) -> Parsed<Kind> {
@@ -169,24 +175,24 @@ impl Parser<'_> {
     }
 
     /// After `name(`.
-    fn call(&mut self, name: String) -> Parsed<Expr> {
+    fn call(&mut self, name: String) -> Parsed<Expression> {
         let mut arguments = Vec::new();
         if let Some(regex) = self.regex()? {
-            arguments.push(Expr::Regex(regex));
+            arguments.push(Expression::Regex(regex));
         } else if self.accept(")") {
-            return Ok(Expr::Call { name, arguments });
+            return Ok(Expression::Call { name, arguments });
         } else {
-            arguments.push(self.expr()?);
+            arguments.push(self.expression()?);
         }
         while self.accept(",") {
             let regex = self.regex()?;
             arguments.push(match regex {
-                Some(regex) => Expr::Regex(regex),
-                None => self.expr()?,
+                Some(regex) => Expression::Regex(regex),
+                None => self.expression()?,
             });
         }
         self.expect(")")?;
-        Ok(Expr::Call { name, arguments })
+        Ok(Expression::Call { name, arguments })
     }
 
     /// `name { "." name }`; an empty segment between two points is an empty text. Stops before a

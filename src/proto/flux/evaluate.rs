@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::ast::{Body, Expr, ExprKind, File, Function, Operator, Property, Statement, StringPart};
+use super::ast::{
+    Body, Expression, ExpressionKind, File, Function, Operator, Property, Statement, StringPart,
+};
 use super::catalogue::is_universal;
 use super::reads::{Measurements, Read, Reads, Uncertain};
 use super::value::{Arguments, Binding, Scope, Stream, Value};
@@ -59,9 +61,9 @@ impl<'a> Evaluator<'a> {
             self.doubt("a read whose result is not used");
         }
         let mut written = Vec::new();
-        walk_statements(&file.statements, &mut |expr| {
-            if matches!(&expr.kind, ExprKind::Identifier(name) if name == "from") {
-                written.push(expr.span.start);
+        walk_statements(&file.statements, &mut |expression| {
+            if matches!(&expression.kind, ExpressionKind::Identifier(name) if name == "from") {
+                written.push(expression.span.start);
             }
         });
         if written.iter().any(|place| !self.from_seen.contains(place)) {
@@ -121,21 +123,21 @@ impl<'a> Evaluator<'a> {
         for statement in statements {
             match statement {
                 Statement::Assign { name, value } => {
-                    let value = self.eval(value, scope);
+                    let value = self.evaluate(value, scope);
                     scope = self.bind(name, value, scope);
                 }
                 Statement::Option { package: None, name, value } => {
-                    let value = self.eval(value, scope);
+                    let value = self.evaluate(value, scope);
                     scope = self.bind(name, value, scope);
                 }
                 Statement::Option { package: Some(package), value, .. } => {
                     self.doubt(format!("an option of the package {package}"));
-                    let value = self.eval(value, scope);
+                    let value = self.evaluate(value, scope);
                     self.absorb(&value);
                 }
-                Statement::Return(value) => return self.eval(value, scope),
+                Statement::Return(value) => return self.evaluate(value, scope),
                 Statement::Expression(value) => {
-                    let value = self.eval(value, scope);
+                    let value = self.evaluate(value, scope);
                     self.absorb(&value);
                 }
                 Statement::Builtin(_) | Statement::TestCase { .. } => {
@@ -148,66 +150,70 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn body(&mut self, function: &'a Function, scope: Scope) -> Value<'a> {
         match &function.body {
-            Body::Expression(expr) => self.eval(expr, scope),
+            Body::Expression(expression) => self.evaluate(expression, scope),
             Body::Block(statements) => self.block(statements, scope),
         }
     }
 
-    pub(super) fn eval(&mut self, expr: &'a Expr, scope: Scope) -> Value<'a> {
+    pub(super) fn evaluate(&mut self, expression: &'a Expression, scope: Scope) -> Value<'a> {
         if !self.step() || self.depth >= DEPTH_MAX {
             self.doubt("too much nesting to understand");
             return Value::Unknown;
         }
         self.depth += 1;
-        let value = self.eval_kind(expr, scope);
+        let value = self.evaluate_kind(expression, scope);
         self.depth -= 1;
         value
     }
 
-    fn eval_kind(&mut self, expr: &'a Expr, scope: Scope) -> Value<'a> {
-        match &expr.kind {
-            ExprKind::Identifier(name) => {
+    fn evaluate_kind(&mut self, expression: &'a Expression, scope: Scope) -> Value<'a> {
+        match &expression.kind {
+            ExpressionKind::Identifier(name) => {
                 if name == "from" {
-                    self.from_seen.insert(expr.span.start);
+                    self.from_seen.insert(expression.span.start);
                 }
                 self.named(name, scope)
             }
-            ExprKind::String(text) => Value::Text(text.as_str().into()),
-            ExprKind::Interpolated(parts) => self.interpolated(parts, scope),
-            ExprKind::Array(items) => {
-                let values = items.iter().map(|item| self.eval(item, scope)).collect();
+            ExpressionKind::String(text) => Value::Text(text.as_str().into()),
+            ExpressionKind::Interpolated(parts) => self.interpolated(parts, scope),
+            ExpressionKind::Array(items) => {
+                let values = items.iter().map(|item| self.evaluate(item, scope)).collect();
                 self.lists.push(values);
                 Value::List(self.lists.len() - 1)
             }
-            ExprKind::Dictionary(pairs) => {
+            ExpressionKind::Dictionary(pairs) => {
                 let parts = pairs.iter().flat_map(|(key, value)| [key, value]);
                 self.drop_all(parts, scope)
             }
-            ExprKind::Record { with, properties } => self.record(with, properties, scope),
-            ExprKind::Function(function) => Value::Function(function, scope),
-            ExprKind::Call { callee, arguments } => self.call(callee, arguments, None, scope),
-            ExprKind::Pipe { source, calls } => {
-                let mut value = self.eval(source, scope);
+            ExpressionKind::Record { with, properties } => self.record(with, properties, scope),
+            ExpressionKind::Function(function) => Value::Function(function, scope),
+            ExpressionKind::Call { callee, arguments } => self.call(callee, arguments, None, scope),
+            ExpressionKind::Pipe { source, calls } => {
+                let mut value = self.evaluate(source, scope);
                 for call in calls {
-                    if let ExprKind::Call { callee, arguments } = &call.kind {
+                    if let ExpressionKind::Call { callee, arguments } = &call.kind {
                         value = self.call(callee, arguments, Some(value), scope);
                     }
                 }
                 value
             }
-            ExprKind::Member { object, name } => {
-                let object = self.eval(object, scope);
+            ExpressionKind::Member { object, name } => {
+                let object = self.evaluate(object, scope);
                 self.member(&object, name)
             }
-            ExprKind::Index { object, index } => self.drop_all([&**object, &**index], scope),
-            ExprKind::Unary { operand, .. } => self.drop_all([&**operand], scope),
-            ExprKind::Chain { first, rest } => self.chain(first, rest, scope),
-            ExprKind::Conditional { test, consequent, alternate } => {
+            ExpressionKind::Index { object, index } => self.drop_all([&**object, &**index], scope),
+            ExpressionKind::Unary { operand, .. } => self.drop_all([&**operand], scope),
+            ExpressionKind::Chain { first, rest } => self.chain(first, rest, scope),
+            ExpressionKind::Conditional { test, consequent, alternate } => {
                 self.drop_all([&**test, &**consequent, &**alternate], scope)
             }
-            ExprKind::Integer(_) | ExprKind::Float(_) | ExprKind::Boolean(_) => Value::Unknown,
-            ExprKind::Duration(_) | ExprKind::Time(_) | ExprKind::Regex(_) => Value::Unknown,
-            ExprKind::PipeInput | ExprKind::Label(_) => Value::Unknown,
+            ExpressionKind::Integer(_) | ExpressionKind::Float(_) | ExpressionKind::Boolean(_) => {
+                Value::Unknown
+            }
+            ExpressionKind::Duration(_) | ExpressionKind::Time(_) | ExpressionKind::Regex(_) => {
+                Value::Unknown
+            }
+            ExpressionKind::PipeInput | ExpressionKind::Label(_) => Value::Unknown,
         }
     }
 
@@ -227,20 +233,29 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Evaluates what comes to one value that is not followed: its reads happen, it is unknown.
-    fn drop_all(&mut self, parts: impl IntoIterator<Item = &'a Expr>, scope: Scope) -> Value<'a> {
+    fn drop_all(
+        &mut self,
+        parts: impl IntoIterator<Item = &'a Expression>,
+        scope: Scope,
+    ) -> Value<'a> {
         let mut stream = false;
         for part in parts {
-            let value = self.eval(part, scope);
+            let value = self.evaluate(part, scope);
             stream |= matches!(value, Value::Stream(_));
             self.absorb(&value);
         }
         if stream { self.new_stream(Stream::default()) } else { Value::Unknown }
     }
 
-    fn chain(&mut self, first: &'a Expr, rest: &'a [(Operator, Expr)], scope: Scope) -> Value<'a> {
-        let mut sum = self.eval(first, scope);
+    fn chain(
+        &mut self,
+        first: &'a Expression,
+        rest: &'a [(Operator, Expression)],
+        scope: Scope,
+    ) -> Value<'a> {
+        let mut sum = self.evaluate(first, scope);
         for (operator, operand) in rest {
-            let operand = self.eval(operand, scope);
+            let operand = self.evaluate(operand, scope);
             sum = match (&sum, operator, &operand) {
                 (Value::Text(a), Operator::Add, Value::Text(b)) if self.step() => {
                     self.cost(a.len() / 64);
@@ -263,7 +278,7 @@ impl<'a> Evaluator<'a> {
                 StringPart::Text(text) => {
                     whole = whole.map(|whole| whole + text);
                 }
-                StringPart::Value(expr) => match self.eval(expr, scope) {
+                StringPart::Value(expression) => match self.evaluate(expression, scope) {
                     Value::Text(text) => {
                         self.cost(text.len() / 64);
                         whole = whole.map(|whole| whole + &text);
@@ -305,7 +320,7 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn property(&mut self, property: &'a Property, scope: Scope) -> Value<'a> {
         match &property.value {
-            Some(value) => self.eval(value, scope),
+            Some(value) => self.evaluate(value, scope),
             None => self.named(&property.name, scope),
         }
     }
@@ -386,7 +401,7 @@ impl<'a> Evaluator<'a> {
 }
 
 /// Visits every expression.
-fn walk_statements<'a>(statements: &'a [Statement], visit: &mut impl FnMut(&'a Expr)) {
+fn walk_statements<'a>(statements: &'a [Statement], visit: &mut impl FnMut(&'a Expression)) {
     for statement in statements {
         match statement {
             Statement::Assign { value, .. } | Statement::Option { value, .. } => {
@@ -399,30 +414,30 @@ fn walk_statements<'a>(statements: &'a [Statement], visit: &mut impl FnMut(&'a E
     }
 }
 
-fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
-    visit(expr);
+fn walk<'a>(expression: &'a Expression, visit: &mut impl FnMut(&'a Expression)) {
+    visit(expression);
     let mut walk_properties = |properties: &'a [Property]| {
         properties.iter().filter_map(|p| p.value.as_ref()).for_each(|value| walk(value, visit));
     };
-    match &expr.kind {
-        ExprKind::Record { properties, .. } => walk_properties(properties),
-        ExprKind::Call { callee, arguments } => {
+    match &expression.kind {
+        ExpressionKind::Record { properties, .. } => walk_properties(properties),
+        ExpressionKind::Call { callee, arguments } => {
             walk_properties(arguments);
             walk(callee, visit);
         }
-        ExprKind::Interpolated(parts) => {
+        ExpressionKind::Interpolated(parts) => {
             for part in parts {
                 if let StringPart::Value(value) = part {
                     walk(value, visit);
                 }
             }
         }
-        ExprKind::Array(items) => items.iter().for_each(|item| walk(item, visit)),
-        ExprKind::Dictionary(pairs) => pairs.iter().for_each(|(key, value)| {
+        ExpressionKind::Array(items) => items.iter().for_each(|item| walk(item, visit)),
+        ExpressionKind::Dictionary(pairs) => pairs.iter().for_each(|(key, value)| {
             walk(key, visit);
             walk(value, visit);
         }),
-        ExprKind::Function(function) => {
+        ExpressionKind::Function(function) => {
             let defaults = function.parameters.iter().filter_map(|p| p.default.as_ref());
             defaults.for_each(|default| walk(default, visit));
             match &function.body {
@@ -430,21 +445,21 @@ fn walk<'a>(expr: &'a Expr, visit: &mut impl FnMut(&'a Expr)) {
                 Body::Block(body) => walk_statements(body, visit),
             }
         }
-        ExprKind::Member { object, .. } => walk(object, visit),
-        ExprKind::Unary { operand, .. } => walk(operand, visit),
-        ExprKind::Index { object, index } => {
+        ExpressionKind::Member { object, .. } => walk(object, visit),
+        ExpressionKind::Unary { operand, .. } => walk(operand, visit),
+        ExpressionKind::Index { object, index } => {
             walk(object, visit);
             walk(index, visit);
         }
-        ExprKind::Pipe { source, calls } => {
+        ExpressionKind::Pipe { source, calls } => {
             walk(source, visit);
             calls.iter().for_each(|call| walk(call, visit));
         }
-        ExprKind::Chain { first, rest } => {
+        ExpressionKind::Chain { first, rest } => {
             walk(first, visit);
             rest.iter().for_each(|(_, operand)| walk(operand, visit));
         }
-        ExprKind::Conditional { test, consequent, alternate } => {
+        ExpressionKind::Conditional { test, consequent, alternate } => {
             [test, consequent, alternate].into_iter().for_each(|part| walk(part, visit));
         }
         _ => {}
