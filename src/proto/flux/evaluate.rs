@@ -221,6 +221,7 @@ impl<'a> Evaluator<'a> {
         if let Some(value) = self.look_up(name, scope) {
             return value;
         }
+        self.cost(self.file.imports.len() / 4);
         let package = self.file.imports.iter().find(|import| {
             let own = import.path.rsplit('/').next().unwrap_or(&import.path);
             import.alias.as_deref().unwrap_or(own) == name

@@ -1,7 +1,7 @@
 //! Expressions by precedence: conditional, or, and, not, comparison, sums, products, power, pipe,
 //! sign, and what follows an operand.
 
-use super::ast::{Expression, ExpressionKind, Operator, UnaryOperator};
+use super::ast::{Expression, ExpressionKind, Operator, Span, UnaryOperator};
 use super::parse::{Parsed, Parser};
 use super::scan::Token;
 
@@ -22,9 +22,9 @@ impl Parser<'_> {
 
     fn conditional(&mut self, start: usize) -> Parsed<Expression> {
         let test = Box::new(self.expression()?);
-        self.expect("then")?;
+        self.close(start, "then")?;
         let consequent = Box::new(self.expression()?);
-        self.expect("else")?;
+        self.close(start, "else")?;
         let alternate = Box::new(self.expression()?);
         Ok(self.spanned(start, ExpressionKind::Conditional { test, consequent, alternate }))
     }
@@ -107,7 +107,7 @@ impl Parser<'_> {
             } else if self.accept("[") {
                 self.index(object)?
             } else if self.accept("(") {
-                let arguments = self.list(")", Self::property)?;
+                let arguments = self.list(start, ")", Self::property)?;
                 ExpressionKind::Call { callee: object, arguments }
             } else {
                 return Ok(*object);
@@ -120,7 +120,8 @@ impl Parser<'_> {
     /// After `[`: with a string literal it is a member.
     fn index(&mut self, object: Box<Expression>) -> Parsed<ExpressionKind> {
         if self.accept("]") {
-            return Err(self.error(object.span, "no expression included in brackets"));
+            let span = Span { start: object.span.start, end: self.scanner.offset };
+            return Err(self.error(span, "no expression included in brackets"));
         }
         let index = self.expression()?;
         self.expect("]")?;

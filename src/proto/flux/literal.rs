@@ -1,7 +1,7 @@
 //! Operands: literals, arrays, records, functions, parentheses.
 
 use super::ast::{
-    Body, Expression, ExpressionKind, Function, Parameter, Property, StringPart, Unit,
+    Body, Expression, ExpressionKind, Function, Parameter, Property, Span, StringPart, Unit,
 };
 use super::parse::{Parsed, Parser};
 use super::scan::{Token, UNITS};
@@ -29,8 +29,8 @@ impl Parser<'_> {
                 ExpressionKind::PipeInput
             }
             Token::Symbol("/") => self.regex()?,
-            Token::Symbol("[") => self.array()?,
-            Token::Symbol("{") => self.record()?,
+            Token::Symbol("[") => self.array(start)?,
+            Token::Symbol("{") => self.record(start)?,
             Token::Symbol("(") => return self.function_or_parentheses(),
             Token::Symbol(".") => {
                 self.next();
@@ -127,11 +127,11 @@ impl Parser<'_> {
     }
 
     /// Text up to the closing quote (true) or to `${` (false); either is taken.
-    fn string_text(&mut self, opening: super::ast::Span) -> Parsed<(String, bool)> {
+    fn string_text(&mut self, opening: Span) -> Parsed<(String, bool)> {
         let mut bytes: Vec<u8> = Vec::new();
         let error = |parser: &Self| {
             let message = "got unexpected token in string expression";
-            let span = super::ast::Span { start: opening.start, end: parser.scanner.offset };
+            let span = Span { start: opening.start, end: parser.scanner.offset };
             parser.error(span, message)
         };
         loop {
@@ -192,13 +192,13 @@ impl Parser<'_> {
     }
 
     /// `[a, b]`, `[k: v]` or the empty dictionary `[:]`.
-    fn array(&mut self) -> Parsed<ExpressionKind> {
+    fn array(&mut self, start: usize) -> Parsed<ExpressionKind> {
         self.expect("[")?;
         if self.accept(":") {
             self.expect("]")?;
             return Ok(ExpressionKind::Dictionary(vec![]));
         }
-        let items = self.list("]", |parser| {
+        let items = self.list(start, "]", |parser| {
             let first = parser.expression()?;
             let value = if parser.accept(":") { Some(parser.expression()?) } else { None };
             Ok((first, value))
@@ -211,7 +211,7 @@ impl Parser<'_> {
         Ok(ExpressionKind::Dictionary(pairs))
     }
 
-    fn record(&mut self) -> Parsed<ExpressionKind> {
+    fn record(&mut self, start: usize) -> Parsed<ExpressionKind> {
         self.expect("{")?;
         let before = self.scanner;
         let mut with = None;
@@ -225,7 +225,7 @@ impl Parser<'_> {
                 self.scanner = before;
             }
         }
-        let properties = self.list("}", Self::property)?;
+        let properties = self.list(start, "}", Self::property)?;
         Ok(ExpressionKind::Record { with, properties })
     }
 
@@ -244,7 +244,8 @@ impl Parser<'_> {
         if !self.accept(":") {
             if quoted {
                 let message = format!("string literal key {name} must have a value");
-                return Err(self.error(ahead.span, message));
+                let span = Span { start: ahead.span.start, end: self.scanner.offset };
+                return Err(self.error(span, message));
             }
             return Ok(Property { name, value: None });
         }
@@ -258,7 +259,7 @@ impl Parser<'_> {
         let start = self.peek().span.start;
         if self.function_ahead() {
             self.expect("(")?;
-            let parameters = self.list(")", |parser| {
+            let parameters = self.list(start, ")", |parser| {
                 let name = parser.identifier()?;
                 let default = if parser.accept("=") { Some(parser.expression()?) } else { None };
                 Ok(Parameter { name, default })
@@ -274,7 +275,7 @@ impl Parser<'_> {
         }
         self.expect("(")?;
         let inner = self.expression()?;
-        self.expect(")")?;
+        self.close(start, ")")?;
         Ok(inner)
     }
 

@@ -180,9 +180,19 @@ impl<'t> Parser<'t> {
 
     /// `expected X, got Y` at the next token.
     pub(super) fn unexpected(&self, expected: &str) -> SyntaxError {
+        self.unclosed(self.peek().span.start, expected)
+    }
+
+    /// The same for what began at `start`: its place is all of it.
+    pub(super) fn unclosed(&self, start: usize, expected: &str) -> SyntaxError {
         let lexeme = self.peek();
         let message = format!("expected {}, got {}", called(expected), name(&lexeme));
-        self.error(lexeme.span, message)
+        self.error(Span { start, end: lexeme.span.end }, message)
+    }
+
+    /// Takes what ends something that began at `start`.
+    pub(super) fn close(&mut self, start: usize, word: &str) -> Parsed<()> {
+        if self.accept(word) { Ok(()) } else { Err(self.unclosed(start, word)) }
     }
 
     pub(super) fn error(&self, span: Span, message: impl Into<String>) -> SyntaxError {
@@ -206,17 +216,21 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// `item { "," item } [ "," ] close`, after the opening.
+    /// `item { "," item } [ "," ] close`, after the opening; the whole began at `start`.
     pub(super) fn list<T>(
         &mut self,
+        start: usize,
         close: &str,
         item: impl Fn(&mut Self) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let mut items = Vec::new();
         while !self.accept(close) {
+            if self.peek().token == Token::End {
+                return Err(self.unclosed(start, close));
+            }
             items.push(item(self)?);
             if !self.accept(",") && !self.peek().is(close) {
-                return Err(self.unexpected(close));
+                return Err(self.unclosed(start, close));
             }
         }
         Ok(items)

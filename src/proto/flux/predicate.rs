@@ -83,6 +83,7 @@ impl<'a> Evaluator<'a> {
         else {
             return Measurements::All;
         };
+        self.cost(self.lists[*list].len());
         let names = self.lists[*list].iter().map(|item| match item {
             Value::Text(name) => Some(name.to_string()),
             _ => None,

@@ -88,24 +88,46 @@ fn functions_are_told_from_parentheses() {
     }
 }
 
+/// The words of a real server; where it names several faults, the first of them.
 #[test]
 fn faults_name_their_place() {
     let cases = [
-        ("from(bucket: \"flux\"", "error @1:20-1:20: expected RPAREN, got EOF"),
+        (
+            r#"from(bucket: "flux" |> range(start: -1h)"#,
+            "error @1:1-1:41: expected RPAREN, got EOF",
+        ),
+        (r#"from(bucket: "flux")) |> range(start: -1h)"#, "error @1:21-1:22: invalid statement: )"),
+        (
+            r#"from("flux") |> range(start: -1h)"#,
+            "error @1:6-1:12: string literal key flux must have a value",
+        ),
+        (r#"from(bucket: "flux") | range(start: -1h)"#, "error @1:22-1:23: invalid statement: |"),
+        (
+            r#"from(bucket: "flux") |> range"#,
+            "error @1:25-1:30: pipe destination must be a function call",
+        ),
+        ("x = ", "error @1:5-1:5: invalid expression: invalid token for primary expression: EOF"),
+        ("x = [1, 2", "error @1:5-1:10: expected RBRACK, got EOF"),
         ("x = a ; y = 2", "error @1:7-1:8: invalid statement: ;"),
+        ("x = 1 && 2", "error @1:7-1:8: invalid statement: &"),
         ("# comment", "error @1:1-1:2: invalid statement: #"),
         ("x = r.", "error @1:7-1:7: expected IDENT, got EOF"),
-        ("x = if true then 1", "error @1:19-1:19: expected ELSE, got EOF"),
-        ("a |> range", "error @1:6-1:11: pipe destination must be a function call"),
+        ("x = a[]", "error @1:5-1:8: no expression included in brackets"),
+        ("x = if true then 1", "error @1:5-1:19: expected ELSE, got EOF"),
         (
             "x = 012",
             "error @1:5-1:8: invalid integer literal \"012\": nonzero value cannot start with 0",
         ),
         (
-            "\nx = 2026-01-01T00:00:00",
-            "error @2:5-2:24: invalid expression: invalid date time literal, missing time offset",
+            "x = 99999999999999999999",
+            "error @1:5-1:25: invalid integer literal \"99999999999999999999\": \
+             value out of range",
         ),
-        ("from(\"flux\")", "error @1:6-1:7: string literal key flux must have a value"),
+        (
+            "x = 2026-01-01T00:00:00",
+            "error @1:5-1:24: invalid expression: invalid date time literal, missing time offset",
+        ),
+        ("x = 1\nimport \"x\"", "error @2:1-2:7: invalid statement: import"),
     ];
     for (text, message) in cases {
         assert_eq!(parse(text).unwrap_err().to_string(), message, "{text}");
