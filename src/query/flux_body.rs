@@ -49,10 +49,11 @@ impl std::error::Error for BodyError {}
 pub fn decode(content_type: Option<&str>, body: &[u8]) -> Result<FluxRequest, BodyError> {
     let kind = content_type.unwrap_or("").split(';').next().unwrap_or("").trim();
     if kind.eq_ignore_ascii_case("application/vnd.flux") {
-        let query = String::from_utf8_lossy(body).into_owned();
-        return match query.is_empty() {
-            true => Err(BodyError("request body requires either query or AST".to_owned())),
-            false => Ok(FluxRequest { query, ..FluxRequest::default() }),
+        // A name that is not UTF-8 would not be the name that is hashed.
+        return match std::str::from_utf8(body) {
+            Ok("") => Err(BodyError("request body requires either query or AST".to_owned())),
+            Ok(query) => Ok(FluxRequest { query: query.to_owned(), ..FluxRequest::default() }),
+            Err(_) => Err(BodyError("the script is not UTF-8".to_owned())),
         };
     }
     // The first value counts; what follows it is not looked at.

@@ -15,8 +15,7 @@ pub mod plan;
 
 use crate::backend::{Board, Client, Place};
 use crate::config::checked::QueryConfig;
-use crate::proto::influxql::Statement;
-use crate::proto::influxql::params::Params;
+use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
 use crate::rt::Clock;
 use crate::telemetry::{Latencies, Meters};

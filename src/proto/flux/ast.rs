@@ -24,16 +24,16 @@ pub struct Import {
 pub enum Statement {
     Assign {
         name: String,
-        value: Expr,
+        value: Expression,
     },
     /// `option name = value`, or `option package.name = value`.
     Option {
         package: Option<String>,
         name: String,
-        value: Expr,
+        value: Expression,
     },
-    Return(Expr),
-    Expression(Expr),
+    Return(Expression),
+    Expression(Expression),
     /// `builtin name : type`; the type is not kept.
     Builtin(String),
     TestCase {
@@ -43,13 +43,13 @@ pub enum Statement {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expr {
-    pub kind: ExprKind,
+pub struct Expression {
+    pub kind: ExpressionKind,
     pub span: Span,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum ExprKind {
+pub enum ExpressionKind {
     Identifier(String),
     String(String),
     Interpolated(Vec<StringPart>),
@@ -66,57 +66,57 @@ pub enum ExprKind {
     PipeInput,
     /// `.name`
     Label(String),
-    Array(Vec<Expr>),
-    Dictionary(Vec<(Expr, Expr)>),
+    Array(Vec<Expression>),
+    Dictionary(Vec<(Expression, Expression)>),
     Record {
         with: Option<String>,
         properties: Vec<Property>,
     },
     Function(Box<Function>),
     Call {
-        callee: Box<Expr>,
+        callee: Box<Expression>,
         arguments: Vec<Property>,
     },
     Member {
-        object: Box<Expr>,
+        object: Box<Expression>,
         name: String,
     },
     Index {
-        object: Box<Expr>,
-        index: Box<Expr>,
+        object: Box<Expression>,
+        index: Box<Expression>,
     },
     /// Each of `calls` takes what stands before it; long pipes stay flat.
     Pipe {
-        source: Box<Expr>,
-        calls: Vec<Expr>,
+        source: Box<Expression>,
+        calls: Vec<Expression>,
     },
     Unary {
         operator: UnaryOperator,
-        operand: Box<Expr>,
+        operand: Box<Expression>,
     },
     /// Operators of one precedence, from left to right.
     Chain {
-        first: Box<Expr>,
-        rest: Vec<(Operator, Expr)>,
+        first: Box<Expression>,
+        rest: Vec<(Operator, Expression)>,
     },
     Conditional {
-        test: Box<Expr>,
-        consequent: Box<Expr>,
-        alternate: Box<Expr>,
+        test: Box<Expression>,
+        consequent: Box<Expression>,
+        alternate: Box<Expression>,
     },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum StringPart {
     Text(String),
-    Value(Expr),
+    Value(Expression),
 }
 
 /// `name: value`; without a value the variable of that name is meant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Property {
     pub name: String,
-    pub value: Option<Expr>,
+    pub value: Option<Expression>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -129,12 +129,12 @@ pub struct Function {
 pub struct Parameter {
     pub name: String,
     /// `<-` stands for what is piped in.
-    pub default: Option<Expr>,
+    pub default: Option<Expression>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
-    Expression(Expr),
+    Expression(Expression),
     /// Ends in the only return.
     Block(Vec<Statement>),
 }

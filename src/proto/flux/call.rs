@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::ast::{Expr, ExprKind, Function, Property};
+use super::ast::{Expression, ExpressionKind, Function, Property};
 use super::catalogue::{Class, HARMLESS_ARGUMENTS, class};
-use super::eval::Evaluator;
+use super::evaluate::Evaluator;
 use super::reads::Measurements;
 use super::value::{Arguments, Scope, Stream, Value};
 
 impl<'a> Evaluator<'a> {
     pub(super) fn call(
         &mut self,
-        callee: &'a Expr,
+        callee: &'a Expression,
         arguments: &'a [Property],
         piped: Option<Value<'a>>,
         scope: Scope,
     ) -> Value<'a> {
-        let callee = self.eval(callee, scope);
+        let callee = self.evaluate(callee, scope);
         let named = arguments.iter().map(|argument| {
             let value = self.property(argument, scope);
             (argument.name.as_str(), value)
@@ -45,17 +45,17 @@ impl<'a> Evaluator<'a> {
         arguments: &Arguments<'a>,
     ) -> Value<'a> {
         let (mut inner, mut piped_taken) = (scope, false);
+        self.cost(function.parameters.len().saturating_mul(arguments.named.len()) / 16);
         for parameter in &function.parameters {
             let given = arguments.get(&parameter.name).cloned();
-            let takes_pipe =
-                matches!(&parameter.default, Some(default) if default.kind == ExprKind::PipeInput);
+            let takes_pipe = matches!(&parameter.default, Some(default) if default.kind == ExpressionKind::PipeInput);
             let value = match (given, &parameter.default) {
                 (Some(value), _) => value,
                 (None, Some(_)) if takes_pipe => {
                     piped_taken = true;
                     arguments.piped.clone().unwrap_or(Value::Unknown)
                 }
-                (None, Some(default)) => self.eval(default, scope),
+                (None, Some(default)) => self.evaluate(default, scope),
                 (None, None) => Value::Unknown,
             };
             inner = self.bind(&parameter.name, value, inner);

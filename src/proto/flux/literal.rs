@@ -1,40 +1,42 @@
 //! Operands: literals, arrays, records, functions, parentheses.
 
-use super::ast::{Body, Expr, ExprKind, Function, Parameter, Property, StringPart, Unit};
+use super::ast::{
+    Body, Expression, ExpressionKind, Function, Parameter, Property, Span, StringPart, Unit,
+};
 use super::parse::{Parsed, Parser};
 use super::scan::{Token, UNITS};
 
 impl Parser<'_> {
-    pub(super) fn primary(&mut self) -> Parsed<Expr> {
+    pub(super) fn primary(&mut self) -> Parsed<Expression> {
         let lexeme = self.peek();
         let start = lexeme.span.start;
         let kind = match lexeme.token {
             Token::Identifier => match self.identifier()?.as_str() {
-                "true" => ExprKind::Boolean(true),
-                "false" => ExprKind::Boolean(false),
-                name => ExprKind::Identifier(name.to_owned()),
+                "true" => ExpressionKind::Boolean(true),
+                "false" => ExpressionKind::Boolean(false),
+                name => ExpressionKind::Identifier(name.to_owned()),
             },
             Token::Integer => self.integer()?,
             Token::Float => {
                 self.next();
-                ExprKind::Float(lexeme.text.parse().unwrap_or(f64::NAN))
+                ExpressionKind::Float(lexeme.text.parse().unwrap_or(f64::NAN))
             }
             Token::Duration => self.duration()?,
             Token::Time => self.time()?,
             Token::Quote => self.string()?,
             Token::Symbol("<-") => {
                 self.next();
-                ExprKind::PipeInput
+                ExpressionKind::PipeInput
             }
             Token::Symbol("/") => self.regex()?,
-            Token::Symbol("[") => self.array()?,
-            Token::Symbol("{") => self.record()?,
+            Token::Symbol("[") => self.array(start)?,
+            Token::Symbol("{") => self.record(start)?,
             Token::Symbol("(") => return self.function_or_parentheses(),
             Token::Symbol(".") => {
                 self.next();
                 match self.peek().token {
-                    Token::Quote => ExprKind::Label(self.plain_string()?),
-                    _ => ExprKind::Label(self.identifier()?),
+                    Token::Quote => ExpressionKind::Label(self.plain_string()?),
+                    _ => ExpressionKind::Label(self.identifier()?),
                 }
             }
             Token::End => {
@@ -49,7 +51,7 @@ impl Parser<'_> {
         Ok(self.spanned(start, kind))
     }
 
-    fn integer(&mut self) -> Parsed<ExprKind> {
+    fn integer(&mut self) -> Parsed<ExpressionKind> {
         let lexeme = self.next();
         let text = lexeme.text;
         let invalid = |why: &str| format!("invalid integer literal \"{text}\": {why}");
@@ -58,12 +60,12 @@ impl Parser<'_> {
             return Err(self.error(lexeme.span, message));
         }
         match text.parse() {
-            Ok(value) => Ok(ExprKind::Integer(value)),
+            Ok(value) => Ok(ExpressionKind::Integer(value)),
             Err(_) => Err(self.error(lexeme.span, invalid("value out of range"))),
         }
     }
 
-    fn duration(&mut self) -> Parsed<ExprKind> {
+    fn duration(&mut self) -> Parsed<ExpressionKind> {
         let lexeme = self.next();
         let mut parts = Vec::new();
         let mut rest = lexeme.text;
@@ -76,10 +78,10 @@ impl Parser<'_> {
             parts.push((count, unit_of(unit)));
             rest = &rest[digits + unit.len()..];
         }
-        Ok(ExprKind::Duration(parts))
+        Ok(ExpressionKind::Duration(parts))
     }
 
-    fn time(&mut self) -> Parsed<ExprKind> {
+    fn time(&mut self) -> Parsed<ExpressionKind> {
         let lexeme = self.next();
         let whole = lexeme.text.len() == 10;
         let zoned = lexeme.text.ends_with('Z')
@@ -88,7 +90,7 @@ impl Parser<'_> {
             let message = "invalid expression: invalid date time literal, missing time offset";
             return Err(self.error(lexeme.span, message));
         }
-        Ok(ExprKind::Time(lexeme.text.to_owned()))
+        Ok(ExpressionKind::Time(lexeme.text.to_owned()))
     }
 
     /// A string without values in it.
@@ -98,12 +100,12 @@ impl Parser<'_> {
             return Err(self.unexpected("STRING"));
         }
         match self.string()? {
-            ExprKind::String(text) => Ok(text),
+            ExpressionKind::String(text) => Ok(text),
             _ => Err(self.error(lexeme.span, "invalid string literal")),
         }
     }
 
-    fn string(&mut self) -> Parsed<ExprKind> {
+    fn string(&mut self) -> Parsed<ExpressionKind> {
         let opening = self.next().span;
         let mut parts = Vec::new();
         loop {
@@ -114,22 +116,22 @@ impl Parser<'_> {
             if ended {
                 break;
             }
-            parts.push(StringPart::Value(self.expr()?));
+            parts.push(StringPart::Value(self.expression()?));
             self.expect("}")?;
         }
         Ok(match parts.as_mut_slice() {
-            [] => ExprKind::String(String::new()),
-            [StringPart::Text(text)] => ExprKind::String(std::mem::take(text)),
-            _ => ExprKind::Interpolated(parts),
+            [] => ExpressionKind::String(String::new()),
+            [StringPart::Text(text)] => ExpressionKind::String(std::mem::take(text)),
+            _ => ExpressionKind::Interpolated(parts),
         })
     }
 
     /// Text up to the closing quote (true) or to `${` (false); either is taken.
-    fn string_text(&mut self, opening: super::ast::Span) -> Parsed<(String, bool)> {
+    fn string_text(&mut self, opening: Span) -> Parsed<(String, bool)> {
         let mut bytes: Vec<u8> = Vec::new();
         let error = |parser: &Self| {
             let message = "got unexpected token in string expression";
-            let span = super::ast::Span { start: opening.start, end: parser.scanner.offset };
+            let span = Span { start: opening.start, end: parser.scanner.offset };
             parser.error(span, message)
         };
         loop {
@@ -167,7 +169,7 @@ impl Parser<'_> {
         }
     }
 
-    fn regex(&mut self) -> Parsed<ExprKind> {
+    fn regex(&mut self) -> Parsed<ExpressionKind> {
         let opening = self.next().span;
         let rest = self.scanner.rest();
         let mut text = String::new();
@@ -180,7 +182,7 @@ impl Parser<'_> {
                 }
                 '/' => {
                     self.scanner.offset += index + 1;
-                    return Ok(ExprKind::Regex(text));
+                    return Ok(ExpressionKind::Regex(text));
                 }
                 c => text.push(c),
             }
@@ -190,26 +192,26 @@ impl Parser<'_> {
     }
 
     /// `[a, b]`, `[k: v]` or the empty dictionary `[:]`.
-    fn array(&mut self) -> Parsed<ExprKind> {
+    fn array(&mut self, start: usize) -> Parsed<ExpressionKind> {
         self.expect("[")?;
         if self.accept(":") {
             self.expect("]")?;
-            return Ok(ExprKind::Dictionary(vec![]));
+            return Ok(ExpressionKind::Dictionary(vec![]));
         }
-        let items = self.list("]", |parser| {
-            let first = parser.expr()?;
-            let value = if parser.accept(":") { Some(parser.expr()?) } else { None };
+        let items = self.list(start, "]", |parser| {
+            let first = parser.expression()?;
+            let value = if parser.accept(":") { Some(parser.expression()?) } else { None };
             Ok((first, value))
         })?;
         if items.iter().all(|(_, value)| value.is_none()) {
-            return Ok(ExprKind::Array(items.into_iter().map(|(item, _)| item).collect()));
+            return Ok(ExpressionKind::Array(items.into_iter().map(|(item, _)| item).collect()));
         }
-        let pairs: Vec<(Expr, Expr)> =
+        let pairs: Vec<(Expression, Expression)> =
             items.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        Ok(ExprKind::Dictionary(pairs))
+        Ok(ExpressionKind::Dictionary(pairs))
     }
 
-    fn record(&mut self) -> Parsed<ExprKind> {
+    fn record(&mut self, start: usize) -> Parsed<ExpressionKind> {
         self.expect("{")?;
         let before = self.scanner;
         let mut with = None;
@@ -223,8 +225,8 @@ impl Parser<'_> {
                 self.scanner = before;
             }
         }
-        let properties = self.list("}", Self::property)?;
-        Ok(ExprKind::Record { with, properties })
+        let properties = self.list(start, "}", Self::property)?;
+        Ok(ExpressionKind::Record { with, properties })
     }
 
     /// `name`, `name: value` or `"name": value`.
@@ -242,37 +244,38 @@ impl Parser<'_> {
         if !self.accept(":") {
             if quoted {
                 let message = format!("string literal key {name} must have a value");
-                return Err(self.error(ahead.span, message));
+                let span = Span { start: ahead.span.start, end: self.scanner.offset };
+                return Err(self.error(span, message));
             }
             return Ok(Property { name, value: None });
         }
         if matches!(self.peek().token, Token::Symbol(")" | "}" | ",")) {
             return Err(self.error(ahead.span, "missing property value"));
         }
-        Ok(Property { name, value: Some(self.expr()?) })
+        Ok(Property { name, value: Some(self.expression()?) })
     }
 
-    fn function_or_parentheses(&mut self) -> Parsed<Expr> {
+    fn function_or_parentheses(&mut self) -> Parsed<Expression> {
         let start = self.peek().span.start;
         if self.function_ahead() {
             self.expect("(")?;
-            let parameters = self.list(")", |parser| {
+            let parameters = self.list(start, ")", |parser| {
                 let name = parser.identifier()?;
-                let default = if parser.accept("=") { Some(parser.expr()?) } else { None };
+                let default = if parser.accept("=") { Some(parser.expression()?) } else { None };
                 Ok(Parameter { name, default })
             })?;
             self.expect("=>")?;
             let brace = self.peek();
             let body = match self.accept("{") {
                 true => Body::Block(self.nested(brace.span, Self::block)?),
-                false => Body::Expression(self.expr()?),
+                false => Body::Expression(self.expression()?),
             };
             let function = Box::new(Function { parameters, body });
-            return Ok(self.spanned(start, ExprKind::Function(function)));
+            return Ok(self.spanned(start, ExpressionKind::Function(function)));
         }
         self.expect("(")?;
-        let inner = self.expr()?;
-        self.expect(")")?;
+        let inner = self.expression()?;
+        self.close(start, ")")?;
         Ok(inner)
     }
 

@@ -7,15 +7,15 @@
 //! Recursive descent over a scanner, by hand and not with nom: only the grammar knows whether a
 //! slash divides or begins a regular expression, and strings hold whole expressions.
 //!
-//! Read `scan.rs`, `parse.rs` (statements), `expr.rs` and `literal.rs`; `ast.rs` is what comes out.
-//! Then `reads.rs` (the question and its answer), `value.rs`, `eval.rs`, `call.rs`, `predicate.rs`
+//! Read `scan.rs`, `parse.rs` (statements), `expression.rs` and `literal.rs`; `ast.rs` is what comes out.
+//! Then `reads.rs` (the question and its answer), `value.rs`, `evaluate.rs`, `call.rs`, `predicate.rs`
 //! and `catalogue.rs` (what the known functions do).
 
 mod ast;
 mod call;
 mod catalogue;
-mod eval;
-mod expr;
+mod evaluate;
+mod expression;
 mod literal;
 mod parse;
 mod predicate;

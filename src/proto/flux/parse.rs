@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ast::{Expr, File, Import, Span, Statement};
+use super::ast::{Expression, File, Import, Span, Statement};
 use super::scan::{Lexeme, Scanner, Token, place};
 
 /// As Flux bounds it.
@@ -72,7 +72,7 @@ impl<'t> Parser<'t> {
                 let first = self.identifier()?;
                 let second = if self.accept(".") { Some(self.identifier()?) } else { None };
                 self.expect("=")?;
-                let value = self.expr()?;
+                let value = self.expression()?;
                 Ok(match second {
                     Some(name) => Statement::Option { package: Some(first), name, value },
                     None => Statement::Option { package: None, name: first, value },
@@ -80,7 +80,7 @@ impl<'t> Parser<'t> {
             }
             Token::Keyword("return") => {
                 self.next();
-                self.expr().map(Statement::Return)
+                self.expression().map(Statement::Return)
             }
             Token::Keyword("builtin") => {
                 Err(self.error(lexeme.span, "builtin statements are not read here"))
@@ -101,12 +101,12 @@ impl<'t> Parser<'t> {
                 let before = self.scanner;
                 let name = self.identifier()?;
                 if self.accept("=") {
-                    return Ok(Statement::Assign { name, value: self.expr()? });
+                    return Ok(Statement::Assign { name, value: self.expression()? });
                 }
                 self.scanner = before;
-                self.expr().map(Statement::Expression)
+                self.expression().map(Statement::Expression)
             }
-            _ if begins_expression(lexeme.token) => self.expr().map(Statement::Expression),
+            _ if begins_expression(lexeme.token) => self.expression().map(Statement::Expression),
             _ => {
                 let message = format!("invalid statement: {}", lexeme.text);
                 Err(self.error(lexeme.span, message))
@@ -136,7 +136,7 @@ impl<'t> Parser<'t> {
             if self.scanner.rest().starts_with('(') {
                 self.expect("(")?;
                 while !self.accept(")") {
-                    self.expr()?;
+                    self.expression()?;
                     if !self.accept(",") && !self.peek().is(")") {
                         return Err(self.unexpected(")"));
                     }
@@ -180,9 +180,19 @@ impl<'t> Parser<'t> {
 
     /// `expected X, got Y` at the next token.
     pub(super) fn unexpected(&self, expected: &str) -> SyntaxError {
+        self.unclosed(self.peek().span.start, expected)
+    }
+
+    /// The same for what began at `start`: its place is all of it.
+    pub(super) fn unclosed(&self, start: usize, expected: &str) -> SyntaxError {
         let lexeme = self.peek();
         let message = format!("expected {}, got {}", called(expected), name(&lexeme));
-        self.error(lexeme.span, message)
+        self.error(Span { start, end: lexeme.span.end }, message)
+    }
+
+    /// Takes what ends something that began at `start`.
+    pub(super) fn close(&mut self, start: usize, word: &str) -> Parsed<()> {
+        if self.accept(word) { Ok(()) } else { Err(self.unclosed(start, word)) }
     }
 
     pub(super) fn error(&self, span: Span, message: impl Into<String>) -> SyntaxError {
@@ -206,24 +216,28 @@ impl<'t> Parser<'t> {
         result
     }
 
-    /// `item { "," item } [ "," ] close`, after the opening.
+    /// `item { "," item } [ "," ] close`, after the opening; the whole began at `start`.
     pub(super) fn list<T>(
         &mut self,
+        start: usize,
         close: &str,
         item: impl Fn(&mut Self) -> Parsed<T>,
     ) -> Parsed<Vec<T>> {
         let mut items = Vec::new();
         while !self.accept(close) {
+            if self.peek().token == Token::End {
+                return Err(self.unclosed(start, close));
+            }
             items.push(item(self)?);
             if !self.accept(",") && !self.peek().is(close) {
-                return Err(self.unexpected(close));
+                return Err(self.unclosed(start, close));
             }
         }
         Ok(items)
     }
 
-    pub(super) fn spanned(&self, start: usize, kind: super::ast::ExprKind) -> Expr {
-        Expr { kind, span: Span { start, end: self.scanner.offset } }
+    pub(super) fn spanned(&self, start: usize, kind: super::ast::ExpressionKind) -> Expression {
+        Expression { kind, span: Span { start, end: self.scanner.offset } }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which measurements a filter can admit.
 
-use super::ast::{Body, Expr, ExprKind, Function, Operator, Statement};
-use super::eval::Evaluator;
+use super::ast::{Body, Expression, ExpressionKind, Function, Operator, Statement};
+use super::evaluate::Evaluator;
 use super::reads::Measurements;
 use super::value::{Arguments, Scope, Value};
 
@@ -16,19 +16,19 @@ impl<'a> Evaluator<'a> {
 
     fn body_admits(&mut self, function: &'a Function, scope: Scope) -> Measurements {
         match &function.body {
-            Body::Expression(expr) => self.admits(expr, scope),
+            Body::Expression(expression) => self.admits(expression, scope),
             Body::Block(statements) => match statements.as_slice() {
-                [Statement::Return(expr)] => self.admits(expr, scope),
+                [Statement::Return(expression)] => self.admits(expression, scope),
                 _ => Measurements::All,
             },
         }
     }
 
-    fn admits(&mut self, expr: &'a Expr, scope: Scope) -> Measurements {
-        match &expr.kind {
-            ExprKind::Chain { first, rest } => self.chain_admits(first, rest, scope),
-            ExprKind::Call { callee, arguments } => {
-                let callee = self.eval(callee, scope);
+    fn admits(&mut self, expression: &'a Expression, scope: Scope) -> Measurements {
+        match &expression.kind {
+            ExpressionKind::Chain { first, rest } => self.chain_admits(first, rest, scope),
+            ExpressionKind::Call { callee, arguments } => {
+                let callee = self.evaluate(callee, scope);
                 let named = arguments.iter().map(|argument| {
                     let value = self.property(argument, scope);
                     (argument.name.as_str(), value)
@@ -45,13 +45,13 @@ impl<'a> Evaluator<'a> {
 
     fn chain_admits(
         &mut self,
-        first: &'a Expr,
-        rest: &'a [(Operator, Expr)],
+        first: &'a Expression,
+        rest: &'a [(Operator, Expression)],
         scope: Scope,
     ) -> Measurements {
         match rest {
             [(Operator::Equal, second)] => {
-                let (first, second) = (self.eval(first, scope), self.eval(second, scope));
+                let (first, second) = (self.evaluate(first, scope), self.evaluate(second, scope));
                 match (first, second) {
                     (Value::RowMeasurement, Value::Text(name))
                     | (Value::Text(name), Value::RowMeasurement) => Measurements::one(&name),
@@ -83,6 +83,7 @@ impl<'a> Evaluator<'a> {
         else {
             return Measurements::All;
         };
+        self.cost(self.lists[*list].len());
         let names = self.lists[*list].iter().map(|item| match item {
             Value::Text(name) => Some(name.to_string()),
             _ => None,

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::ast::File;
-use super::eval::Evaluator;
+use super::evaluate::Evaluator;
 
 /// What a script reads.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -86,7 +86,7 @@ pub struct PolicyOptions {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Removal {
     pub sources: Vec<Source>,
-    pub condition: Option<Expr>,
+    pub condition: Option<Expression>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,9 +119,9 @@ pub struct Select {
     pub fields: Vec<Field>,
     pub into: Option<Measurement>,
     pub sources: Vec<Source>,
-    pub condition: Option<Expr>,
+    pub condition: Option<Expression>,
     /// `time(1h)` is a call; a regular expression is one of its own.
-    pub dimensions: Vec<Expr>,
+    pub dimensions: Vec<Expression>,
     pub fill: Fill,
     pub order: Option<Order>,
     pub limits: Limits,
@@ -131,7 +131,7 @@ pub struct Select {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
-    pub expr: Expr,
+    pub expression: Expression,
     pub alias: Option<String>,
 }
 
@@ -185,17 +185,17 @@ pub struct Limits {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
+pub enum Expression {
     /// Operators of one precedence, applied from left to right: long chains stay flat.
     Chain {
-        first: Box<Expr>,
-        rest: Vec<(Operator, Expr)>,
+        first: Box<Expression>,
+        rest: Vec<(Operator, Expression)>,
     },
-    Parenthesis(Box<Expr>),
+    Parenthesis(Box<Expression>),
     /// The name is in lower case.
     Call {
         name: String,
-        arguments: Vec<Expr>,
+        arguments: Vec<Expression>,
     },
     /// `a.b::tag` has the name `a.b`.
     Reference {
@@ -276,8 +276,8 @@ pub struct ShowSchema {
     /// FROM; for measurements what WITH MEASUREMENT names.
     pub sources: Vec<Source>,
     pub keys: Option<Keys>,
-    pub condition: Option<Expr>,
-    pub dimensions: Vec<Expr>,
+    pub condition: Option<Expression>,
+    pub dimensions: Vec<Expression>,
     pub order: Option<Order>,
     pub limits: Limits,
 }
@@ -301,17 +301,19 @@ pub enum Keys {
     MatchesNot(String),
 }
 
-impl Expr {
+impl Expression {
     /// Visits this expression and all inside it, itself first.
-    pub fn walk(&self, visit: &mut impl FnMut(&Expr)) {
+    pub fn walk(&self, visit: &mut impl FnMut(&Expression)) {
         visit(self);
         match self {
-            Expr::Chain { first, rest } => {
+            Expression::Chain { first, rest } => {
                 first.walk(visit);
-                rest.iter().for_each(|(_, expr)| expr.walk(visit));
+                rest.iter().for_each(|(_, expression)| expression.walk(visit));
             }
-            Expr::Parenthesis(inner) => inner.walk(visit),
-            Expr::Call { arguments, .. } => arguments.iter().for_each(|expr| expr.walk(visit)),
+            Expression::Parenthesis(inner) => inner.walk(visit),
+            Expression::Call { arguments, .. } => {
+                arguments.iter().for_each(|expression| expression.walk(visit))
+            }
             _ => {}
         }
     }
@@ -396,41 +398,9 @@ impl Kind {
     }
 }
 
-impl Statement {
-    /// The measurements named by FROM of this statement, subqueries included.
-    pub fn measurements(&self) -> Vec<&Measurement> {
-        let mut found = Vec::new();
-        match self {
-            Statement::Select(select) | Statement::Explain { select, .. } => {
-                collect(&select.sources, &mut found);
-            }
-            Statement::Show(Show::Schema(schema)) => {
-                collect(&schema.sources, &mut found);
-            }
-            Statement::Delete(removal) | Statement::DropSeries(removal) => {
-                collect(&removal.sources, &mut found);
-            }
-            _ => {}
-        }
-        found
-    }
-}
-
-fn collect<'a>(sources: &'a [Source], found: &mut Vec<&'a Measurement>) {
-    for source in sources {
-        match source {
-            Source::Measurement(measurement) => found.push(measurement),
-            Source::Subquery(select) => collect(&select.sources, found),
-        }
-    }
-}
-
 impl Measurement {
-    /// The name, unless it is a regular expression.
-    pub fn plain_name(&self) -> Option<&str> {
-        match &self.name {
-            MeasurementName::Name(name) => Some(name),
-            _ => None,
-        }
+    /// All measurements whose name matches.
+    pub fn matching(regex: String) -> Measurement {
+        Measurement { database: None, policy: None, name: MeasurementName::Regex(regex) }
     }
 }

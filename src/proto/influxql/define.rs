@@ -1,13 +1,13 @@
 //! Every statement by its first word, and those that define, change and remove.
 
 use super::ast::{
-    ContinuousQuery, Expr, PolicyOptions, Privilege, Removal, Select, Source, Statement,
+    ContinuousQuery, Expression, PolicyOptions, Privilege, Removal, Select, Source, Statement,
     Subscription,
 };
 use super::error::ParseError;
 use super::parser::{Parsed, Parser};
 use super::render;
-use super::token::{Lexeme, Position, Token};
+use super::token::{Position, Token};
 
 const REPLICATION_MAX: i64 = i32::MAX as i64;
 
@@ -46,7 +46,7 @@ impl Parser<'_> {
         }
     }
 
-    /// `FROM sources [WHERE expr] | WHERE expr`; InfluxDB takes no database or policy here.
+    /// `FROM sources [WHERE expression] | WHERE expression`; InfluxDB takes no database or policy here.
     fn removal(&mut self) -> Parsed<Removal> {
         let sources = self.from()?;
         if sources.is_empty() && !self.peek().is("WHERE") {
@@ -157,17 +157,20 @@ impl Parser<'_> {
             self.next();
             any = true;
             let again = match word {
-                "DURATION" => options.duration_ns.replace(self.duration()?).is_some(),
-                "REPLICATION" => {
-                    let replication = self.integer(1, REPLICATION_MAX)?;
-                    options.replication.replace(replication).is_some()
-                }
-                "SHARD" => options.shard_duration_ns.replace(self.shard_duration()?).is_some(),
-                _ => std::mem::replace(&mut default, true),
+                "DURATION" => options.duration_ns.is_some(),
+                "REPLICATION" => options.replication.is_some(),
+                "SHARD" => options.shard_duration_ns.is_some(),
+                _ => default,
             };
             if again {
                 let message = format!("found duplicate {word} option");
                 return Err(ParseError::At { message, at: ahead.at });
+            }
+            match word {
+                "DURATION" => options.duration_ns = Some(self.duration()?),
+                "REPLICATION" => options.replication = Some(self.integer(1, REPLICATION_MAX)?),
+                "SHARD" => options.shard_duration_ns = Some(self.shard_duration()?),
+                _ => default = true,
             }
         }
     }
@@ -226,30 +229,12 @@ impl Parser<'_> {
         self.expect("BEGIN")?;
         self.expect("SELECT")?;
         let select = self.select(true)?;
-        let last = self.last.clone();
-        self.check_window(&select, every_ns, for_ns, last)?;
-        self.expect("END")?;
-        let query = ContinuousQuery { name, database, every_ns, for_ns, select };
-        Ok(Statement::CreateContinuousQuery(Box::new(query)))
-    }
-
-    /// An aggregated continuous query has windows, and looks back at least one of them.
-    fn check_window(
-        &self,
-        select: &Select,
-        every_ns: Option<i64>,
-        for_ns: Option<i64>,
-        last: Option<Lexeme<'_>>,
-    ) -> Parsed<()> {
-        let mut aggregated = false;
-        for field in &select.fields {
-            field.expr.walk(&mut |expr| aggregated |= matches!(expr, Expr::Call { .. }));
-        }
         let window_ns = select.dimensions.iter().find_map(window_ns).unwrap_or(0);
-        if let Some(last) = last.filter(|_| aggregated && window_ns == 0) {
+        if let Some(last) = self.last.as_ref().filter(|_| window_ns == 0 && aggregates(&select)) {
             let expected = vec!["GROUP BY time(...)"];
             return Err(ParseError::Expected { found: last.found(), expected, at: last.at });
         }
+        self.expect("END")?;
         let least_ns = every_ns.unwrap_or(0).max(window_ns);
         if let Some(given_ns) = for_ns.filter(|ns| *ns < least_ns) {
             let (least, given) = (render::duration(least_ns), render::duration(given_ns));
@@ -257,7 +242,8 @@ impl Parser<'_> {
             let message = format!("{rule}: must be a minimum of {least}, got {given}");
             return Err(ParseError::Plain(message));
         }
-        Ok(())
+        let query = ContinuousQuery { name, database, every_ns, for_ns, select };
+        Ok(Statement::CreateContinuousQuery(Box::new(query)))
     }
 
     fn drop_statement(&mut self) -> Parsed<Statement> {
@@ -343,11 +329,21 @@ impl Parser<'_> {
     }
 }
 
+fn aggregates(select: &Select) -> bool {
+    let mut found = false;
+    for field in &select.fields {
+        field
+            .expression
+            .walk(&mut |expression| found |= matches!(expression, Expression::Call { .. }));
+    }
+    found
+}
+
 /// The length of `time(length)`.
-fn window_ns(dimension: &Expr) -> Option<i64> {
+fn window_ns(dimension: &Expression) -> Option<i64> {
     match dimension {
-        Expr::Call { name, arguments } if name == "time" => match arguments.first() {
-            Some(Expr::Duration(ns)) => Some(*ns),
+        Expression::Call { name, arguments } if name == "time" => match arguments.first() {
+            Some(Expression::Duration(ns)) => Some(*ns),
             _ => None,
         },
         _ => None,

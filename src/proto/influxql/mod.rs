@@ -10,14 +10,14 @@
 //! decides where a slash begins a regular expression, and InfluxDB's positions follow from how its
 //! own reader moves, which combinators would hide.
 //!
-//! Read `token.rs` and `scan.rs` first, then `parser.rs` (one token ahead, the errors), `expr.rs`,
+//! Read `token.rs` and `scan.rs` first, then `parser.rs` (one token ahead, the errors), `expression.rs`,
 //! `select.rs`, `show.rs`, `define.rs`; `ast.rs` is what comes out, `render.rs` turns it into text.
 
 mod ast;
 mod define;
 mod error;
-mod expr;
-pub mod params;
+mod expression;
+mod params;
 mod parser;
 mod render;
 mod render_define;

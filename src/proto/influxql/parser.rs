@@ -108,11 +108,8 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// The error for a token that may not stand here. A bound parameter without a value says so.
+    /// The error for a token that may not stand here.
     pub(super) fn unexpected(&self, lexeme: Lexeme<'t>, expected: &[&'static str]) -> ParseError {
-        if lexeme.token == Token::BadParameter {
-            return ParseError::plain(lexeme.text);
-        }
         let found = lexeme.found();
         ParseError::Expected { found, expected: expected.to_vec(), at: lexeme.at }
     }
@@ -157,6 +154,12 @@ impl<'t> Parser<'t> {
         if !self.accept(word) {
             return Ok(None);
         }
+        let ahead = self.peek();
+        // InfluxDB takes a count beyond its integers for the greatest one.
+        if ahead.token == Token::Integer && ahead.text.parse::<i64>().is_err() {
+            self.next();
+            return Ok(Some(i64::MAX.unsigned_abs()));
+        }
         Ok(Some(self.integer(0, i64::MAX)?.unsigned_abs()))
     }
 
@@ -164,7 +167,8 @@ impl<'t> Parser<'t> {
     pub(super) fn duration(&mut self) -> Parsed<i64> {
         let lexeme = self.next();
         match lexeme.token {
-            Token::Duration => duration_ns(&lexeme.text),
+            Token::Duration => duration_ns(&lexeme.text)
+                .map_err(|error| ParseError::At { message: error.to_string(), at: lexeme.at }),
             _ if lexeme.is("INF") => Ok(0),
             _ => Err(self.unexpected(lexeme, &["duration"])),
         }
@@ -179,7 +183,7 @@ impl<'t> Parser<'t> {
         }
         match self.scanner.regex() {
             RegexScan::Regex(text) => Ok(Some(text)),
-            RegexScan::Bad(at) => Err(ParseError::At { message: "bad regex: ".to_owned(), at }),
+            RegexScan::Bad(message, at) => Err(ParseError::At { message, at }),
             RegexScan::Absent => {
                 // The end stays marked as looked at; a comment or a blank is not taken.
                 if self.scanner.peek().is_some() {

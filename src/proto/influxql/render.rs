@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::ast::*;
+use super::ast::{
+    Expression, Field, Fill, Limits, Measurement, MeasurementName, Operator, Order, Select, Source,
+    Statement,
+};
 use super::token::keyword;
 
 /// A name as it must be written: quoted only if it has to be.
@@ -32,12 +35,16 @@ pub(super) fn regex(text: &str) -> String {
     format!("/{}/", text.replace('/', "\\/"))
 }
 
-/// As an error names a path of names: all quoted but the last.
+/// As an error names a path of names: all quoted but the last, nothing for the empty ones.
 pub(super) fn quoted_path(segments: &[String]) -> String {
     let mut out = String::new();
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
-        out.push_str(&if last { identifier(segment) } else { quoted(segment, '"') });
+        match (last, segment.is_empty()) {
+            (true, _) => out.push_str(&identifier(segment)),
+            (false, true) => {}
+            (false, false) => out.push_str(&quoted(segment, '"')),
+        }
         if !last {
             out.push('.');
         }
@@ -88,10 +95,10 @@ pub(super) fn clause<T: Display>(out: &mut Formatter<'_>, word: &str, items: &[T
     join(out, items, ", ")
 }
 
-impl Display for Expr {
+impl Display for Expression {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Expr::Chain { first, rest } => {
+            Expression::Chain { first, rest } => {
                 operand(out, first, rest[0].0, true)?;
                 for (operator, right) in rest {
                     write!(out, " {} ", operator.text())?;
@@ -99,28 +106,28 @@ impl Display for Expr {
                 }
                 Ok(())
             }
-            Expr::Parenthesis(inner) => write!(out, "({inner})"),
-            Expr::Call { name, arguments } => {
+            Expression::Parenthesis(inner) => write!(out, "({inner})"),
+            Expression::Call { name, arguments } => {
                 write!(out, "{}(", identifier_of_call(name))?;
                 join(out, arguments, ", ")?;
                 out.write_char(')')
             }
-            Expr::Reference { name, kind } => {
+            Expression::Reference { name, kind } => {
                 out.write_str(&identifier(name))?;
                 kind.map_or(Ok(()), |kind| write!(out, "::{}", kind.text()))
             }
-            Expr::Wildcard(kind) => {
+            Expression::Wildcard(kind) => {
                 out.write_char('*')?;
                 kind.map_or(Ok(()), |kind| write!(out, "::{}", kind.text()))
             }
-            Expr::Distinct(name) => write!(out, "DISTINCT {}", identifier(name)),
-            Expr::Regex(text) => out.write_str(&regex(text)),
-            Expr::String(text) => out.write_str(&quoted(text, '\'')),
-            Expr::Number(value) => out.write_str(&number(*value)),
-            Expr::Integer(value) => write!(out, "{value}"),
-            Expr::Unsigned(value) => write!(out, "{value}"),
-            Expr::Boolean(value) => write!(out, "{value}"),
-            Expr::Duration(ns) => out.write_str(&duration(*ns)),
+            Expression::Distinct(name) => write!(out, "DISTINCT {}", identifier(name)),
+            Expression::Regex(text) => out.write_str(&regex(text)),
+            Expression::String(text) => out.write_str(&quoted(text, '\'')),
+            Expression::Number(value) => out.write_str(&number(*value)),
+            Expression::Integer(value) => write!(out, "{value}"),
+            Expression::Unsigned(value) => write!(out, "{value}"),
+            Expression::Boolean(value) => write!(out, "{value}"),
+            Expression::Duration(ns) => out.write_str(&duration(*ns)),
         }
     }
 }
@@ -132,13 +139,18 @@ fn identifier_of_call(name: &str) -> String {
 
 /// An operand that binds less tightly than its operator needs parentheses: so does the product that
 /// a sign makes.
-fn operand(out: &mut Formatter<'_>, expr: &Expr, of: Operator, first: bool) -> fmt::Result {
-    let loose = match expr {
-        Expr::Chain { rest, .. } if first => rest[0].0.precedence() < of.precedence(),
-        Expr::Chain { rest, .. } => rest[0].0.precedence() <= of.precedence(),
+fn operand(
+    out: &mut Formatter<'_>,
+    expression: &Expression,
+    of: Operator,
+    first: bool,
+) -> fmt::Result {
+    let loose = match expression {
+        Expression::Chain { rest, .. } if first => rest[0].0.precedence() < of.precedence(),
+        Expression::Chain { rest, .. } => rest[0].0.precedence() <= of.precedence(),
         _ => false,
     };
-    if loose { write!(out, "({expr})") } else { write!(out, "{expr}") }
+    if loose { write!(out, "({expression})") } else { write!(out, "{expression}") }
 }
 
 impl Display for Measurement {
@@ -170,7 +182,7 @@ impl Display for Source {
 
 impl Display for Field {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "{}", self.expr)?;
+        write!(out, "{}", self.expression)?;
         self.alias.as_ref().map_or(Ok(()), |alias| write!(out, " AS {}", identifier(alias)))
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::{self, Formatter, Write as _};
 
-use super::ast::*;
+use super::ast::{
+    ContinuousQuery, Keys, PolicyOptions, Privilege, Removal, Show, ShowSchema, Statement, Subject,
+    Subscription,
+};
 use super::render::{clause, duration, identifier, join, optional, quoted, regex};
 
 pub(super) fn statement(statement: &Statement, out: &mut Formatter<'_>) -> fmt::Result {

@@ -24,7 +24,8 @@ pub(super) struct Scanner<'t> {
 pub(super) enum RegexScan {
     Absent,
     Regex(String),
-    Bad(Position),
+    /// Its fault, and where.
+    Bad(String, Position),
 }
 
 impl<'t> Scanner<'t> {
@@ -88,6 +89,7 @@ impl<'t> Scanner<'t> {
             '$' => self.parameter(at),
             '-' if self.peek_second() == Some('-') => {
                 self.bump_while(|c| c != '\n');
+                self.look();
                 self.lexeme(Token::Comment, start, at)
             }
             '/' if self.peek_second() == Some('*') => self.block_comment(at),
@@ -106,10 +108,20 @@ impl<'t> Scanner<'t> {
         &self.text[start..self.offset]
     }
 
+    /// A quote right behind a word swallows it: `seq"q"` is the name `q`, at the word's place. So
+    /// InfluxDB reads it, and it is InfluxDB that will answer.
     fn word(&mut self, at: Position) -> Lexeme<'t> {
         let word = self.bare_word();
+        if self.peek() == Some('"') {
+            return self.swallowing(at);
+        }
         let token = keyword(word).map_or(Token::Identifier, Token::Keyword);
         Lexeme { token, text: Cow::Borrowed(word), at }
+    }
+
+    fn swallowing(&mut self, at: Position) -> Lexeme<'t> {
+        let quoted = self.quoted(Token::Identifier);
+        if quoted.token == Token::Identifier { Lexeme { at, ..quoted } } else { quoted }
     }
 
     /// A number, or a duration if letters follow its digits. `1.` is the number 1.
@@ -166,21 +178,27 @@ impl<'t> Scanner<'t> {
     /// `$name` or `$"name"`: the token of its value.
     fn parameter(&mut self, at: Position) -> Lexeme<'t> {
         self.bump();
-        let name: Cow<'t, str> = match self.peek() {
-            Some('"') => self.quoted(Token::Identifier).text,
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => self.bare_word().into(),
-            _ => "".into(),
+        let bare = match self.peek() {
+            Some(c) if c.is_ascii_alphanumeric() || c == '_' => self.bare_word(),
+            _ => "",
         };
-        let bad = |why: String| Lexeme { token: Token::BadParameter, text: why.into(), at };
-        if name.is_empty() {
-            return bad("empty bound parameter".to_owned());
-        }
-        match self.params.get(&name) {
-            None => bad(format!("missing parameter: {name}")),
-            Some(bound) if bound.token == Token::BadParameter => {
-                bad(format!("missing parameter: {}", bound.text))
-            }
+        let name = match self.peek() {
+            Some('"') => self.quoted(Token::Identifier).text,
+            _ => Cow::Borrowed(bare),
+        };
+        match self.params.get(&name).filter(|bound| bound.token != Token::BadParameter) {
             Some(bound) => Lexeme { token: bound.token, text: bound.text.as_str().into(), at },
+            None => Lexeme { token: Token::BadParameter, text: format!("${name}").into(), at },
+        }
+    }
+
+    /// Why a bound parameter has no value; `text` is `$` and its name.
+    pub(super) fn parameter_fault(&self, text: &str) -> String {
+        let name = text.strip_prefix('$').unwrap_or(text);
+        match self.params.get(name) {
+            _ if name.is_empty() => "empty bound parameter".to_owned(),
+            Some(bound) => format!("missing parameter: {}", bound.text),
+            None => format!("missing parameter: {name}"),
         }
     }
 
@@ -190,7 +208,7 @@ impl<'t> Scanner<'t> {
         self.bump();
         loop {
             match self.bump() {
-                None => return self.lexeme(Token::Illegal, start, at),
+                None => return Lexeme { token: Token::Illegal, text: "".into(), at },
                 Some('*') if self.peek() == Some('/') => {
                     self.bump();
                     return self.lexeme(Token::Comment, start, at);
@@ -227,10 +245,16 @@ impl<'t> Scanner<'t> {
         self.bump_while(|c| matches!(c, ' ' | '\t' | '\n'));
     }
 
+    /// The character ahead; a look past the end counts.
+    pub(super) fn look(&mut self) -> Option<char> {
+        let ahead = self.peek();
+        self.past_end |= ahead.is_none();
+        ahead
+    }
+
     /// A regular expression, if a slash is next. Only `\/` is resolved in it.
     pub(super) fn regex(&mut self) -> RegexScan {
-        self.past_end |= self.peek().is_none();
-        if self.peek() != Some('/') {
+        if self.look() != Some('/') {
             return RegexScan::Absent;
         }
         let before = self.before;
@@ -238,8 +262,8 @@ impl<'t> Scanner<'t> {
         let mut text = String::new();
         loop {
             match self.bump() {
-                None | Some('\n') => return RegexScan::Bad(before),
-                Some('/') => return RegexScan::Regex(text),
+                None | Some('\n') => return RegexScan::Bad("bad regex: ".to_owned(), before),
+                Some('/') => return checked_regex(text, before),
                 Some('\\') if self.peek() == Some('/') => {
                     self.bump();
                     text.push('/');
@@ -269,5 +293,16 @@ impl<'t> Scanner<'t> {
         }
         *self = ahead;
         Some(lexeme.text.into_owned())
+    }
+}
+
+/// Only the fault that a comment in a wrong place makes is looked for; the rest is found by the engine.
+fn checked_regex(text: String, at: Position) -> RegexScan {
+    match text.chars().next() {
+        Some(operator @ ('*' | '+' | '?')) => {
+            let fault = "error parsing regexp: missing argument to repetition operator";
+            RegexScan::Bad(format!("{fault}: `{operator}`"), at)
+        }
+        _ => RegexScan::Regex(text),
     }
 }

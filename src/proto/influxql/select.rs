@@ -1,6 +1,6 @@
 //! SELECT and its clauses, in their fixed order.
 
-use super::ast::{Expr, Field, Fill, Limits, Operator, Order, Select, Source};
+use super::ast::{Expression, Field, Fill, Limits, Measurement, Operator, Order, Select, Source};
 use super::error::ParseError;
 use super::parser::{Parsed, Parser};
 use super::token::{Position, Token};
@@ -32,21 +32,25 @@ impl Parser<'_> {
     }
 
     fn field(&mut self) -> Parsed<Field> {
-        let expr = match self.regex()? {
-            Some(regex) => Expr::Regex(regex),
+        let expression = match self.regex()? {
+            Some(regex) => Expression::Regex(regex),
             None => {
                 let at = self.peek().at;
-                let expr = self.expr()?;
-                refuse_conditions(&expr, at)?;
-                expr
+                let expression = self.expression()?;
+                refuse_conditions(&expression, at)?;
+                expression
             }
         };
         let alias = if self.accept("AS") { Some(self.identifier()?) } else { None };
-        Ok(Field { expr, alias })
+        Ok(Field { expression, alias })
     }
 
     /// A measurement, or where they are allowed a subquery.
     pub(super) fn source(&mut self, subqueries: bool) -> Parsed<Source> {
+        // The expression is looked for first: a comment here counts as one.
+        if let Some(regex) = self.regex()? {
+            return Ok(Source::Measurement(Measurement::matching(regex)));
+        }
         if subqueries && self.accept("(") {
             self.expect("SELECT")?;
             let select = self.nested(|parser| parser.select(false))?;
@@ -64,29 +68,29 @@ impl Parser<'_> {
         }
     }
 
-    pub(super) fn condition(&mut self) -> Parsed<Option<Expr>> {
-        if self.accept("WHERE") { self.expr().map(Some) } else { Ok(None) }
+    pub(super) fn condition(&mut self) -> Parsed<Option<Expression>> {
+        if self.accept("WHERE") { self.expression().map(Some) } else { Ok(None) }
     }
 
-    pub(super) fn dimensions(&mut self) -> Parsed<Vec<Expr>> {
+    pub(super) fn dimensions(&mut self) -> Parsed<Vec<Expression>> {
         if !self.accept("GROUP") {
             return Ok(vec![]);
         }
         self.expect("BY")?;
         self.list(|parser| match parser.regex()? {
-            Some(regex) => Ok(Expr::Regex(regex)),
-            None => parser.expr(),
+            Some(regex) => Ok(Expression::Regex(regex)),
+            None => parser.expression(),
         })
     }
 
     /// The arguments of a clause that is spelled as a call, `fill` or `tz`, if it is next.
-    fn clause_call(&mut self, word: &str, not_a_call: &str) -> Parsed<Option<Vec<Expr>>> {
+    fn clause_call(&mut self, word: &str, not_a_call: &str) -> Parsed<Option<Vec<Expression>>> {
         let ahead = self.peek();
         if ahead.token != Token::Identifier || !ahead.text.eq_ignore_ascii_case(word) {
             return Ok(None);
         }
-        match self.expr()? {
-            Expr::Call { arguments, .. } => Ok(Some(arguments)),
+        match self.expression()? {
+            Expression::Call { arguments, .. } => Ok(Some(arguments)),
             _ => Err(ParseError::plain(not_a_call)),
         }
     }
@@ -100,9 +104,9 @@ impl Parser<'_> {
             return Err(ParseError::plain(message));
         };
         let word = match argument {
-            Expr::Reference { name, kind: None } => name.as_str(),
-            Expr::Integer(integer) => return Ok(Fill::Integer(*integer)),
-            Expr::Number(number) => return Ok(Fill::Number(*number)),
+            Expression::Reference { name, kind: None } => name.as_str(),
+            Expression::Integer(integer) => return Ok(Fill::Integer(*integer)),
+            Expression::Number(number) => return Ok(Fill::Number(*number)),
             _ => "",
         };
         match word {
@@ -119,7 +123,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         match (arguments.pop(), arguments.is_empty()) {
-            (Some(Expr::String(name)), true) => Ok(Some(name)),
+            (Some(Expression::String(name)), true) => Ok(Some(name)),
             (Some(_), true) => Err(ParseError::plain("expected string argument in tz()")),
             _ => Err(ParseError::plain("tz requires exactly one argument")),
         }
@@ -165,11 +169,11 @@ impl Parser<'_> {
 }
 
 /// A field computes; it does not compare.
-fn refuse_conditions(expr: &Expr, at: Position) -> Parsed<()> {
+fn refuse_conditions(expression: &Expression, at: Position) -> Parsed<()> {
     let mut found: Option<Operator> = None;
-    expr.walk(&mut |inner| {
-        if let Expr::Chain { rest, .. } = inner {
-            let condition = |(operator, _): &&(Operator, Expr)| operator.precedence() < 4;
+    expression.walk(&mut |inner| {
+        if let Expression::Chain { rest, .. } = inner {
+            let condition = |(operator, _): &&(Operator, Expression)| operator.precedence() < 4;
             found = found.or(rest.iter().rfind(condition).map(|(operator, _)| *operator));
         }
     });

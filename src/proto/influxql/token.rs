@@ -19,7 +19,7 @@ pub(super) enum Token {
     Illegal,
     BadString,
     BadEscape,
-    /// A bound parameter without a usable value; the text says why.
+    /// A bound parameter without a usable value; the text is `$` and its name.
     BadParameter,
     Identifier,
     String,
@@ -46,6 +46,10 @@ impl Lexeme<'_> {
         match self.token {
             Token::End => "EOF".to_owned(),
             Token::Keyword(word) | Token::Symbol(word) => word.to_owned(),
+            // What has no text of its own is called by its kind.
+            Token::Identifier if self.text.is_empty() => "IDENT".to_owned(),
+            Token::String if self.text.is_empty() => "STRING".to_owned(),
+            Token::Illegal if self.text.is_empty() => "ILLEGAL".to_owned(),
             _ => self.text.clone().into_owned(),
         }
     }

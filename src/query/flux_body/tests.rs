@@ -12,6 +12,8 @@ fn a_raw_script_is_the_query() {
         let request = decode(Some(kind), b"buckets()").unwrap();
         assert_eq!((request.query.as_str(), request.now), ("buckets()", None));
         assert_eq!(request.dialect, Dialect::default());
+        assert!(decode(Some(kind), b"").is_err());
+        assert!(decode(Some(kind), b"from(bucket: \"\xff\")").is_err());
     }
 }
 
@@ -87,6 +89,8 @@ fn the_record_v_of_the_user_interface_is_read() {
 proptest! {
     #[test]
     fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..64)) {
-        let _ = decode(JSON, &body);
+        if let Ok(request) = decode(JSON, &body) {
+            prop_assert!(!request.query.is_empty());
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! Whatever is not for certain one owner's never plans to an owner.
 
+use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::{Plan, Refusal, plan};
-use crate::proto::influxql::Params;
+use crate::proto::influxql::{Params, identifier};
 use crate::ring::{Mapping, Naming};
 
 fn naming() -> Naming {
@@ -168,4 +169,15 @@ fn what_a_server_ran_is_never_called_unparsable() {
         refused += u32::from(planned.is_err());
     }
     assert_eq!((owners, refused), (583, 149));
+}
+
+proptest! {
+    #[test]
+    fn the_measurement_is_the_name_byte_for_byte(name in "\\PC{1,12}") {
+        let text = format!("select v from db..{} where x = 'from y'", identifier(&name));
+        match planned(&text) {
+            Ok(Plan::Owner { measurement, .. }) => prop_assert_eq!(measurement, name.into_bytes()),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
 }
