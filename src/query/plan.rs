@@ -3,6 +3,8 @@
 //! A measurement of a database lies whole on one backend of each circle, its owner. A text that reads
 //! one measurement is therefore its owner's; one that reads none is anybody's; one that reads more,
 //! or what cannot be known without asking, needs all backends of a circle.
+//!
+//! Work is proportional to the length of the text: who must not be held up bounds that length first.
 
 pub mod flux;
 pub mod influxql;

@@ -46,6 +46,9 @@ impl<'a> Evaluator<'a> {
     ) -> Value<'a> {
         let (mut inner, mut piped_taken) = (scope, false);
         self.cost(function.parameters.len().saturating_mul(arguments.named.len()) / 16);
+        if !self.step() {
+            return Value::Unknown;
+        }
         for parameter in &function.parameters {
             let given = arguments.get(&parameter.name).cloned();
             let takes_pipe = matches!(&parameter.default, Some(default) if default.kind == ExpressionKind::PipeInput);

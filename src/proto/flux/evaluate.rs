@@ -85,8 +85,8 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Counts a step; false when the script is too long to follow.
-    fn step(&mut self) -> bool {
-        self.steps += 1;
+    pub(super) fn step(&mut self) -> bool {
+        self.steps = self.steps.saturating_add(1);
         if self.steps > STEPS_MAX {
             self.doubt("too many steps to understand");
         }

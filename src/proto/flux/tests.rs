@@ -165,6 +165,10 @@ fn a_script_that_multiplies_its_work_is_given_up() {
     assert!(reads(&parse(&script).unwrap(), &[]).doubt.is_some());
     let itself = "f = (g) => g(g: g)\nf(g: f)";
     assert!(reads(&parse(itself).unwrap(), &[]).doubt.is_some());
+    let many = "a, ".repeat(50_000);
+    let given = "b: 1, ".repeat(5_000);
+    let wide = format!("f = ({many}x) => 1\n{}", format!("f({given}x: 1)\n").repeat(4));
+    assert!(reads(&parse(&wide).unwrap(), &[]).doubt.is_some());
     let mut long = "s = \"x\"\n".to_owned();
     for _ in 0..100 {
         long += "s = s + s\n";
