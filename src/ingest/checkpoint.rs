@@ -46,8 +46,11 @@ impl Outlet {
         let before = self.checkpoints.get();
         self.is_dirty.set(true);
         self.is_ending.set(true);
-        self.checkpoint_now.raise();
-        super::commit::wait_at_most(&self.checkpoint_done, Duration::from_secs(5)).await;
+        let deadline = self.facts.clock.mono().after(Duration::from_secs(5));
+        while self.checkpoints.get() == before && self.facts.clock.mono() < deadline {
+            self.checkpoint_now.raise();
+            super::commit::wait_at_most(&self.checkpoint_done, Duration::from_millis(20)).await;
+        }
         if self.checkpoints.get() == before {
             tracing::warn!("the last cursors were not written; deliveries will be repeated");
         }
