@@ -229,11 +229,12 @@ async fn send(connection: &mut Connection, place: &Place, request: &Request<'_>)
     }
     out.extend_from_slice(b"\r\n");
     for piece in request.body {
-        if out.len() + piece.len() > GATHER_BYTES && !out.is_empty() {
+        let is_large = piece.len() > GATHER_BYTES / 2;
+        if is_large || out.len() + piece.len() > GATHER_BYTES {
             connection.stream.write_all(&out).await?;
             out.clear();
         }
-        if piece.len() > GATHER_BYTES / 2 {
+        if is_large {
             connection.stream.write_all(piece).await?;
         } else {
             out.extend_from_slice(piece);
