@@ -6,6 +6,6 @@ mod crash;
 //mod format;
 //mod golden;
 //mod registry;
-//mod rest;
+mod rest;
 mod world;
 //mod writing;
