@@ -4,7 +4,7 @@ mod cases;
 mod checkpoints;
 mod crash;
 mod format;
-//mod golden;
+mod golden;
 //mod registry;
 mod rest;
 mod world;
