@@ -45,6 +45,7 @@ struct State {
     next_inode: u64,
     operations: u64,
     fault: Option<(Range<u64>, Fault)>,
+    slow: bool,
     stopped: bool,
 }
 
@@ -68,6 +69,18 @@ impl SimDisk {
     /// Plants `fault` at each of these operations.
     pub fn plant_many(&self, at: Range<u64>, fault: Fault) {
         self.0.borrow_mut().fault = Some((at, fault));
+    }
+
+    /// From now on every operation lets other tasks go on before it happens.
+    pub fn be_slow(&self) {
+        self.0.borrow_mut().slow = true;
+    }
+
+    pub(super) async fn pass(&self) {
+        let slow = self.0.borrow().slow;
+        if slow {
+            futures_lite::future::yield_now().await;
+        }
     }
 
     /// Operations so far.
@@ -263,6 +276,10 @@ impl SimDisk {
 }
 
 impl SimFile {
+    pub(super) async fn pass(&self) {
+        self.disk.pass().await;
+    }
+
     pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
         let fault = self.disk.count()?;
         let reached = match fault {
