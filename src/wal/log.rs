@@ -43,9 +43,11 @@ pub struct Settings {
 pub struct Found {
     pub segments: usize,
     pub frames: u64,
-    /// Frames that were acknowledged once and are lost.
+    /// Frames that were acknowledged once and are lost, as far as this start has looked: a segment with a
+    /// footer is verified when it is read.
     pub damaged_frames: u64,
-    /// Segments whose header could not be read in either place, set aside whole.
+    /// Segments whose header could not be read in either place, set aside whole. Each counts as one
+    /// more damaged frame, because what it held is not known.
     pub damaged_segments: usize,
     pub highest_stamp: Stamp,
     /// The highest floor of each backend in any segment header.
@@ -155,7 +157,7 @@ impl Log {
             spare: RefCell::default(),
             made: Cell::new(0),
             litter: RefCell::default(),
-            lost_front: Cell::new(found.damaged_segments > 0),
+            lost_front: Cell::new(false),
             spare_wanted: Signal::new(),
         }))
     }
@@ -427,7 +429,7 @@ impl Shared {
 }
 
 impl Writer {
-    /// Waits until there is something to commit.
+    /// Waits until there is something to commit, or to repair.
     pub async fn work(&self) {
         while !self.has_work() {
             self.log.0.work.wait().await;
@@ -435,7 +437,8 @@ impl Writer {
     }
 
     pub fn has_work(&self) -> bool {
-        self.log.0.open.borrow().is_some() || !self.log.0.full.borrow().is_empty()
+        let shared = &self.log.0;
+        shared.failed.get() || shared.open.borrow().is_some() || !shared.full.borrow().is_empty()
     }
 
     /// Wakes [`Writer::work`]'s waiter without work, so that it can look whether to stop.
@@ -454,6 +457,9 @@ impl Writer {
     /// If that fails, too, all that is not on stable storage is refused, and the log takes nothing until
     /// [`Writer::try_again`] works.
     pub async fn commit(&mut self) -> Committed {
+        if self.log.0.failed.get() {
+            return Committed { frames: Vec::new(), error: Some(Error::Failed) };
+        }
         if self.active.is_none() {
             // A failure shows again in the write below, and is handled there.
             self.rotate().await.map(drop).unwrap_or(());

@@ -50,14 +50,20 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
         ..Found::default()
     };
     let mut segments = Vec::new();
+    let mut unreadable = Vec::new();
     for number in names.iter().filter_map(|name| segment::parse_name(name)) {
         match open_segment(&settings, number, &mut found).await? {
             Some(segment) => segments.push(segment),
-            None => found.damaged_segments += 1,
+            None => unreadable.push(number),
         }
     }
     segments.sort_by_key(|segment: &Rc<Segment>| segment.number());
     read_facts(&settings, &segments, &mut found).await?;
+    found.damaged_segments = unreadable.len();
+    // How many frames such a segment held is not known, but it is not nothing.
+    found.damaged_frames += unreadable.len() as u64;
+    let oldest = segments.first().map_or(u64::MAX, |segment| segment.number());
+    let has_lost_front = unreadable.iter().any(|number| *number < oldest);
     let next_segment = names
         .iter()
         .filter_map(|name| segment::parse_name(name.strip_prefix("free-").unwrap_or(name)))
@@ -72,6 +78,7 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
         found.damaged_frames += marked - next_frame;
     }
     let log = Log::new(settings, &found, marked, next_segment);
+    log.0.lost_front.set(has_lost_front);
     for name in names.iter().filter(|name| segment::is_free(name)) {
         log.add_free_file(directory.join(name));
     }

@@ -127,6 +127,7 @@ fn one_rotten_header_page_costs_nothing_and_two_cost_the_segment_which_is_kept()
         disk.damage(&segment_path(segment as u64 + 1), PAGE + 9, |byte| *byte ^= 1);
         let opened = block_on(crate::wal::open(settings(&disk, true))).unwrap();
         assert_eq!(opened.found.damaged_segments, 1);
+        assert!(opened.found.damaged_frames > 0);
         assert_eq!(set_aside(&disk), 1);
         let found = Contents::of(&opened.log);
         let expected = whole

@@ -57,6 +57,10 @@ fn what_is_refused_is_refused_for_good_though_its_number_is_given_again() {
     assert!(world.log.has_failed());
     assert_eq!(waits(&world.log, refused), Some(false));
     assert!(world.log.append_statement(&tag_of(3), &targets_of(3), b"x").is_err());
+    // Who only looks for work is led to the repair.
+    assert!(world.writer.has_work());
+    let committed = block_on(world.writer.commit());
+    assert!(committed.error.is_some() && committed.frames.is_empty());
     assert!(block_on(world.writer.try_again()).is_err());
     disk.plant_many(0..0, Fault::Full);
     block_on(world.writer.try_again()).unwrap();
