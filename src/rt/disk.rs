@@ -24,7 +24,10 @@ impl Disk {
                 open_direct(&options, path).await
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.create(path).map(File::Sim),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.create(path).map(File::Sim)
+            }
         }
     }
 
@@ -37,7 +40,10 @@ impl Disk {
                 open_direct(&options, path).await
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.open(path).map(File::Sim),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.open(path).map(File::Sim)
+            }
         }
     }
 
@@ -60,7 +66,10 @@ impl Disk {
                 blocking(move || std::fs::rename(from, to)).await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.rename(from, to),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.rename(from, to)
+            }
         }
     }
 
@@ -71,7 +80,10 @@ impl Disk {
                 blocking(move || std::fs::remove_file(path)).await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.remove(path),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.remove(path)
+            }
         }
     }
 
@@ -95,7 +107,10 @@ impl Disk {
                 blocking(move || std::fs::File::open(path)?.sync_all()).await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.sync_directory(path),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.sync_directory(path)
+            }
         }
     }
 

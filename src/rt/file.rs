@@ -22,7 +22,10 @@ impl File {
         let written = match self {
             File::Real(file) => file.write_rc_at(buffer.0, position).await.map_err(into_io)?,
             #[cfg(any(test, feature = "sim"))]
-            File::Sim(file) => file.write(&buffer, position)?,
+            File::Sim(file) => {
+                file.pass().await;
+                file.write(&buffer, position)?
+            }
         };
         if written == len {
             return Ok(());
@@ -35,7 +38,10 @@ impl File {
         match self {
             File::Real(file) => file.fdatasync().await.map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
-            File::Sim(file) => file.sync(),
+            File::Sim(file) => {
+                file.pass().await;
+                file.sync()
+            }
         }
     }
 

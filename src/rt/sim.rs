@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -43,7 +44,8 @@ struct State {
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
     operations: u64,
-    fault: Option<(u64, Fault)>,
+    fault: Option<(Range<u64>, Fault)>,
+    slow: bool,
     stopped: bool,
 }
 
@@ -53,12 +55,32 @@ struct Inode {
     durable: Vec<u8>,
     /// Sectors written since the last sync, oldest first: number and the bytes written.
     unsynced: Vec<(usize, Vec<u8>)>,
+    /// Sectors whose sync failed, oldest first. No later sync brings them to stable storage: a kernel
+    /// may forget them and report success the next time.
+    doubtful: Vec<(usize, Vec<u8>)>,
 }
 
 impl SimDisk {
     /// Plants `fault` at operation number `at`, counted from 1.
     pub fn plant(&self, at: u64, fault: Fault) {
+        self.plant_many(at..at + 1, fault);
+    }
+
+    /// Plants `fault` at each of these operations.
+    pub fn plant_many(&self, at: Range<u64>, fault: Fault) {
         self.0.borrow_mut().fault = Some((at, fault));
+    }
+
+    /// From now on every operation lets other tasks go on before it happens.
+    pub fn be_slow(&self) {
+        self.0.borrow_mut().slow = true;
+    }
+
+    pub(super) async fn pass(&self) {
+        let slow = self.0.borrow().slow;
+        if slow {
+            futures_lite::future::yield_now().await;
+        }
     }
 
     /// Operations so far.
@@ -73,7 +95,8 @@ impl SimDisk {
 
     /// Sectors that were written and not synced, over all files.
     pub fn unsynced_sectors(&self) -> usize {
-        self.0.borrow().inodes.values().map(|inode| inode.unsynced.len()).sum()
+        let count = |inode: &Inode| inode.doubtful.len() + inode.unsynced.len();
+        self.0.borrow().inodes.values().map(count).sum()
     }
 
     /// The disk that a start after a power cut finds. `survives` is asked for each unsynced sector, in
@@ -88,13 +111,13 @@ impl SimDisk {
         let mut turn = 0;
         for (number, inode) in &old.inodes {
             let mut bytes = inode.durable.clone();
-            for (sector, written) in &inode.unsynced {
+            for (sector, written) in inode.doubtful.iter().chain(&inode.unsynced) {
                 if survives(turn) {
                     place(&mut bytes, sector * SECTOR, written);
                 }
                 turn += 1;
             }
-            let kept = Inode { seen: bytes.clone(), durable: bytes, unsynced: Vec::new() };
+            let kept = Inode { seen: bytes.clone(), durable: bytes, ..Inode::default() };
             inodes.insert(*number, kept);
         }
         let names = if names_survive { old.names.clone() } else { old.durable_names.clone() };
@@ -116,6 +139,37 @@ impl SimDisk {
         change(byte);
         file.durable = file.seen.clone();
         true
+    }
+
+    /// Cuts a file short at rest.
+    pub fn truncate(&self, path: &Path, bytes: usize) {
+        let mut state = self.0.borrow_mut();
+        let inode = state.names.get(path).copied().expect("the file is there");
+        let file = state.inodes.get_mut(&inode).expect("a name has an inode");
+        file.seen.truncate(bytes);
+        file.durable.truncate(bytes);
+    }
+
+    /// Puts a file on the disk, as it would be found at a start.
+    pub fn put(&self, path: &Path, bytes: Vec<u8>) {
+        let mut state = self.0.borrow_mut();
+        let inode = state.next_inode;
+        state.next_inode += 1;
+        let file = Inode { seen: bytes.clone(), durable: bytes, ..Inode::default() };
+        state.inodes.insert(inode, file);
+        state.names.insert(path.to_owned(), inode);
+        state.durable_names.insert(path.to_owned(), inode);
+    }
+
+    /// The bytes of a file.
+    pub fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.0.borrow();
+        state.names.get(path).map(|inode| state.inodes[inode].seen.clone())
+    }
+
+    /// The paths of all files.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.0.borrow().names.keys().cloned().collect()
     }
 
     pub(super) fn create(&self, path: &Path) -> io::Result<SimFile> {
@@ -184,7 +238,7 @@ impl SimDisk {
         let mut state = self.0.borrow_mut();
         let inode = state.next_inode;
         state.next_inode += 1;
-        let file = Inode { seen: text.to_vec(), durable: text.to_vec(), unsynced: Vec::new() };
+        let file = Inode { seen: text.to_vec(), durable: text.to_vec(), ..Inode::default() };
         state.inodes.insert(inode, file);
         state.names.insert(path.to_owned(), inode);
         state.durable_names.insert(path.to_owned(), inode);
@@ -212,7 +266,7 @@ impl SimDisk {
         }
         state.operations += 1;
         let now = state.operations;
-        Ok(state.fault.filter(|(at, _)| *at == now).map(|(_, fault)| fault))
+        Ok(state.fault.as_ref().filter(|(at, _)| at.contains(&now)).map(|(_, fault)| *fault))
     }
 
     fn stop(&self) -> io::Error {
@@ -222,6 +276,10 @@ impl SimDisk {
 }
 
 impl SimFile {
+    pub(super) async fn pass(&self) {
+        self.disk.pass().await;
+    }
+
     pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
         let fault = self.disk.count()?;
         let reached = match fault {
@@ -247,12 +305,21 @@ impl SimFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.disk.step()?;
+        let done = self.disk.step();
         let mut state = self.disk.0.borrow_mut();
+        let stopped = state.stopped;
         let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
-        inode.durable = inode.seen.clone();
-        inode.unsynced.clear();
-        Ok(())
+        let written = if stopped { Vec::new() } else { std::mem::take(&mut inode.unsynced) };
+        match &done {
+            Ok(()) => {
+                for (sector, bytes) in &written {
+                    place(&mut inode.durable, sector * SECTOR, bytes);
+                }
+                inode.doubtful.retain(|(old, _)| written.iter().all(|(new, _)| new != old));
+            }
+            Err(_) => inode.doubtful.extend(written),
+        }
+        done
     }
 
     pub(super) fn read(&self, position: u64, len: usize) -> io::Result<Vec<u8>> {

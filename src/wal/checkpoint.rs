@@ -17,7 +17,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
-const SLOT_BYTES: usize = 256 * 1024;
+pub(super) const SLOT_BYTES: usize = 256 * 1024;
 const NAME: &str = "cursors";
 
 /// How far one queue is confirmed.
@@ -125,7 +125,7 @@ async fn create(disk: &Disk, directory: &Path, log: LogId) -> Result<CheckpointF
     Ok(CheckpointFile { file, log, generation: 0 })
 }
 
-fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
+pub(super) fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     let mut out = Vec::with_capacity(4096);
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&generation.to_le_bytes());
@@ -157,7 +157,7 @@ fn count(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("bounded by the slot").to_le_bytes()
 }
 
-fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
+pub(super) fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     let mut input = In { bytes: slot };
     if input.u64()? != MAGIC {
         return None;

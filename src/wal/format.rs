@@ -1,7 +1,7 @@
 //! The bytes of a segment. All integers are little endian; `docs/wal-format.md` draws the picture.
 //!
 //! ```text
-//! segment  = header page | frame | frame | ... | zeros or stale bytes | footer page
+//! segment  = header page | header page again | frame | frame | ... | zeros or stale bytes | footer page
 //! frame    = header 72 B | payload | table | zeros to the next page
 //! table    = for each run: payload_len u32, points u32, targets u8, flags u8, tag_len u16,
 //!            target u16 ..., tag bytes
@@ -13,8 +13,12 @@ use crate::base::checksum::crc32c;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
+use std::ops::Range;
 
 pub const FRAME_HEADER_BYTES: usize = 72;
+
+/// The header of a segment stands twice: one rotten page must not take every frame with it.
+pub const SEGMENT_HEADER_BYTES: usize = 2 * PAGE;
 const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"CFRM");
 const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"CIRCSEG1");
 const FOOTER_MAGIC: u64 = u64::from_le_bytes(*b"CIRCFTR1");
@@ -43,7 +47,7 @@ pub struct FrameHeader {
     pub body_crc: u32,
 }
 
-/// The first page of a segment.
+/// The first two pages of a segment, each the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     pub log: LogId,
@@ -78,6 +82,8 @@ pub struct Footer {
     pub last_stamp: Stamp,
     pub end: u64,
     pub statements: u32,
+    /// Numbers that were never acknowledged and are missing. Any other hole is damage.
+    pub holes: Vec<Range<u64>>,
     pub shares: Vec<Share>,
 }
 
@@ -135,12 +141,14 @@ impl FrameHeader {
             synced: input.u64()?,
             body_crc: input.u32()?,
         };
-        (input.u32()? == crc32c(head.get(..FRAME_HEADER_BYTES - 4)?)).then_some(header)
+        let whole = input.u32()? == crc32c(head.get(..FRAME_HEADER_BYTES - 4)?);
+        // Numbers count up from 1, so that the last one means nonsense that has a checksum.
+        (whole && header.number < u64::MAX).then_some(header)
     }
 }
 
 impl SegmentHeader {
-    /// One page.
+    /// Two equal pages.
     pub fn encode(&self) -> Vec<u8> {
         let mut page = vec![0; PAGE];
         let mut out = Out { bytes: &mut page, at: 0 };
@@ -160,10 +168,16 @@ impl SegmentHeader {
             out.u64(floor.0);
         }
         seal(&mut page);
+        page.extend_from_within(..);
         page
     }
 
-    pub fn decode(page: &[u8]) -> Option<SegmentHeader> {
+    /// From the first of the two pages that is whole.
+    pub fn decode(pages: &[u8]) -> Option<SegmentHeader> {
+        pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE).find_map(Self::decode_page)
+    }
+
+    fn decode_page(page: &[u8]) -> Option<SegmentHeader> {
         let mut input = In { bytes: sealed(page)? };
         if input.u64()? != SEGMENT_MAGIC {
             return None;
@@ -182,15 +196,18 @@ impl SegmentHeader {
         for _ in 0..input.u32()? {
             header.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
         }
-        Some(header)
+        // Positions in a segment are kept in 32 bits.
+        let sane = header.bytes.is_multiple_of(PAGE as u64)
+            && header.bytes > (SEGMENT_HEADER_BYTES + PAGE) as u64
+            && u32::try_from(header.bytes).is_ok();
+        sane.then_some(header)
     }
 }
 
 impl Footer {
-    /// One page; `None` if there are too many backends for one.
+    /// One page; `None` if there are too many backends or holes for one.
     pub fn encode(&self) -> Option<Vec<u8>> {
-        // A share takes 34 bytes; more than about 115 of them do not fit a page.
-        if self.shares.len() > (PAGE - 64) / 34 {
+        if 64 + self.holes.len() * 16 + self.shares.len() * 34 > PAGE {
             return None;
         }
         let mut page = vec![0; PAGE];
@@ -201,6 +218,11 @@ impl Footer {
         out.u64(self.last_stamp.0);
         out.u64(self.end);
         out.u32(self.statements);
+        out.u32(u32::try_from(self.holes.len()).expect("bounded above"));
+        for hole in &self.holes {
+            out.u64(hole.start);
+            out.u64(hole.end);
+        }
         out.u32(u32::try_from(self.shares.len()).expect("bounded above"));
         for share in &self.shares {
             out.put(&share.backend.0.to_le_bytes());
@@ -224,8 +246,12 @@ impl Footer {
             last_stamp: Stamp(input.u64()?),
             end: input.u64()?,
             statements: input.u32()?,
+            holes: Vec::new(),
             shares: Vec::new(),
         };
+        for _ in 0..input.u32()? {
+            footer.holes.push(input.u64()?..input.u64()?);
+        }
         for _ in 0..input.u32()? {
             footer.shares.push(Share {
                 backend: BackendId(input.u16()?),

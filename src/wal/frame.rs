@@ -85,9 +85,11 @@ impl std::fmt::Debug for Source {
 }
 
 impl OpenFrame {
-    /// An empty frame with room for a payload of about `payload_bytes`, within the limits of a frame.
-    pub fn new(kind: Kind, payload_bytes: usize) -> OpenFrame {
-        let bytes = (payload_bytes + 2 * PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
+    /// An empty frame with room for a first run of `len` bytes with this tag and number of targets, within
+    /// the limits of a frame, and usually for more.
+    pub fn new(kind: Kind, tag: &[u8], targets: &[BackendId], len: usize) -> OpenFrame {
+        let first = FRAME_HEADER_BYTES + len + entry_bytes(tag, targets);
+        let bytes = (first + PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
         OpenFrame {
             buffer: Buffer::new(bytes),
             filled: FRAME_HEADER_BYTES,
@@ -96,6 +98,11 @@ impl OpenFrame {
             kind,
             points: 0,
         }
+    }
+
+    /// The longest run with this tag and number of targets that a frame can hold.
+    pub fn room_max(tag: &[u8], targets: &[BackendId]) -> usize {
+        FRAME_BYTES_MAX.saturating_sub(FRAME_HEADER_BYTES + entry_bytes(tag, targets))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -112,7 +119,7 @@ impl OpenFrame {
 
     /// Bytes that a further run of this tag and number of targets may still have.
     pub fn room(&self, tag: &[u8], targets: &[BackendId]) -> usize {
-        let entry = ENTRY_BYTES + 2 * targets.len() + tag.len();
+        let entry = entry_bytes(tag, targets);
         self.buffer.capacity().saturating_sub(self.filled + self.table_len + entry)
     }
 
@@ -142,7 +149,7 @@ impl OpenFrame {
                 last.points += points;
             }
             _ => {
-                self.table_len += ENTRY_BYTES + 2 * targets.len() + tag.len();
+                self.table_len += entry_bytes(tag, targets);
                 self.runs.push(Run {
                     payload: from..self.filled,
                     points,
@@ -214,12 +221,14 @@ impl Frame {
         self.header.stamp
     }
 
-    /// The whole frame as it is on disk (a frame from a disk: at least that).
+    /// The frame as it is on disk; at least up to the end of its body.
     pub fn bytes(&self) -> &[u8] {
         match &self.source {
             Source::Hot(buffer) => buffer,
             Source::Cold(bytes, at) => {
-                bytes.get(*at..*at + self.header.frame_bytes()).unwrap_or(&[])
+                // The file may end within the zeros behind the body.
+                let here = bytes.get(*at..).unwrap_or(&[]);
+                here.get(..self.header.frame_bytes()).unwrap_or(here)
             }
         }
     }
@@ -256,6 +265,10 @@ impl Frame {
     pub fn memory_bytes(&self) -> usize {
         self.header.frame_bytes()
     }
+}
+
+fn entry_bytes(tag: &[u8], targets: &[BackendId]) -> usize {
+    ENTRY_BYTES + 2 * targets.len() + tag.len()
 }
 
 fn encode_table(runs: &[Run]) -> Vec<u8> {

@@ -1,13 +1,13 @@
 //! Opening a log, and reading frames that have left the hot window.
 
-use super::format::{Footer, SegmentHeader};
+use super::format::{Footer, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::frame::Frame;
 use super::log::{Found, Log, Settings, write_footer};
 use super::recovery::{Finding, Scan};
-use super::segment::{self, Entry, NEXT, Segment};
+use super::segment::{self, Entry, Segment};
 use super::{Checkpoint, Error, during};
 use crate::base::ids::BackendId;
-use crate::base::limits::PAGE;
+use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
 use crate::base::time::Stamp;
 use crate::rt::Bytes;
 use crate::wal::checkpoint::CheckpointFile;
@@ -33,12 +33,14 @@ pub struct Opened {
 
 /// Opens a log and finds everything that is in it. Nothing is written but what a crash left half done.
 pub async fn open(settings: Settings) -> Result<Opened, Error> {
+    let room = (SEGMENT_HEADER_BYTES + FRAME_BYTES_MAX + PAGE) as u64;
+    assert!(settings.segment_bytes >= room && settings.segment_bytes.is_multiple_of(PAGE as u64));
     let disk = settings.disk.clone();
     let directory = settings.directory.clone();
     disk.create_directory(&directory).await.map_err(during("creating a log's directory"))?;
     let names = disk.list(&directory).await.map_err(during("listing a log"))?;
-    if names.iter().any(|name| name == NEXT) {
-        let half_made = directory.join(NEXT);
+    for name in names.iter().filter(|name| segment::is_next(name)) {
+        let half_made = directory.join(name);
         disk.remove(&half_made).await.map_err(during("removing a half-made segment"))?;
     }
     let (checkpoint_file, checkpoint) =
@@ -48,19 +50,35 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
         ..Found::default()
     };
     let mut segments = Vec::new();
+    let mut unreadable = Vec::new();
     for number in names.iter().filter_map(|name| segment::parse_name(name)) {
-        segments.extend(open_segment(&settings, number, &mut found).await?);
+        match open_segment(&settings, number, &mut found).await? {
+            Some(segment) => segments.push(segment),
+            None => unreadable.push(number),
+        }
     }
     segments.sort_by_key(|segment: &Rc<Segment>| segment.number());
-    read_facts(&segments, &mut found).await?;
+    read_facts(&settings, &segments, &mut found).await?;
+    found.damaged_segments = unreadable.len();
+    // How many frames such a segment held is not known, but it is not nothing.
+    found.damaged_frames += unreadable.len() as u64;
+    let oldest = segments.first().map_or(u64::MAX, |segment| segment.number());
+    let has_lost_front = unreadable.iter().any(|number| *number < oldest);
     let next_segment = names
         .iter()
         .filter_map(|name| segment::parse_name(name.strip_prefix("free-").unwrap_or(name)))
         .max()
         .map_or(1, |last| last + 1);
     let next_frame = segments.iter().map(|segment| segment.end_frame.get()).max().unwrap_or(1);
+    // A mark beyond the frames: some were confirmed by one backend and then lost, which only a log that
+    // does not sync each commit, or a lost segment, can do. Their numbers are not given again.
     let marked = checkpoint.iter().flat_map(|saved| &saved.marks).map(|mark| mark.cursor).max();
-    let log = Log::new(settings, &found, next_frame.max(marked.unwrap_or(1)), next_segment);
+    let marked = marked.unwrap_or(1).max(next_frame);
+    if !segments.is_empty() {
+        found.damaged_frames += marked - next_frame;
+    }
+    let log = Log::new(settings, &found, marked, next_segment);
+    log.0.lost_front.set(has_lost_front);
     for name in names.iter().filter(|name| segment::is_free(name)) {
         log.add_free_file(directory.join(name));
     }
@@ -78,8 +96,8 @@ async fn open_segment(
     let file = settings.disk.open(&path).await.map_err(during("opening a segment"))?;
     // What was read before a power cut could otherwise vanish after it was acted upon.
     file.sync().await.map_err(during("syncing a found segment"))?;
-    let page = file.read(0, PAGE).await.map_err(during("reading a segment's header"))?;
-    let header = SegmentHeader::decode(&page)
+    let pages = file.read(0, SEGMENT_HEADER_BYTES).await;
+    let header = SegmentHeader::decode(&pages.map_err(during("reading a segment's header"))?)
         .filter(|header| header.segment == number && header.log == settings.log);
     let Some(header) = header else {
         let name = format!("log-{:03}-{}", settings.log.0, segment::file_name(number));
@@ -107,83 +125,152 @@ fn raise_floor(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: 
     }
 }
 
-/// From footers where there are some; the rest is scanned.
-async fn read_facts(segments: &[Rc<Segment>], found: &mut Found) -> Result<(), Error> {
-    let mut expected = segments.first().map_or(1, |first| first.header.first_frame);
-    for (at, segment) in segments.iter().enumerate() {
-        let limit = segments.get(at + 1).map_or(u64::MAX, |next| next.header.first_frame);
-        if segment.header.first_frame > expected {
-            found.damaged_frames += segment.header.first_frame - expected;
+/// From footers where there are some; the rest is scanned. Backwards, because a frame that was written
+/// again to a later segment counts only there.
+async fn read_facts(
+    settings: &Settings,
+    segments: &[Rc<Segment>],
+    found: &mut Found,
+) -> Result<(), Error> {
+    let mut limit = u64::MAX;
+    for segment in segments.iter().rev() {
+        read_segment_facts(settings, segment, limit).await?;
+        if segment.end_frame.get() > segment.header.first_frame {
+            limit = segment.header.first_frame;
         }
-        let footer = segment.file.read(segment.area_end(), PAGE).await;
-        let footer = footer.map_err(during("reading a footer"))?;
-        let footer = Footer::decode(&footer)
-            .filter(|footer| footer.epoch == segment.header.epoch && footer.last_frame < limit);
-        match footer {
-            Some(footer) => segment.adopt(footer),
-            None => {
-                found.damaged_frames += scan_segment(segment, limit).await?;
-                if at + 1 == segments.len() {
-                    write_footer(segment).await?;
-                }
-            }
-        }
-        expected = segment.end_frame.get();
+        let missing = count(&segment.holes.borrow()) + count(&segment.damage.borrow());
+        let frames = segment.end_frame.get() - segment.header.first_frame;
+        found.frames += frames.saturating_sub(missing);
+        found.damaged_frames += count(&segment.damage.borrow());
         found.highest_stamp = found.highest_stamp.max(segment.last_stamp.get());
         found.segments += 1;
-        found.frames += expected - segment.header.first_frame;
+    }
+    let mut expected = segments.first().map_or(1, |first| first.header.first_frame);
+    for segment in segments {
+        found.damaged_frames += segment.header.first_frame.saturating_sub(expected);
+        expected = expected.max(segment.end_frame.get());
+    }
+    Ok(())
+}
+
+async fn read_segment_facts(
+    settings: &Settings,
+    segment: &Segment,
+    limit: u64,
+) -> Result<(), Error> {
+    let footer = segment.file.read(segment.area_end(), PAGE).await;
+    let footer = footer.map_err(during("reading a footer"))?;
+    let numbers = segment.header.first_frame..limit;
+    let footer = Footer::decode(&footer).filter(|footer| {
+        footer.epoch == segment.header.epoch && numbers.contains(&footer.last_frame)
+    });
+    match footer {
+        Some(footer) => segment.adopt(footer),
+        None => {
+            scan_segment(settings, segment, limit).await?;
+            write_footer(segment).await;
+        }
     }
     Ok(())
 }
 
 /// Learns a segment from its frames. Frames from `limit` on stand in a later segment.
-async fn scan_segment(segment: &Segment, limit: u64) -> Result<u64, Error> {
+async fn scan_segment(settings: &Settings, segment: &Segment, limit: u64) -> Result<(), Error> {
     *segment.index.borrow_mut() = Some(Vec::new());
     let first = segment.header.first_frame;
-    let (epoch, end) = (segment.header.epoch, segment.area_end());
-    let mut scan = Scan::new(&segment.file, epoch, first, PAGE as u64, end);
-    let mut damaged = 0;
+    let mut scan = Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), 0);
     while let Some(finding) = scan.next().await? {
         match finding {
             Finding::Frame { frame, .. } if frame.number() >= limit => break,
             Finding::Frame { frame, offset } => segment.note(&frame, offset),
-            Finding::Damage { numbers, .. } => {
-                damaged += numbers.end.min(limit).saturating_sub(numbers.start);
+            Finding::Hole { numbers } => segment.holes.borrow_mut().extend(below(numbers, limit)),
+            Finding::Damage { numbers, place } => {
+                if let Some(numbers) = below(numbers, limit) {
+                    set_aside(settings, segment, &numbers, place).await;
+                    segment.damage.borrow_mut().push(numbers);
+                }
             }
         }
     }
-    Ok(damaged)
+    Ok(())
+}
+
+fn count(ranges: &[Range<u64>]) -> u64 {
+    ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum()
+}
+
+fn below(numbers: Range<u64>, limit: u64) -> Option<Range<u64>> {
+    let numbers = numbers.start..numbers.end.min(limit);
+    (!numbers.is_empty()).then_some(numbers)
+}
+
+/// Keeps a copy of what cannot be read, for people. A failure of that is only told.
+async fn set_aside(
+    settings: &Settings,
+    segment: &Segment,
+    numbers: &Range<u64>,
+    place: Range<u64>,
+) {
+    let name = format!("log-{:03}-{:016x}-{}", settings.log.0, segment.number(), place.start);
+    tracing::error!(?numbers, ?place, "damage in the log: set aside as {name}");
+    let len = usize::try_from(place.end - place.start).unwrap_or(0).min(1 << 20);
+    let copied = async {
+        let bytes = segment.file.read(place.start, len).await?;
+        settings.disk.replace_text(&settings.quarantine.join(&name), bytes.to_vec()).await
+    };
+    if let Err(error) = copied.await {
+        tracing::error!(%error, "{name} could not be kept");
+    }
 }
 
 impl Log {
     /// Frames from `number` on, about `bytes` of them, from memory or disk; empty at the end of the log.
-    /// A frame that cannot be read is copied to quarantine, once.
+    /// Numbers that were freed, or never acknowledged, are passed over. A frame that cannot be read is
+    /// copied to quarantine.
     pub async fn read(&self, number: u64, bytes: usize) -> Result<Vec<Item>, Error> {
-        let number = match self.first_held(number) {
-            Some(first) if first > number => return Ok(vec![Item::Damaged(number..first)]),
-            Some(_) => number,
-            None => return Ok(Vec::new()),
-        };
-        let hot = self.read_hot(number, bytes);
-        if !hot.is_empty() {
-            return Ok(hot);
+        let mut number = number;
+        loop {
+            let hot = self.read_hot(number, bytes);
+            if !hot.is_empty() || number >= self.end() {
+                return Ok(hot);
+            }
+            let (segment, from) = match self.held(number) {
+                Held::Lost(until) => return Ok(vec![Item::Damaged(number..until)]),
+                Held::Freed(until) => {
+                    number = until;
+                    continue;
+                }
+                Held::Here(segment) => (segment, number),
+            };
+            self.load_index(&segment).await?;
+            let items = read_cold(self, &segment, from, bytes).await?;
+            if !items.is_empty() {
+                return Ok(items);
+            }
+            number = segment.end_frame.get().max(number + 1);
         }
-        let Some(segment) = self.segment_of(number) else { return Ok(Vec::new()) };
-        self.load_index(&segment).await?;
-        read_cold(self, &segment, number, bytes).await
     }
 
-    /// The first frame at or above `number` that any segment holds and that is released.
-    fn first_held(&self, number: u64) -> Option<u64> {
-        let end = self.end();
+    fn held(&self, number: u64) -> Held {
         let segments = self.0.segments.borrow();
-        let holding = segments.iter().find(|segment| segment.end_frame.get() > number);
-        let first = holding.map(|segment| segment.header.first_frame.max(number));
-        first.filter(|first| *first < end)
-    }
-
-    fn segment_of(&self, number: u64) -> Option<Rc<Segment>> {
-        self.0.segments.borrow().iter().find(|segment| segment.holds(number)).cloned()
+        let end = self.end();
+        let holding = segments.iter().position(|segment| segment.end_frame.get() > number);
+        match holding {
+            Some(at) if segments[at].header.first_frame <= number => {
+                Held::Here(segments[at].clone())
+            }
+            Some(0) if !self.0.lost_front.get() => {
+                Held::Freed(segments[0].header.first_frame.min(end))
+            }
+            Some(at) => Held::Lost(segments[at].header.first_frame.min(end)),
+            None if segments.is_empty() && !self.0.lost_front.get() => Held::Freed(end),
+            // A failed log keeps in memory what it could not bring to any segment.
+            None => {
+                let hot = self.0.hot.borrow();
+                let kept = hot.iter().map(|frame| frame.number()).find(|kept| *kept > number);
+                Held::Lost(kept.unwrap_or(end).min(end))
+            }
+        }
     }
 
     fn read_hot(&self, number: u64, bytes: usize) -> Vec<Item> {
@@ -216,91 +303,116 @@ impl Log {
         Ok(found.map_or(segment.end_frame.get(), |entry| entry.number))
     }
 
+    /// The index of a segment that was found with a footer. Every frame up to the footer's last was found
+    /// by an earlier scan or synced, but for the holes that it names.
     async fn load_index(&self, segment: &Rc<Segment>) -> Result<(), Error> {
         if segment.index.borrow().is_some() {
             return Ok(());
         }
         let first = segment.header.first_frame;
         let (epoch, end) = (segment.header.epoch, segment.end_offset.get());
-        let mut scan = Scan::new(&segment.file, epoch, first, PAGE as u64, end);
+        let last = segment.end_frame.get() - 1;
+        let mut scan = Scan::new(&segment.file, epoch, first, end, last);
         let mut index = Vec::new();
+        let mut damage = Vec::new();
         while let Some(finding) = scan.next().await? {
             match finding {
                 Finding::Frame { frame, offset } if segment.holds(frame.number()) => {
-                    index.push(Entry {
-                        number: frame.number(),
-                        stamp: frame.stamp(),
-                        offset: u32::try_from(offset).expect("a segment is far below 4 GiB"),
-                        bytes: u32::try_from(frame.header.frame_bytes()).expect("far below 4 GiB"),
-                    });
+                    index.push(Entry::of(&frame, offset));
                 }
-                Finding::Frame { .. } => {}
+                Finding::Frame { .. } | Finding::Hole { .. } => {}
                 Finding::Damage { numbers, place } => {
-                    self.set_aside(segment, &numbers, place).await;
+                    let lost = without(numbers, &segment.holes.borrow());
+                    if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
+                        let numbers = first.start..last.end;
+                        set_aside(&self.0.settings, segment, &numbers, place).await;
+                    }
+                    damage.extend(lost);
                 }
             }
         }
+        *segment.damage.borrow_mut() = damage;
         *segment.index.borrow_mut() = Some(index);
         Ok(())
     }
-
-    /// Keeps a copy of what cannot be read, for people. A failure of that is only told.
-    async fn set_aside(&self, segment: &Segment, numbers: &Range<u64>, place: Range<u64>) {
-        let settings = &self.0.settings;
-        let name = format!("log-{:03}-{:016x}-{}", settings.log.0, segment.number(), place.start);
-        tracing::error!(?numbers, ?place, "damage in the log: set aside as {name}");
-        let len = usize::try_from(place.end - place.start).unwrap_or(0).min(1 << 20);
-        let copied = async {
-            let bytes = segment.file.read(place.start, len).await?;
-            settings.disk.replace_text(&settings.quarantine.join(&name), bytes.to_vec()).await
-        };
-        if let Err(error) = copied.await {
-            tracing::error!(%error, "{name} could not be kept");
-        }
-    }
 }
 
+/// Where a frame is.
+enum Held {
+    Here(Rc<Segment>),
+    /// Everything below this number was confirmed, and its space given back.
+    Freed(u64),
+    /// Everything below this number should be there, and is not.
+    Lost(u64),
+}
+
+/// The parts of `numbers` that are in none of the holes, which are in order.
+fn without(numbers: Range<u64>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut parts = Vec::new();
+    let mut from = numbers.start;
+    for hole in holes.iter().filter(|hole| hole.end > numbers.start && hole.start < numbers.end) {
+        parts.push(from..hole.start);
+        from = hole.end;
+    }
+    parts.push(from..numbers.end);
+    parts.retain(|part| part.start < part.end);
+    parts
+}
+
+/// Frames and damage of one segment from `number` on; empty if nothing more of it is readable or lost.
 async fn read_cold(
     log: &Log,
     segment: &Rc<Segment>,
     number: u64,
     bytes: usize,
 ) -> Result<Vec<Item>, Error> {
-    let wanted: Vec<Entry> = {
-        let index = segment.index.borrow();
-        let index = index.as_deref().unwrap_or(&[]);
-        let from = index.partition_point(|entry| entry.number < number);
-        let start = index.get(from).map_or(0, |entry| entry.offset as usize);
-        let near = |entry: &&Entry| {
-            entry.offset as usize == start
-                || entry.offset as usize + entry.bytes as usize <= start + bytes
-        };
-        index.iter().skip(from).take_while(near).copied().collect()
+    let wanted = wanted(segment, number, bytes, log.end());
+    let lost_before = |until: u64| {
+        let damage = segment.damage.borrow();
+        damage
+            .iter()
+            .map(|lost| lost.start.max(number)..lost.end.min(until))
+            .filter(|lost| !lost.is_empty())
+            .collect::<Vec<_>>()
     };
     let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
-        return Ok(vec![Item::Damaged(number..segment.end_frame.get())]);
+        return Ok(lost_before(log.end()).into_iter().map(Item::Damaged).collect());
     };
     let len = last.offset as usize + last.bytes as usize - first.offset as usize;
     let read = segment.file.read(u64::from(first.offset), len).await;
     let read: Rc<Bytes> = Rc::new(read.map_err(during("reading a segment"))?);
+    let mut lost = lost_before(last.number).into_iter().peekable();
     let mut items = Vec::new();
-    let mut expected = number;
-    let end = log.end();
-    for entry in wanted.iter().take_while(|entry| entry.number < end) {
-        if entry.number > expected {
-            items.push(Item::Damaged(expected..entry.number));
+    for entry in &wanted {
+        while let Some(lost) = lost.next_if(|lost| lost.start < entry.number) {
+            items.push(Item::Damaged(lost));
         }
-        let whole = Frame::decode(&read, (entry.offset - first.offset) as usize)
-            .filter(|frame| frame.number() == entry.number);
+        let whole = Frame::decode(&read, (entry.offset - first.offset) as usize).filter(|frame| {
+            frame.number() == entry.number && frame.header.epoch == segment.header.epoch
+        });
         match whole {
             Some(frame) => items.push(Item::Frame(Rc::new(frame))),
             None => {
                 let place = u64::from(entry.offset)..u64::from(entry.offset + entry.bytes);
-                log.set_aside(segment, &(entry.number..entry.number + 1), place).await;
-                items.push(Item::Damaged(entry.number..entry.number + 1));
+                let numbers = entry.number..entry.number + 1;
+                set_aside(&log.0.settings, segment, &numbers, place).await;
+                items.push(Item::Damaged(numbers));
             }
         }
-        expected = entry.number + 1;
     }
     Ok(items)
+}
+
+/// The entries from `number` on that one read of about `bytes` brings, at least one if there is any.
+fn wanted(segment: &Segment, number: u64, bytes: usize, end: u64) -> Vec<Entry> {
+    let index = segment.index.borrow();
+    let index = index.as_deref().unwrap_or(&[]);
+    let from = index.partition_point(|entry| entry.number < number);
+    let start = index.get(from).map_or(0, |entry| entry.offset as usize);
+    let near = |entry: &&Entry| {
+        entry.number < end
+            && (entry.offset as usize == start
+                || entry.offset as usize + entry.bytes as usize <= start + bytes)
+    };
+    index.iter().skip(from).take_while(near).copied().collect()
 }

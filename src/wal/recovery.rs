@@ -5,13 +5,13 @@
 //! | A | the expected frame, whole | anything | take it | normal |
 //! | B | no header | no frame of this life | end | zero-filled or stale space |
 //! | C | the end of the frame area | - | end | a full segment |
-//! | D | no header, or a broken body | a frame that was sealed before this place was synced | skip, not counted | a commit of several frames, cut short by a crash: nothing of it was acknowledged |
+//! | D | no header, or a broken body | frames of this life, all sealed before this place was synced | skip, not counted | a commit of several frames, cut short by a crash: nothing of it was acknowledged |
 //! | E | a header of this life with a broken body | no frame of this life | end | a torn last write |
-//! | F | no header, or a broken body | a frame that was sealed after this place was synced | set aside, counted, go on behind it | rot, a lost or misdirected write |
+//! | F | no header, or a broken body | a frame of this life that was sealed after this place was synced, or a footer that says so | set aside, counted, go on behind it | rot, a lost or misdirected write |
 //! | G | a frame of another life, or with a lower number | judged as no header | B, D or F | recycled space |
 //! | H | a frame of this life with a higher number | judged as a hole before it | D or F | a lost write |
 
-use super::format::FrameHeader;
+use super::format::{FrameHeader, SEGMENT_HEADER_BYTES};
 use super::frame::Frame;
 use super::{Error, during};
 use crate::base::limits::PAGE;
@@ -42,13 +42,14 @@ pub enum Verdict {
     SetAside,
 }
 
-/// The decision of the table. `next` is the first whole frame of this life behind this position.
-pub fn judge(here: &Here, expected: u64, next: Option<&FrameHeader>) -> Verdict {
-    match (here, next) {
-        (Here::Expected, _) => Verdict::Take,
-        (Here::Broken | Here::Nothing, None) => Verdict::End,
-        (Here::Broken | Here::Nothing, Some(next)) if next.synced >= expected => Verdict::SetAside,
-        (Here::Broken | Here::Nothing, Some(_)) => Verdict::SkipUnacknowledged,
+/// The decision of the table. `follows`: a whole frame of this life stands behind this position. `synced`:
+/// the highest number that any frame of the segment, or its footer, says was on stable storage.
+pub fn judge(here: &Here, expected: u64, follows: bool, synced: u64) -> Verdict {
+    match here {
+        Here::Expected => Verdict::Take,
+        Here::Broken | Here::Nothing if synced >= expected => Verdict::SetAside,
+        Here::Broken | Here::Nothing if follows => Verdict::SkipUnacknowledged,
+        Here::Broken | Here::Nothing => Verdict::End,
     }
 }
 
@@ -58,6 +59,10 @@ pub enum Finding {
     Frame {
         frame: Frame,
         offset: u64,
+    },
+    /// Frames `numbers` are missing and were never acknowledged.
+    Hole {
+        numbers: Range<u64>,
     },
     /// Frames `numbers` are lost; `place` is where they should be.
     Damage {
@@ -73,46 +78,47 @@ pub struct Scan<'a> {
     expected: u64,
     at: u64,
     area_end: u64,
+    synced: u64,
+    /// Whether `synced` takes account of every frame up to the end.
+    walked: bool,
     window: Option<(u64, Rc<Bytes>)>,
 }
 
 impl<'a> Scan<'a> {
-    /// Begins at byte `at` where frame `expected` should stand.
-    pub fn new(file: &'a File, epoch: u64, expected: u64, at: u64, area_end: u64) -> Scan<'a> {
-        assert!(at >= PAGE as u64 && at.is_multiple_of(PAGE as u64));
-        Scan { file, epoch, expected, at, area_end, window: None }
-    }
-
-    /// Where the next frame would stand.
-    pub fn position(&self) -> u64 {
-        self.at
+    /// Begins at the first frame's place, where frame `expected` should stand. `synced` is what a footer
+    /// knows, or 0.
+    pub fn new(file: &'a File, epoch: u64, expected: u64, area_end: u64, synced: u64) -> Scan<'a> {
+        let at = SEGMENT_HEADER_BYTES as u64;
+        Scan { file, epoch, expected, at, area_end, synced, walked: false, window: None }
     }
 
     /// The next finding; `None` at the end of the log in this segment.
     pub async fn next(&mut self) -> Result<Option<Finding>, Error> {
-        loop {
-            if self.at >= self.area_end {
-                return Ok(None); // Case C.
+        if self.at >= self.area_end {
+            return Ok(None); // Case C.
+        }
+        let (here, frame) = self.look(self.at).await?;
+        if let (Here::Expected, Some(frame)) = (&here, frame) {
+            let offset = self.at;
+            self.at += frame.header.frame_bytes() as u64;
+            self.expected = frame.number() + 1;
+            return Ok(Some(Finding::Frame { frame, offset }));
+        }
+        let ahead = self.look_ahead().await?;
+        let verdict = judge(&here, self.expected, ahead.is_some(), self.synced);
+        // Without a frame behind it, the hole reaches to the end of the frame area.
+        let (next_at, next) = ahead.unwrap_or((self.area_end, u64::MAX));
+        let place = self.at..next_at;
+        let from = self.expected;
+        (self.at, self.expected) = (next_at, next);
+        match verdict {
+            Verdict::Take | Verdict::End => return Ok(None),
+            Verdict::SkipUnacknowledged => {
+                return Ok(Some(Finding::Hole { numbers: from..next }));
             }
-            let (here, frame) = self.look(self.at).await?;
-            if let (Here::Expected, Some(frame)) = (&here, frame) {
-                let offset = self.at;
-                self.at += frame.header.frame_bytes() as u64;
-                self.expected = frame.number() + 1;
-                return Ok(Some(Finding::Frame { frame, offset }));
-            }
-            let ahead = self.look_ahead().await?;
-            let place = self.at..ahead.as_ref().map_or(self.area_end, |(at, _)| *at);
-            match (judge(&here, self.expected, ahead.as_ref().map(|(_, header)| header)), ahead) {
-                (Verdict::SetAside, Some((at, header))) => {
-                    let numbers = self.expected..header.number;
-                    (self.at, self.expected) = (at, header.number);
-                    return Ok(Some(Finding::Damage { numbers, place }));
-                }
-                (Verdict::SkipUnacknowledged, Some((at, header))) => {
-                    (self.at, self.expected) = (at, header.number);
-                }
-                _ => return Ok(None),
+            Verdict::SetAside => {
+                let numbers = from..next.min(self.synced.saturating_add(1));
+                return Ok(Some(Finding::Damage { numbers, place }));
             }
         }
     }
@@ -134,22 +140,34 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The first whole frame of this life at or behind this position with at least the expected number.
-    async fn look_ahead(&mut self) -> Result<Option<(u64, FrameHeader)>, Error> {
+    /// Place and number of the first whole frame of this life behind this position with at least the
+    /// expected number. The first time it walks on to the end, because a commit of several frames says
+    /// only in the next commit's frames that it was synced.
+    async fn look_ahead(&mut self) -> Result<Option<(u64, u64)>, Error> {
         let mut at = self.at;
-        while at < self.area_end {
-            if let Some(header) = self.header(at).await? {
-                let fits = at + header.frame_bytes() as u64 <= self.area_end;
-                if header.epoch == self.epoch && header.number >= self.expected && fits {
-                    let (bytes, inside) = self.window(at, header.frame_bytes()).await?;
-                    if Frame::decode(&bytes, inside).is_some() {
-                        return Ok(Some((at, header)));
-                    }
+        let mut first = None;
+        while at < self.area_end && (first.is_none() || !self.walked) {
+            match self.whole_at(at).await? {
+                Some(header) => {
+                    self.synced = self.synced.max(header.synced);
+                    first = first.or(Some((at, header.number)));
+                    at += header.frame_bytes() as u64;
                 }
+                None => at += PAGE as u64,
             }
-            at += PAGE as u64;
         }
-        Ok(None)
+        self.walked = true;
+        Ok(first)
+    }
+
+    async fn whole_at(&mut self, at: u64) -> Result<Option<FrameHeader>, Error> {
+        let Some(header) = self.header(at).await? else { return Ok(None) };
+        let fits = at + header.frame_bytes() as u64 <= self.area_end;
+        if header.epoch != self.epoch || header.number < self.expected || !fits {
+            return Ok(None);
+        }
+        let (bytes, inside) = self.window(at, header.frame_bytes()).await?;
+        Ok(Frame::decode(&bytes, inside).map(|frame| frame.header))
     }
 
     async fn header(&mut self, at: u64) -> Result<Option<FrameHeader>, Error> {

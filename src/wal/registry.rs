@@ -49,12 +49,21 @@ impl Registry {
     pub fn numbers(&mut self, names: &[String]) -> Result<Vec<BackendId>, String> {
         let before = self.names.len();
         for name in names {
+            if name.contains(['\t', '\n', '\r']) {
+                return Err(format!("{name:?} cannot be a backend's name"));
+            }
+        }
+        for name in names {
             if !self.names.contains(name) {
                 self.names.push(name.clone());
             }
         }
-        if self.names.len() > before {
-            self.write_names().map_err(|error| cannot("write", &self.directory, &error))?;
+        if self.names.len() > before
+            && let Err(error) = self.write_names()
+        {
+            // Whether they are on stable storage is unknown: the next call writes them again.
+            self.names.truncate(before);
+            return Err(cannot("write", &self.directory, &error));
         }
         let number = |name| {
             let at = self.names.iter().position(|known| known == name).expect("just added");

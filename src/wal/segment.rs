@@ -1,16 +1,14 @@
 //! One file of frames: its name, what is known of it, where its frames stand.
 
-use super::format::{Footer, SegmentHeader, Share};
+use super::format::{Footer, SEGMENT_HEADER_BYTES, SegmentHeader, Share};
 use super::frame::{Frame, Kind};
 use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::File;
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-
-/// A file that is being made into a segment.
-pub const NEXT: &str = "next.tmp";
 
 /// A segment. Lives on: the shard that owns the log.
 #[derive(Debug)]
@@ -24,6 +22,10 @@ pub struct Segment {
     pub last_stamp: Cell<Stamp>,
     pub statements: Cell<u32>,
     pub shares: RefCell<Vec<Share>>,
+    /// Numbers that were never acknowledged and are missing.
+    pub holes: RefCell<Vec<Range<u64>>>,
+    /// Frames that were acknowledged once and are lost; known when the index is.
+    pub damage: RefCell<Vec<Range<u64>>>,
     /// Number and offset of each frame, in order; `None` until somebody reads an old segment.
     pub index: RefCell<Option<Vec<Entry>>>,
 }
@@ -40,10 +42,12 @@ impl Segment {
     pub fn new(header: SegmentHeader, file: File, path: PathBuf) -> Segment {
         Segment {
             end_frame: Cell::new(header.first_frame),
-            end_offset: Cell::new(PAGE as u64),
+            end_offset: Cell::new(SEGMENT_HEADER_BYTES as u64),
             last_stamp: Cell::new(header.stamp_before),
             statements: Cell::new(0),
             shares: RefCell::default(),
+            holes: RefCell::default(),
+            damage: RefCell::default(),
             index: RefCell::default(),
             header,
             file,
@@ -75,16 +79,12 @@ impl Segment {
         }
         note_shares(&mut self.shares.borrow_mut(), frame);
         if let Some(index) = self.index.borrow_mut().as_mut() {
-            index.push(Entry {
-                number: frame.number(),
-                stamp: frame.stamp(),
-                offset: u32::try_from(offset).expect("a segment is far below 4 GiB"),
-                bytes: u32::try_from(frame.header.frame_bytes()).expect("far below 4 GiB"),
-            });
+            index.push(Entry::of(frame, offset));
         }
     }
 
-    /// Forgets the frames from `end` on: they were not synced, and stand in a later segment.
+    /// Forgets the frames from `end` on: they were not synced, and stand in a later segment. The shares
+    /// keep them: a segment that names a backend too much is only freed later.
     pub fn cut(&self, end: u64) {
         let mut index = self.index.borrow_mut();
         let index = index.as_mut().expect("a segment that was written has its index");
@@ -99,6 +99,7 @@ impl Segment {
             last_frame: self.end_frame.get() - 1,
             last_stamp: self.last_stamp.get(),
             end: self.end_offset.get(),
+            holes: self.holes.borrow().clone(),
             statements: self.statements.get(),
             shares: self.shares.borrow().clone(),
         }
@@ -107,7 +108,8 @@ impl Segment {
     /// Takes over what a footer says.
     pub fn adopt(&self, footer: Footer) {
         self.end_frame.set(footer.last_frame + 1);
-        self.end_offset.set(footer.end);
+        self.end_offset.set(footer.end.min(self.area_end()));
+        *self.holes.borrow_mut() = footer.holes;
         self.last_stamp.set(footer.last_stamp);
         self.statements.set(footer.statements);
         *self.shares.borrow_mut() = footer.shares;
@@ -115,6 +117,17 @@ impl Segment {
 
     pub fn share(&self, backend: BackendId) -> Option<Share> {
         self.shares.borrow().iter().find(|share| share.backend == backend).copied()
+    }
+}
+
+impl Entry {
+    pub fn of(frame: &Frame, offset: u64) -> Entry {
+        Entry {
+            number: frame.number(),
+            stamp: frame.stamp(),
+            offset: u32::try_from(offset).expect("a segment is far below 4 GiB"),
+            bytes: u32::try_from(frame.header.frame_bytes()).expect("far below 4 GiB"),
+        }
     }
 }
 
@@ -147,6 +160,16 @@ pub fn file_name(segment: u64) -> String {
 
 pub fn free_name(segment: u64) -> String {
     format!("free-{segment:016x}.wal")
+}
+
+/// The name of a file that is being made into a segment. Each gets its own: a spare may be in the making
+/// while a rotation that could not wait for it makes another.
+pub fn next_name(turn: u64) -> String {
+    format!("next-{turn:x}.tmp")
+}
+
+pub fn is_next(name: &str) -> bool {
+    name.starts_with("next") && name.ends_with(".tmp")
 }
 
 /// The segment's number in a file name such as `0000000000000001.wal`.

@@ -1,0 +1,261 @@
+//! A script is run once to count the disk's operations, then again with a fault at each of them. After
+//! each, the next start must find what the model says. `SLOW_TESTS=1` tries many more outcomes.
+
+use super::world::{Choices, Contents, Model, Step, World, checkpoint, script, start};
+use crate::rt::sim::{Fault, SimDisk};
+use futures_lite::future::block_on;
+use std::ops::Range;
+
+fn slow() -> bool {
+    std::env::var_os("SLOW_TESTS").is_some_and(|value| value == "1")
+}
+
+/// One way to run the script.
+#[derive(Clone, Debug)]
+struct Run {
+    seed: u64,
+    commits: usize,
+    sync_each_commit: bool,
+    fault: Option<(Range<u64>, Fault)>,
+}
+
+impl Run {
+    fn play(&self) -> (SimDisk, Model) {
+        let disk = SimDisk::default();
+        if let Some((at, fault)) = &self.fault {
+            disk.plant_many(at.clone(), *fault);
+        }
+        let model = match World::open(&disk, self.sync_each_commit, Model::default()) {
+            Ok(mut world) => {
+                world.play(&script(self.seed, self.commits));
+                world.model
+            }
+            Err(_) => Model::default(),
+        };
+        (disk, model)
+    }
+}
+
+/// Tells which state it was when a law is broken.
+struct State(String);
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the failing state: {}", self.0);
+        }
+    }
+}
+
+/// A copy of a disk as it is, with nothing left in a cache.
+fn copy(disk: &SimDisk) -> SimDisk {
+    disk.power_cut(true, |_| true)
+}
+
+/// Checks every law on a disk that a start finds. `must` is what was promised to be there.
+fn check(disk: &SimDisk, run: &Run, model: &Model, power_cut: bool) {
+    let must = if power_cut { &model.synced } else { &model.acknowledged };
+    let mut world = World::open(disk, run.sync_each_commit, model.clone()).unwrap();
+    let first = Contents::of(&world.log);
+    for (turn, number) in must.iter().filter(|(_, number)| **number >= model.freed_below) {
+        let held = first.frames.iter().any(|(at, _, turns)| at == number && turns.contains(turn));
+        assert!(held, "I1: turn {turn} was acknowledged in frame {number} and is lost: {first:?}");
+    }
+    for (number, _, turns) in &first.frames {
+        for turn in turns {
+            assert!(*turn <= model.turns, "I3: nobody appended turn {turn}");
+            let at = model.acknowledged.get(turn).unwrap_or(number);
+            assert_eq!(at, number, "I2: turn {turn} moved");
+        }
+    }
+    no_damage(&world, &first, run, model);
+    // I7: opening once more finds the same.
+    let again = World::open(disk, run.sync_each_commit, model.clone()).unwrap();
+    assert_eq!(Contents::of(&again.log), first, "I7: the second start finds something else");
+    // It works again, and the next start finds that, too.
+    for step in [Step::Append(50), Step::Statement(20), Step::Commit, Step::Append(9000)] {
+        world.step(step);
+    }
+    world.step(Step::Commit);
+    world.step(Step::Sync);
+    let after = Contents::of(&world.log);
+    assert!(after.turns().ends_with(&[model.turns + 1, model.turns + 2, model.turns + 3]));
+    drop(world);
+    let found = World::open(disk, run.sync_each_commit, model.clone()).unwrap();
+    assert_eq!(Contents::of(&found.log).frames, after.frames, "the start after the next");
+}
+
+fn no_damage(world: &World, contents: &Contents, run: &Run, model: &Model) {
+    let opened = block_on(crate::wal::open(super::world::settings(&world.disk, true))).unwrap();
+    let mark = opened.checkpoint.map_or(0, |saved| saved.marks[0].cursor);
+    assert!(
+        mark == model.marked || mark == model.marking,
+        "I6: {mark} was found, {} was written, {} was tried",
+        model.marked,
+        model.marking
+    );
+    let end = contents.frames.last().map_or(1, |(number, _, _)| number + 1);
+    if run.sync_each_commit || mark <= end {
+        assert_eq!(opened.found.damaged_frames, 0, "no damage without rot");
+        assert_eq!(contents.damaged, [], "no damage without rot");
+    }
+    assert_eq!(opened.found.damaged_segments, 0);
+}
+
+/// Which of `sectors` unsynced sectors survive.
+fn outcomes(sectors: usize, choices: &mut Choices) -> Vec<Vec<bool>> {
+    if sectors == 0 {
+        return vec![Vec::new()];
+    }
+    if slow() && sectors <= 8 {
+        let all = 0..1usize << sectors;
+        return all.map(|bits| (0..sectors).map(|at| bits >> at & 1 == 1).collect()).collect();
+    }
+    let mut outcomes = vec![vec![false; sectors], vec![true; sectors]];
+    let some = |bound: usize, choices: &mut Choices| -> Vec<usize> {
+        if slow() { (0..bound).collect() } else { vec![choices.below(bound as u64) as usize] }
+    };
+    for cut in some(sectors, choices) {
+        outcomes.push((0..sectors).map(|at| at < cut).collect());
+    }
+    for cut in some(sectors, choices) {
+        outcomes.push((0..sectors).map(|at| at >= cut).collect());
+    }
+    for missing in some(sectors, choices) {
+        outcomes.push((0..sectors).map(|at| at != missing).collect());
+    }
+    for _ in 0..if slow() { 12 } else { 1 } {
+        outcomes.push((0..sectors).map(|_| choices.below(2) == 1).collect());
+    }
+    outcomes
+}
+
+/// Cuts the power at each operation of the run; gives the number of states.
+fn cut_everywhere(run: &Run) -> usize {
+    let (whole, model) = run.play();
+    assert!(model.acknowledged.len() > 10 && model.freed_below > 1, "the script does something");
+    let mut states = 0;
+    for at in 1..=whole.operations() {
+        let run = Run { fault: Some((at..at + 1, Fault::PowerCut)), ..run.clone() };
+        let (disk, model) = run.play();
+        assert!(disk.stopped());
+        let mut choices = Choices(at);
+        for names_survive in [false, true] {
+            for survivors in outcomes(disk.unsynced_sectors(), &mut choices) {
+                let _state = State(format!("{run:?} names {names_survive} {survivors:?}"));
+                let after = disk.power_cut(names_survive, |sector| survivors[sector]);
+                states += cut_while_opening(&after, &run, &model, &mut choices);
+                check(&after, &run, &model, true);
+                states += 1;
+            }
+        }
+    }
+    states
+}
+
+/// Cuts the power again during the start that follows.
+fn cut_while_opening(disk: &SimDisk, run: &Run, model: &Model, choices: &mut Choices) -> usize {
+    let counted = copy(disk);
+    World::open(&counted, run.sync_each_commit, Model::default()).unwrap();
+    let operations = counted.operations();
+    // In the short run, one cut for every fourth state.
+    let one = 1 + choices.below(4 * operations);
+    let cuts = if slow() { 1..=operations } else { one..=one.min(operations) };
+    let mut states = 0;
+    for at in cuts {
+        let _state = State(format!("and again at operation {at} of the start"));
+        let opening = copy(disk);
+        opening.plant(at, Fault::PowerCut);
+        drop(World::open(&opening, run.sync_each_commit, Model::default()));
+        let names_survive = choices.below(2) == 1;
+        let after = opening.power_cut(names_survive, |_| choices.below(2) == 1);
+        check(&after, run, model, true);
+        states += 1;
+    }
+    states
+}
+
+/// Lets each operation of the run fail, `many` in a row; gives the number of states.
+fn fail_everywhere(run: &Run, fault: Fault, many: u64) -> usize {
+    let (whole, _) = run.play();
+    let mut states = 0;
+    for at in 1..=whole.operations() {
+        let run = Run { fault: Some((at..at + many, fault)), ..run.clone() };
+        let _state = State(format!("{run:?}"));
+        let (disk, model) = run.play();
+        // A single failure of the disk after the start never refuses anybody.
+        assert!(many > 1 || model.refusals == 0, "{} turns refused", model.refusals);
+        check(&copy(&disk), &run, &model, false);
+        let mut choices = Choices(at);
+        let names_survive = choices.below(2) == 1;
+        let after = disk.power_cut(names_survive, |_| choices.below(2) == 1);
+        check(&after, &run, &model, true);
+        states += 2;
+    }
+    states
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash_at_every_operation() {
+    let mut states = 0;
+    for seed in if slow() { 1..=12 } else { 1..=1 } {
+        let run = Run { seed, commits: 18, sync_each_commit: true, fault: None };
+        states += cut_everywhere(&run);
+    }
+    println!("{states} crash states");
+    assert!(states >= 1000, "only {states} states");
+}
+
+#[test]
+fn with_lazy_syncing_what_was_synced_survives_a_crash_at_every_operation() {
+    let mut states = 0;
+    for seed in if slow() { 21..=32 } else { 21..=21 } {
+        let run = Run { seed, commits: 18, sync_each_commit: false, fault: None };
+        states += cut_everywhere(&run);
+    }
+    println!("{states} crash states");
+    assert!(states >= 300, "only {states} states");
+}
+
+#[test]
+fn a_failure_of_the_disk_at_any_operation_loses_nothing() {
+    let mut states = 0;
+    for seed in if slow() { 41..=48 } else { 41..=41 } {
+        for fault in [Fault::InputOutput, Fault::Full, Fault::ShortWrite] {
+            for many in [1, 4] {
+                let run = Run { seed, commits: 16, sync_each_commit: true, fault: None };
+                states += fail_everywhere(&run, fault, many);
+            }
+        }
+    }
+    println!("{states} states after failures");
+    assert!(states >= 1000, "only {states} states");
+}
+
+#[test]
+fn with_lazy_syncing_a_failure_at_any_operation_loses_nothing_that_was_released() {
+    let mut states = 0;
+    for seed in if slow() { 61..=68 } else { 61..=61 } {
+        let run = Run { seed, commits: 16, sync_each_commit: false, fault: None };
+        states += fail_everywhere(&run, Fault::InputOutput, 1);
+    }
+    println!("{states} states after failures");
+    assert!(states >= 100, "only {states} states");
+}
+
+#[test]
+fn a_cursor_beyond_the_frames_is_never_given_to_new_frames() {
+    let disk = SimDisk::default();
+    let mut world = World::open(&disk, true, Model::default()).unwrap();
+    world.play(&[Step::Append(20), Step::Commit]);
+    block_on(world.cursors.write(&checkpoint(100))).unwrap();
+    drop(world);
+    let opened = start(&disk);
+    assert_eq!(opened.log.end(), 100);
+    let mut world = World::open(&disk, true, Model { turns: 1, ..Model::default() }).unwrap();
+    world.play(&[Step::Append(20), Step::Commit]);
+    let contents = Contents::of(&world.log);
+    assert_eq!(contents.turns(), [1, 2]);
+    assert_eq!(contents.frames[1].0, 100);
+    assert_eq!(contents.damaged, std::slice::from_ref(&(2..100)));
+}

@@ -1,0 +1,216 @@
+//! What is written is read back; foreign bytes are refused and never panic.
+
+use crate::base::ids::{BackendId, LogId};
+use crate::base::limits::PAGE;
+use crate::base::time::Stamp;
+use crate::rt::Bytes;
+use crate::wal::format::{Footer, FrameHeader, SegmentHeader, Share, seal};
+use crate::wal::frame::{Frame, Kind, OpenFrame, Sealing};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use std::rc::Rc;
+
+fn sealing() -> impl Strategy<Value = Sealing> {
+    (any::<u64>(), 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
+        |(epoch, number, stamp, unix_ms, synced)| Sealing {
+            epoch,
+            number,
+            stamp: Stamp(stamp),
+            unix_ms,
+            synced,
+        },
+    )
+}
+
+type Piece = (Vec<u8>, Vec<u16>, u16, Vec<u8>);
+
+fn pieces() -> impl Strategy<Value = Vec<Piece>> {
+    vec((vec(any::<u8>(), 0..40), vec(0..9u16, 1..5), any::<u16>(), vec(any::<u8>(), 0..900)), 1..9)
+}
+
+fn fill(pieces: &[Piece]) -> OpenFrame {
+    let mut open = OpenFrame::new(Kind::Lines, b"", &[], usize::MAX / 2);
+    for (tag, targets, points, bytes) in pieces {
+        let targets: Vec<_> = targets.iter().copied().map(BackendId).collect();
+        let tag: Rc<[u8]> = Rc::from(&tag[..]);
+        open.push(&tag, &targets, u32::from(*points), bytes.len()).copy_from_slice(bytes);
+    }
+    open
+}
+
+fn cold(bytes: &[u8]) -> Rc<Bytes> {
+    Rc::new(Bytes::Heap(bytes.to_vec()))
+}
+
+fn header() -> impl Strategy<Value = SegmentHeader> {
+    let numbers = (any::<u16>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>());
+    (numbers, any::<[u8; 16]>(), 4..1000u64, vec((any::<u16>(), any::<u64>()), 0..200)).prop_map(
+        |((log, segment, epoch, first_frame, stamp), node, pages, floors)| SegmentHeader {
+            log: LogId(log),
+            segment,
+            epoch,
+            node,
+            first_frame,
+            stamp_before: Stamp(stamp),
+            created_unix_ms: stamp,
+            bytes: pages * PAGE as u64,
+            floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
+        },
+    )
+}
+
+fn footer() -> impl Strategy<Value = Footer> {
+    let share = (any::<u16>(), any::<u64>(), any::<u64>()).prop_map(|(backend, frame, bytes)| {
+        let (backend, last_stamp) = (BackendId(backend), Stamp(bytes ^ frame));
+        Share { backend, last_frame: frame, last_stamp, bytes, points: bytes / 50 }
+    });
+    let hole = (any::<u64>(), any::<u64>()).prop_map(|(start, end)| start..end);
+    (any::<u64>(), any::<u64>(), any::<u32>(), vec(hole, 0..9), vec(share, 0..110)).prop_map(
+        |(epoch, last_frame, statements, holes, shares)| Footer {
+            epoch,
+            last_frame,
+            last_stamp: Stamp(last_frame / 3),
+            end: last_frame / 7,
+            statements,
+            holes,
+            shares,
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_frame_reads_back_as_it_was_filled(pieces in pieces(), place in sealing(), epoch: u64) {
+        let frame = fill(&pieces).seal(place);
+        let read = Frame::decode(&cold(frame.bytes()), 0).unwrap();
+        prop_assert_eq!(read.header, frame.header);
+        prop_assert_eq!(&read.runs, &frame.runs);
+        let payload: Vec<u8> = read.runs.iter().flat_map(|run| read.payload(run).to_vec()).collect();
+        let filled: Vec<u8> = pieces.iter().flat_map(|piece| piece.3.clone()).collect();
+        prop_assert_eq!(payload, filled);
+        prop_assert_eq!(frame.bytes().len() % PAGE, 0);
+        // Moved to another segment, only the epoch changes.
+        let moved = frame.moved_to(epoch);
+        let read = Frame::decode(&cold(moved.bytes()), 0).unwrap();
+        prop_assert_eq!(read.header, FrameHeader { epoch, ..frame.header });
+        prop_assert_eq!(&moved.bytes()[72..], &frame.bytes()[72..]);
+    }
+
+    #[test]
+    fn a_changed_bit_of_a_frame_is_always_noticed(
+        pieces in pieces(), place in sealing(), at: prop::sample::Index, bit in 0..8u8,
+    ) {
+        let frame = fill(&pieces).seal(place);
+        let mut bytes = frame.bytes().to_vec();
+        let used = 72 + frame.header.body_len();
+        bytes[at.index(used)] ^= 1 << bit;
+        prop_assert!(Frame::decode(&cold(&bytes), 0).is_none());
+    }
+
+    #[test]
+    fn runs_of_one_tag_and_targets_are_one_run(pieces in pieces()) {
+        let open = fill(&pieces);
+        for pair in open.runs().windows(2) {
+            prop_assert!(pair[0].tag != pair[1].tag || pair[0].targets != pair[1].targets);
+            prop_assert_eq!(pair[0].payload.end, pair[1].payload.start);
+        }
+        let points: u64 = open.runs().iter().map(|run| u64::from(run.points)).sum();
+        prop_assert_eq!(points, pieces.iter().map(|piece| u64::from(piece.2)).sum::<u64>());
+    }
+
+    #[test]
+    fn a_segments_header_reads_back_from_either_page(header in header(), at in 0..PAGE) {
+        let pages = header.encode();
+        prop_assert_eq!(pages.len(), 2 * PAGE);
+        for damaged in 0..2 {
+            let mut pages = pages.clone();
+            pages[damaged * PAGE + at] ^= 1;
+            prop_assert_eq!(SegmentHeader::decode(&pages), Some(header.clone()));
+        }
+        let mut pages = pages;
+        pages[at] ^= 1;
+        pages[PAGE + at] ^= 1;
+        prop_assert_eq!(SegmentHeader::decode(&pages), None);
+    }
+
+    #[test]
+    fn a_footer_reads_back_if_it_fits(footer in footer()) {
+        let fits = 64 + footer.holes.len() * 16 + footer.shares.len() * 34 <= PAGE;
+        let page = footer.encode();
+        prop_assert_eq!(page.is_some(), fits);
+        if let Some(page) = page {
+            prop_assert_eq!(page.len(), PAGE);
+            prop_assert_eq!(Footer::decode(&page), Some(footer));
+        }
+    }
+
+    #[test]
+    fn foreign_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..2 * PAGE), at in 0..100usize) {
+        // Once as they are, once with every magic word and a right checksum, so that the fields are read.
+        prop_assert!(Frame::decode(&cold(&bytes), at).is_none());
+        for magic in [&b"CIRCSEG1"[..], b"CIRCFTR1", b"CIRCCUR1", b"CFRM\x01"] {
+            if bytes.len() > 100 {
+                bytes[..magic.len()].copy_from_slice(magic);
+                let crc = crate::base::checksum::crc32c(&bytes[..68]);
+                bytes[68..72].copy_from_slice(&crc.to_le_bytes());
+            }
+            prop_assert!(Frame::decode(&cold(&bytes), 0).is_none() || bytes.len() > 72);
+            crate::wal::checkpoint::decode(&bytes, LogId(0));
+            if bytes.len() >= PAGE {
+                let mut page = bytes[..PAGE].to_vec();
+                seal(&mut page);
+                SegmentHeader::decode(&page);
+                Footer::decode(&page);
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_of_foreign_bytes_with_right_checksums_never_panics(
+        table in vec(0..6u8, 0..200), payload in 0..50u32, runs in 0..7u32,
+    ) {
+        let mut body = vec![b'x'; payload as usize];
+        body.extend_from_slice(&table);
+        let header = FrameHeader {
+            kind: 1, flags: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
+            number: 1, stamp: Stamp(1), unix_ms: 0, points: 0, runs, synced: 0,
+            body_crc: crate::base::checksum::crc32c(&body),
+        };
+        let mut bytes = vec![0; PAGE];
+        header.encode(&mut bytes);
+        bytes[72..72 + body.len()].copy_from_slice(&body);
+        if let Some(frame) = Frame::decode(&cold(&bytes), 0) {
+            let bytes: usize = frame.runs.iter().map(|run| frame.payload(run).len()).sum();
+            prop_assert_eq!(bytes, payload as usize);
+        }
+    }
+}
+
+#[test]
+fn a_page_with_too_many_floors_carries_none() {
+    let floors: Vec<_> = (0..201).map(|backend| (BackendId(backend), Stamp(5))).collect();
+    let header = SegmentHeader {
+        log: LogId(0),
+        segment: 1,
+        epoch: 2,
+        node: [0; 16],
+        first_frame: 1,
+        stamp_before: Stamp(0),
+        created_unix_ms: 0,
+        bytes: 64 * PAGE as u64,
+        floors,
+    };
+    assert_eq!(SegmentHeader::decode(&header.encode()).unwrap().floors, []);
+}
+
+#[test]
+fn a_run_with_a_long_tag_fits_the_frame_that_is_made_for_it() {
+    let tag: Rc<[u8]> = Rc::from(vec![b'd'; 3 * PAGE]);
+    let targets: Vec<_> = (0..255).map(BackendId).collect();
+    let most = OpenFrame::room_max(&tag, &targets);
+    for len in [0, 1, PAGE, most] {
+        let mut open = OpenFrame::new(Kind::Lines, &tag, &targets, len);
+        assert!(open.room(&tag, &targets) >= len);
+        open.push(&tag, &targets, 1, len);
+    }
+}

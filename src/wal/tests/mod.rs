@@ -1,0 +1,11 @@
+//! Laws of the log: bytes, cases of recovery, crashes at every operation, rot at every sector.
+
+mod cases;
+mod checkpoints;
+mod crash;
+mod format;
+mod golden;
+mod registry;
+mod rest;
+mod world;
+mod writing;

@@ -1,0 +1,329 @@
+//! A log on a simulated disk, driven by a script, and a model of what it may and must find again.
+//!
+//! Every piece that is appended says its turn and is made from it, so that whatever is read back proves
+//! by itself where it came from.
+
+use crate::base::ids::{BackendId, LogId};
+use crate::base::limits::PAGE;
+use crate::rt::sim::SimDisk;
+use crate::rt::{Clock, Disk};
+use crate::wal::{
+    Checkpoint, CheckpointFile, Committed, Error, Frame, Item, Kind, Log, Opened, Place, QueueMark,
+    Run, Settings, Writer, open,
+};
+use futures_lite::future::{block_on, poll_once};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::rc::Rc;
+
+pub const DIRECTORY: &str = "/data/wal/log-003";
+pub const QUARANTINE: &str = "/data/wal/quarantine";
+pub const NODE: [u8; 16] = [7; 16];
+
+pub fn settings(disk: &SimDisk, sync_each_commit: bool) -> Settings {
+    Settings {
+        log: LogId(3),
+        directory: PathBuf::from(DIRECTORY),
+        quarantine: PathBuf::from(QUARANTINE),
+        node: NODE,
+        segment_bytes: 12 * PAGE as u64,
+        hot_bytes_max: 4 * PAGE,
+        sync_each_commit,
+        disk: Disk::Sim(disk.clone()),
+        clock: Clock::Sim(Rc::new(Cell::new(1000))),
+    }
+}
+
+pub fn start(disk: &SimDisk) -> Opened {
+    block_on(open(settings(disk, true))).unwrap()
+}
+
+pub fn segment_path(number: u64) -> PathBuf {
+    Path::new(DIRECTORY).join(crate::wal::segment::file_name(number))
+}
+
+/// The bytes of turn `turn`: its number, its length, then bytes made from both.
+pub fn piece(turn: u64, len: usize) -> Vec<u8> {
+    assert!(len >= 16);
+    let mut bytes = turn.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&(len as u64).to_le_bytes());
+    let mut state = turn.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+pub fn tag_of(turn: u64) -> Rc<[u8]> {
+    Rc::from(&b"database-name"[..9 + (turn / 3 % 4) as usize])
+}
+
+pub fn targets_of(turn: u64) -> Vec<BackendId> {
+    (0..=(turn / 2 % 2) as u16).map(|circle| BackendId(circle * 4 + (turn % 3) as u16)).collect()
+}
+
+/// The turns in a run, if every byte of it is what those turns wrote.
+pub fn turns_of(frame: &Frame, run: &Run) -> Vec<u64> {
+    let mut bytes = frame.payload(run);
+    let mut turns = Vec::new();
+    while !bytes.is_empty() {
+        let turn = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        let len = usize::try_from(u64::from_le_bytes(bytes[8..16].try_into().unwrap())).unwrap();
+        assert!(bytes[..len] == piece(turn, len)[..], "turn {turn} came back with other bytes");
+        assert_eq!(*run.tag, *tag_of(turn), "turn {turn} came back with another tag");
+        assert_eq!(run.targets.as_slice(), targets_of(turn), "turn {turn} for other backends");
+        bytes = &bytes[len..];
+        turns.push(turn);
+    }
+    turns
+}
+
+/// What a whole log reads back as.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Frame number, stamp and turns, in order.
+    pub frames: Vec<(u64, u64, Vec<u64>)>,
+    pub damaged: Vec<std::ops::Range<u64>>,
+}
+
+impl Contents {
+    pub fn of(log: &Log) -> Contents {
+        let mut contents = Contents::default();
+        let mut at = 1;
+        for bytes in [1, 3 * PAGE, 16 * PAGE].iter().cycle() {
+            let items = block_on(log.read(at, *bytes)).unwrap();
+            if items.is_empty() {
+                break;
+            }
+            for item in items {
+                let next = match item {
+                    Item::Frame(frame) => contents.take(&frame),
+                    Item::Damaged(numbers) => {
+                        contents.damaged.push(numbers.clone());
+                        numbers.end
+                    }
+                };
+                assert!(next > at, "reading goes forward");
+                at = next;
+            }
+        }
+        let stamps = contents.frames.iter().map(|(_, stamp, _)| *stamp).collect::<Vec<_>>();
+        assert!(stamps.is_sorted_by(|a, b| a < b), "stamps rise: {stamps:?}");
+        let turns = contents.turns();
+        assert!(turns.is_sorted_by(|a, b| a < b), "turns are in the order appended: {turns:?}");
+        contents
+    }
+
+    fn take(&mut self, frame: &Frame) -> u64 {
+        let turns = frame.runs.iter().flat_map(|run| turns_of(frame, run)).collect();
+        self.frames.push((frame.number(), frame.stamp().0, turns));
+        frame.number() + 1
+    }
+
+    pub fn turns(&self) -> Vec<u64> {
+        self.frames.iter().flat_map(|(_, _, turns)| turns.clone()).collect()
+    }
+}
+
+/// What happened, as far as somebody outside could know.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub turns: u64,
+    /// Acknowledged turns and their frame.
+    pub acknowledged: BTreeMap<u64, u64>,
+    /// Of those, the ones that were acknowledged before the last sync that worked.
+    pub synced: BTreeMap<u64, u64>,
+    /// Frames below this one may have been freed.
+    pub freed_below: u64,
+    /// The last mark that was written for certain, and the last that was tried.
+    pub marked: u64,
+    pub marking: u64,
+    pub refusals: u64,
+}
+
+/// One step of a script.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    Append(usize),
+    Statement(usize),
+    Commit,
+    Sync,
+    Mark,
+    Free,
+    Spare,
+}
+
+/// A running log.
+pub struct World {
+    pub disk: SimDisk,
+    pub log: Log,
+    pub writer: Writer,
+    pub cursors: CheckpointFile,
+    pub clock: Clock,
+    pub model: Model,
+    waiting: Vec<(u64, Place)>,
+}
+
+impl World {
+    /// `Err` if the disk does not let it start.
+    pub fn open(disk: &SimDisk, sync_each_commit: bool, model: Model) -> Result<World, Error> {
+        let settings = settings(disk, sync_each_commit);
+        let clock = settings.clock.clone();
+        let Opened { log, checkpoint_file: cursors, found, .. } = block_on(open(settings))?;
+        log.continue_stamps(found.highest_stamp);
+        let writer = log.writer();
+        let waiting = Vec::new();
+        Ok(World { disk: disk.clone(), log, writer, cursors, clock, model, waiting })
+    }
+
+    /// Plays the script until its end or a power cut.
+    pub fn play(&mut self, script: &[Step]) {
+        for step in script {
+            self.step(*step);
+            if self.disk.stopped() {
+                return;
+            }
+            if self.log.has_failed() {
+                // The reason of the failure may be gone or not.
+                let worked = block_on(self.writer.try_again()).is_ok();
+                assert_eq!(worked, !self.log.has_failed());
+            }
+        }
+    }
+
+    pub fn step(&mut self, step: Step) {
+        if let Clock::Sim(now) = &self.clock {
+            now.set(now.get() + 10);
+        }
+        match step {
+            Step::Append(len) => self.append(len),
+            Step::Statement(len) => self.statement(len),
+            Step::Commit => drop(self.commit()),
+            Step::Sync => {
+                if block_on(self.writer.sync()).is_ok() {
+                    self.model.synced = self.model.acknowledged.clone();
+                }
+            }
+            Step::Mark => self.mark(),
+            Step::Free => self.free(),
+            Step::Spare => drop(block_on(self.log.prepare_spare())),
+        }
+    }
+
+    pub fn append(&mut self, len: usize) {
+        self.model.turns += 1;
+        let turn = self.model.turns;
+        let fill = |place: &mut [u8]| place.copy_from_slice(&piece(turn, len));
+        let placed = self.log.append(&tag_of(turn), &targets_of(turn), 1, len, fill);
+        self.waiting.extend(placed.ok().map(|place| (turn, place)));
+    }
+
+    pub fn statement(&mut self, len: usize) {
+        self.model.turns += 1;
+        let turn = self.model.turns;
+        let text = piece(turn, len);
+        let placed = self.log.append_statement(&tag_of(turn), &targets_of(turn), &text);
+        self.waiting.extend(placed.ok().map(|place| (turn, place)));
+    }
+
+    pub fn commit(&mut self) -> Committed {
+        let committed = block_on(self.writer.commit());
+        assert!(!self.disk.stopped() || committed.frames.is_empty() || self.log.has_failed());
+        for frame in &committed.frames {
+            let turns = frame.runs.iter().flat_map(|run| turns_of(frame, run)).count();
+            assert!(frame.kind == Kind::Lines || turns == 1, "a statement is alone");
+        }
+        self.writer.release(&committed.frames);
+        let waiting = std::mem::take(&mut self.waiting);
+        for (turn, place) in waiting {
+            match block_on(poll_once(pin!(self.log.durable(place)))) {
+                Some(Ok(())) => drop(self.model.acknowledged.insert(turn, place.number)),
+                Some(Err(_)) => self.model.refusals += 1,
+                None => panic!("turn {turn} waits after its commit"),
+            }
+        }
+        if self.writer_syncs() {
+            self.model.synced = self.model.acknowledged.clone();
+        }
+        committed
+    }
+
+    fn writer_syncs(&self) -> bool {
+        self.log.0.settings.sync_each_commit
+    }
+
+    fn mark(&mut self) {
+        let cursor = self.log.end();
+        self.model.marking = cursor;
+        if block_on(self.cursors.write(&checkpoint(cursor))).is_ok() {
+            self.model.marked = cursor;
+        }
+    }
+
+    /// Frees what is confirmed for certain, but for the last few frames.
+    fn free(&mut self) {
+        let below = self.model.marked.saturating_sub(3);
+        self.model.freed_below = self.model.freed_below.max(below);
+        drop(block_on(self.log.free(|segment| segment.end_frame.get() <= below)));
+    }
+}
+
+pub fn checkpoint(cursor: u64) -> Checkpoint {
+    let mark = QueueMark {
+        backend: BackendId(1),
+        tag: Rc::from(&b""[..]),
+        cursor,
+        oldest: crate::base::time::Stamp::NONE,
+        oldest_statement: crate::base::time::Stamp::NONE,
+    };
+    Checkpoint { marks: vec![mark], ..Checkpoint::default() }
+}
+
+/// A small generator of numbers, for choices that can be repeated from a seed.
+pub struct Choices(pub u64);
+
+impl Choices {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// A script of commits with several sizes, kinds and frames, marks, frees and spares.
+pub fn script(seed: u64, commits: usize) -> Vec<Step> {
+    let mut choices = Choices(seed);
+    let mut steps = Vec::new();
+    for turn in 0..commits {
+        match choices.below(8) {
+            0 => steps.push(Step::Statement(40)),
+            1 => {
+                let many = 2 + choices.below(3);
+                steps.extend((0..many).map(|_| Step::Append(3000 + 500 * many as usize)));
+            }
+            2 => steps.extend([Step::Append(20), Step::Statement(16), Step::Append(700)]),
+            3 => steps.push(Step::Append(6 * PAGE)),
+            _ => {
+                let many = 1 + choices.below(3);
+                steps.extend((0..many).map(|at| Step::Append(16 + 100 * at as usize)));
+            }
+        }
+        steps.push(Step::Commit);
+        match turn % 6 {
+            1 => steps.push(Step::Spare),
+            2 => steps.push(Step::Mark),
+            4 => steps.extend([Step::Mark, Step::Free]),
+            5 => steps.push(Step::Sync),
+            _ => {}
+        }
+    }
+    steps
+}
