@@ -16,6 +16,8 @@ struct Entry {
     asked: Mono,
     /// Databases of 1.x, buckets of 2.x as they are named there.
     names: FastSet<String>,
+    /// Made by a statement of ours: an answer that was asked for earlier may not know them yet.
+    made: Vec<(String, Mono)>,
 }
 
 /// What the catalogues say about a name.
@@ -30,8 +32,26 @@ pub enum Known {
 }
 
 impl Catalogue {
-    pub fn with(mut self, backend: BackendId, names: FastSet<String>, asked: Mono) -> Catalogue {
-        self.backends.insert(backend, Entry { asked, names });
+    /// `asked` is the moment before the question went out.
+    pub fn with(
+        mut self,
+        backend: BackendId,
+        mut names: FastSet<String>,
+        asked: Mono,
+    ) -> Catalogue {
+        let made = self.backends.remove(&backend).map(|old| old.made).unwrap_or_default();
+        let made: Vec<_> = made.into_iter().filter(|(_, at)| *at >= asked).collect();
+        names.extend(made.iter().map(|(name, _)| name.clone()));
+        self.backends.insert(backend, Entry { asked, names, made });
+        self
+    }
+
+    /// A statement of ours has just made this database.
+    pub fn with_made(mut self, backend: BackendId, name: &str, now: Mono) -> Catalogue {
+        if let Some(entry) = self.backends.get_mut(&backend) {
+            entry.names.insert(name.to_owned());
+            entry.made.push((name.to_owned(), now));
+        }
         self
     }
 

@@ -86,8 +86,7 @@ impl Prober {
             self.client.forget_connections();
         }
         self.board.set_last_error(id, Some(error));
-        let old = Catalogue::clone(&self.board.catalogue.load());
-        self.board.catalogue.store(Arc::new(old.without(id)));
+        self.board.catalogue.rcu(|old| Catalogue::clone(old).without(id));
     }
 
     async fn refresh_catalogue(&self, id: BackendId) {
@@ -97,11 +96,10 @@ impl Prober {
             // These make databases when they are written, or have none.
             Kind::Influxdb3 | Kind::LineProtocol => return,
         };
+        let asked = self.clock.mono();
         let Ok(reply) = self.ask("GET", &path).await else { return };
         let Some(names) = names(self.client.place.kind, &reply) else { return };
-        let now = self.clock.mono();
-        let old = Catalogue::clone(&self.board.catalogue.load());
-        self.board.catalogue.store(Arc::new(old.with(id, names, now)));
+        self.board.catalogue.rcu(|old| Catalogue::clone(old).with(id, names.clone(), asked));
     }
 
     /// Lets shards try again where a parked database exists now, or where nobody can tell.

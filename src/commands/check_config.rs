@@ -17,7 +17,7 @@ pub fn run(path: &Path, ask_backends: bool, environment: &Environment) -> Exit {
     };
     say(format_args!("{}: sound; {}", path.display(), summary(&config)));
     if ask_backends && !online::check(&config) {
-        return Exit::Failed;
+        return Exit::Configuration;
     }
     Exit::Done
 }

@@ -26,7 +26,8 @@ use std::path::Path;
 pub enum Exit {
     Done = 0,
     Failed = 1,
-    // 2 is a wrong command line, told by clap.
+    /// A wrong command line; mostly told by clap.
+    Usage = 2,
     Configuration = 3,
     /// io_uring, or the memory that it locks, is missing.
     Environment = 4,
@@ -82,6 +83,7 @@ pub fn of_trouble(trouble: &Trouble) -> Exit {
     match trouble {
         Trouble::Environment(_) => Exit::Environment,
         Trouble::Configuration(_) => Exit::Configuration,
+        Trouble::Usage(_) => Exit::Usage,
         Trouble::Running(_) => Exit::Failed,
     }
 }

@@ -84,6 +84,7 @@ impl Outlet {
             highest_stamp: self.log.low_water(),
             floors: self.floors.borrow().clone(),
             marks: feeds.iter().map(|feed| mark(feed)).collect(),
+            drops: self.drops_in_force(&feeds),
         };
         let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
             self.is_dirty.set(true);
@@ -116,6 +117,24 @@ impl Outlet {
             let cursor = main.map_or(0, |main| main.queue.borrow().cursor());
             feed.queue.borrow_mut().catch_up(cursor);
         }
+    }
+
+    /// What was dropped by command, as long as a queue is still before it.
+    fn drops_in_force(&self, feeds: &[Rc<Feed>]) -> Vec<crate::wal::Dropped> {
+        let mut drops = self.drops.borrow_mut();
+        drops.retain(|dropped| {
+            feeds.iter().any(|feed| {
+                let queue = feed.queue.borrow();
+                queue.backend == dropped.backend && queue.cursor() < dropped.end
+            })
+        });
+        drops.clone()
+    }
+
+    pub(super) fn is_dropped(&self, backend: BackendId, frame: u64, tag: &[u8]) -> bool {
+        self.drops.borrow().iter().any(|dropped| {
+            dropped.backend == backend && frame < dropped.end && *dropped.tag == *tag
+        })
     }
 
     fn set_floors(&self) {

@@ -85,6 +85,8 @@ pub struct Outlet {
     pub checkpoint_done: Signal,
     /// Lines that some backend refused: frame and offset, who refused, and who else should have it.
     pub refusals: RefCell<Vec<refuse::Refusal>>,
+    /// Runs that an operator has dropped.
+    pub drops: RefCell<Vec<crate::wal::Dropped>>,
     pub is_ending: Cell<bool>,
 }
 

@@ -158,6 +158,7 @@ impl Outlet {
             checkpoints: Cell::new(0),
             checkpoint_done: Signal::new(),
             refusals: RefCell::default(),
+            drops: RefCell::new(checkpoint.drops.clone()),
             is_ending: Cell::new(false),
         });
         let all = u16::try_from(outlet.facts.board.backends_count()).expect("few backends");

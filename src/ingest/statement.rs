@@ -101,7 +101,10 @@ impl Outlet {
         };
         self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
         match verdict {
-            Ok(Verdict::Done) => self.ran(&feed, &tag).await,
+            Ok(Verdict::Done) => {
+                self.note_made(&feed, statement.as_ref());
+                self.ran(&feed, &tag).await;
+            }
             Ok(Verdict::Refused { message } | Verdict::Parked { message }) => {
                 self.refused_statement(&feed, &part, statement.as_ref(), &message).await;
             }
@@ -109,6 +112,16 @@ impl Outlet {
             Err(error) => self.again(&feed, &tag, &error.to_string()),
         }
         self.finished(&feed);
+    }
+
+    /// Whoever writes to a new database right after it was made must not hear that it is unknown.
+    fn note_made(&self, feed: &Feed, statement: Option<&Statement>) {
+        let Some(Statement::CreateDatabase { target, .. }) = statement else { return };
+        let (backend, now) = (feed.queue.borrow().backend, self.facts.clock.mono());
+        let name = target.bucket();
+        self.facts.board.catalogue.rcu(|old| {
+            crate::backend::catalogue::Catalogue::clone(old).with_made(backend, &name, now)
+        });
     }
 
     fn since(&self, begun: Mono) -> Duration {

@@ -9,8 +9,9 @@ use crate::config::Config;
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
 use crate::ring::Target;
 use crate::rt::{Clock, Disk, launch, preflight};
-use crate::wal::{self, Checkpoint, Item, QueueMark, Registry};
+use crate::wal::{self, Checkpoint, Dropped, Item, QueueMark, Registry};
 use std::io;
+use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
 
 /// Bytes read from a log at a time.
@@ -51,7 +52,7 @@ pub fn take(
     let registry = Registry::open(&config.data_dir, [0; 16]).map_err(Trouble::Environment)?;
     let known = registry.names().iter().position(|name| *name == wish.backend);
     let Some(backend) = known.and_then(|at| u16::try_from(at).ok()).map(BackendId) else {
-        return Err(Trouble::Configuration(format!(
+        return Err(Trouble::Usage(format!(
             "no backend named {:?} is known here; there are: {}",
             wish.backend,
             registry.names().join(", ")
@@ -112,7 +113,8 @@ async fn take_log(
     .await?;
     let end = opened.log.end();
     let mut checkpoint = opened.checkpoint.unwrap_or_default();
-    for (tag, from) in wanted(work, &checkpoint) {
+    let mut tags: Vec<Rc<[u8]>> = Vec::new();
+    for (tag, from) in queues(work, &checkpoint) {
         let mut at = from;
         while at < end {
             let items = opened.log.read(at, READ_BYTES).await?;
@@ -120,11 +122,11 @@ async fn take_log(
                 break;
             }
             for item in items {
-                at = take_item(work, &item, tag.as_deref(), write, taken)?;
+                at = take_item(work, &item, tag.as_deref(), &checkpoint, write, taken, &mut tags)?;
             }
         }
     }
-    forget(work, &mut checkpoint, end, opened.found.highest_stamp);
+    forget(work, &mut checkpoint, end, opened.found.highest_stamp, tags);
     let mut file = opened.checkpoint_file;
     // Both slots, so that an older one cannot bring the lines back.
     file.write(&checkpoint).await?;
@@ -132,21 +134,19 @@ async fn take_log(
 }
 
 /// The queues to take from: the tag of a parked one, and the first frame.
-fn wanted(work: &Work, checkpoint: &Checkpoint) -> Vec<(Option<Vec<u8>>, u64)> {
+fn queues(work: &Work, checkpoint: &Checkpoint) -> Vec<(Option<Vec<u8>>, u64)> {
     let ours = checkpoint.marks.iter().filter(|mark| mark.backend == work.backend);
-    let mut queues: Vec<_> = ours
-        .filter(|mark| is_wanted(work, mark))
-        .map(|mark| ((!mark.tag.is_empty()).then(|| mark.tag.to_vec()), mark.cursor))
-        .collect();
-    if work.wish.database.is_none() && !queues.iter().any(|(tag, _)| tag.is_none()) {
+    let mut queues: Vec<_> =
+        ours.map(|mark| ((!mark.tag.is_empty()).then(|| mark.tag.to_vec()), mark.cursor)).collect();
+    if !queues.iter().any(|(tag, _)| tag.is_none()) {
         queues.push((None, 0));
     }
     queues
 }
 
-fn is_wanted(work: &Work, mark: &QueueMark) -> bool {
+fn is_wanted(work: &Work, tag: &[u8]) -> bool {
     let Some(wanted) = &work.wish.database else { return true };
-    let target = Target::from_tag(&mark.tag);
+    let target = Target::from_tag(tag);
     target.is_some_and(|target| *target.database == **wanted || target.bucket() == **wanted)
 }
 
@@ -155,16 +155,30 @@ fn take_item(
     work: &Work,
     item: &Item,
     tag: Option<&[u8]>,
+    checkpoint: &Checkpoint,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
     taken: &mut Taken,
+    tags: &mut Vec<Rc<[u8]>>,
 ) -> Result<u64, wal::Error> {
     let frame = match item {
         Item::Frame(frame) => frame,
         Item::Damaged(numbers) => return Ok(numbers.end),
     };
     for run in frame.runs.iter().filter(|run| run.targets.contains(&work.backend)) {
-        if tag.is_some_and(|tag| *run.tag != *tag) {
+        // The backend's own queue does not hold what waits in a parked one.
+        let mut ours = checkpoint.marks.iter().filter(|mark| mark.backend == work.backend);
+        let is_elsewhere = tag.is_none() && ours.any(|mark| *mark.tag == *run.tag);
+        let is_other = tag.is_some_and(|tag| *run.tag != *tag);
+        let is_gone = checkpoint.drops.iter().any(|dropped| {
+            dropped.backend == work.backend
+                && *dropped.tag == *run.tag
+                && frame.number() < dropped.end
+        });
+        if is_elsewhere || is_other || is_gone || !is_wanted(work, &run.tag) {
             continue;
+        }
+        if !tags.contains(&run.tag) {
+            tags.push(run.tag.clone());
         }
         taken.lines += u64::from(run.points);
         taken.bytes += run.payload.len() as u64;
@@ -179,16 +193,19 @@ fn take_item(
     Ok(frame.number() + 1)
 }
 
-fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, highest: Stamp) {
+fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, highest: Stamp, tags: Vec<Rc<[u8]>>) {
     checkpoint.highest_stamp = checkpoint.highest_stamp.max(highest);
+    let backend = work.backend;
     if work.wish.database.is_some() {
-        checkpoint.marks.retain(|mark| mark.backend != work.backend || !is_wanted(work, mark));
+        checkpoint.marks.retain(|mark| mark.backend != backend || !tags.contains(&mark.tag));
+        let drops = tags.into_iter().map(|tag| Dropped { backend, tag, end });
+        checkpoint.drops.extend(drops);
         return;
     }
-    checkpoint.marks.retain(|mark| mark.backend != work.backend);
+    checkpoint.marks.retain(|mark| mark.backend != backend);
     checkpoint.marks.push(QueueMark {
-        backend: work.backend,
-        tag: std::rc::Rc::from(&b""[..]),
+        backend,
+        tag: Rc::from(&b""[..]),
         cursor: end,
         oldest: Stamp::NONE,
         oldest_statement: Stamp::NONE,

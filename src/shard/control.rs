@@ -33,6 +33,8 @@ pub enum Trouble {
     Environment(String),
     /// The configuration does not fit what is on disk.
     Configuration(String),
+    /// Something was named that is not here.
+    Usage(String),
     /// Something failed while running.
     Running(String),
 }
@@ -40,9 +42,10 @@ pub enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Environment(text) | Trouble::Configuration(text) | Trouble::Running(text) => {
-                f.write_str(text)
-            }
+            Trouble::Environment(text)
+            | Trouble::Configuration(text)
+            | Trouble::Usage(text)
+            | Trouble::Running(text) => f.write_str(text),
         }
     }
 }

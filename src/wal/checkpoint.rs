@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
-//!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., zeros, CRC-32C
+//!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
+//!         zeros, CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
+//! drop  = backend u16, end u64, tag_len u16, tag
 //! ```
 //! A torn slot has a wrong checksum, and then the other one, one second older, counts. Losing both is
 //! safe: everything that is still on disk is sent again.
@@ -34,12 +36,22 @@ pub struct QueueMark {
     pub oldest_statement: Stamp,
 }
 
+/// Runs that an operator has dropped: they are not sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub backend: BackendId,
+    pub tag: Rc<[u8]>,
+    /// Of frames below this number.
+    pub end: u64,
+}
+
 /// What a log writes down at least every second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     pub highest_stamp: Stamp,
     pub floors: Vec<(BackendId, Stamp)>,
     pub marks: Vec<QueueMark>,
+    pub drops: Vec<Dropped>,
 }
 
 /// The open file and the turn of its slots.
@@ -144,13 +156,23 @@ pub(super) fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Ve
         out.extend_from_slice(&mark.cursor.to_le_bytes());
         out.extend_from_slice(&mark.oldest.0.to_le_bytes());
         out.extend_from_slice(&mark.oldest_statement.0.to_le_bytes());
-        let tag_len = u16::try_from(mark.tag.len()).expect("a tag is a database's name");
-        out.extend_from_slice(&tag_len.to_le_bytes());
-        out.extend_from_slice(&mark.tag);
+        push_tag(&mut out, &mark.tag);
+    }
+    out.extend_from_slice(&count(checkpoint.drops.len()));
+    for dropped in &checkpoint.drops {
+        out.extend_from_slice(&dropped.backend.0.to_le_bytes());
+        out.extend_from_slice(&dropped.end.to_le_bytes());
+        push_tag(&mut out, &dropped.tag);
     }
     let len = count(out.len());
     out[len_at..len_at + 4].copy_from_slice(&len);
     out
+}
+
+fn push_tag(out: &mut Vec<u8>, tag: &[u8]) {
+    let tag_len = u16::try_from(tag.len()).expect("a tag is a database's name");
+    out.extend_from_slice(&tag_len.to_le_bytes());
+    out.extend_from_slice(tag);
 }
 
 fn count(len: usize) -> [u8; 4] {
@@ -178,9 +200,18 @@ pub(super) fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let cursor = input.u64()?;
         let oldest = Stamp(input.u64()?);
         let oldest_statement = Stamp(input.u64()?);
-        let tag_len = input.u16()?;
-        let tag = Rc::from(input.take(usize::from(tag_len))?);
+        let tag = take_tag(&mut input)?;
         checkpoint.marks.push(QueueMark { backend, tag, cursor, oldest, oldest_statement });
     }
+    for _ in 0..input.u32()? {
+        let backend = BackendId(input.u16()?);
+        let end = input.u64()?;
+        checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
+    }
     Some((generation, checkpoint))
+}
+
+fn take_tag(input: &mut In<'_>) -> Option<Rc<[u8]>> {
+    let len = input.u16()?;
+    input.take(usize::from(len)).map(Rc::from)
 }

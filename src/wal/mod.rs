@@ -22,7 +22,7 @@ pub mod registry;
 pub mod segment;
 
 pub use checkpoint::CheckpointFile;
-pub use checkpoint::{Checkpoint, QueueMark};
+pub use checkpoint::{Checkpoint, Dropped, QueueMark};
 pub use frame::{Frame, Kind, OpenFrame, Run};
 pub use log::{Committed, Found, Log, Place, Settings, Writer};
 pub use reader::{Item, Opened, open};

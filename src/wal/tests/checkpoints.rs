@@ -100,6 +100,7 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     });
     (any::<u64>(), vec((any::<u16>(), any::<u64>()), 0..9), vec(mark, 0..20)).prop_map(
         |(highest, floors, marks)| Checkpoint {
+            drops: Vec::new(),
             highest_stamp: Stamp(highest),
             floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
             marks,
