@@ -250,7 +250,7 @@ impl Board {
         self.condition(backend) == Condition::Up
             && self.incomplete(backend).is_none()
             && !self.cells_of(backend).any(Cell::is_owed_since_start)
-            && !self.owed_age(backend, now_unix_ms).is_some_and(|age| age > stale_after)
+            && self.owed_age(backend, now_unix_ms).is_none_or(|age| age <= stale_after)
     }
 
     pub fn incomplete(&self, backend: BackendId) -> Option<Arc<Incomplete>> {

@@ -139,7 +139,6 @@ impl ParkedList {
         entries.iter().filter(|entry| entry.backend == backend).map(|entry| entry.bytes()).sum()
     }
 
-    #[expect(clippy::disallowed_types, reason = "the board is what shards share; parking is rare")]
     fn guard(&self) -> std::sync::MutexGuard<'_, ()> {
         // A panic ends the process, so that nobody ever sees a poisoned lock.
         self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

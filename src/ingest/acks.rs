@@ -25,10 +25,12 @@ pub struct Waiter {
 #[derive(Debug, Default)]
 pub struct Acks {
     /// Who waits until a queue's cursor is above a frame.
-    cursors: RefCell<BTreeMap<(BackendId, u64), Vec<Rc<Waiter>>>>,
+    cursors: RefCell<BTreeMap<(BackendId, u64), Waiters>>,
     /// Whose bytes stand where in a frame.
     places: RefCell<BTreeMap<u64, Vec<(Range<usize>, Rc<Waiter>)>>>,
 }
+
+type Waiters = Vec<Rc<Waiter>>;
 
 impl Waiter {
     /// Waits until all backends have confirmed or parked it.

@@ -102,8 +102,8 @@ pub struct Feed {
     /// Requests under way.
     pub sending: Cell<usize>,
     pub retry: Cell<Retry>,
-    /// Databases whose requests were answered 500 again and again: how often, and since when.
-    pub suspects: RefCell<FastMap<Rc<[u8]>, (u32, Mono)>>,
+    /// Databases whose requests were answered 500 again and again.
+    pub suspects: RefCell<FastMap<Rc<[u8]>, Suspect>>,
     /// Lines that are in the rejects already: frame and offset.
     pub rejected: RefCell<FastSet<(u64, usize)>>,
     pub narrowed_at: Cell<Mono>,
@@ -113,6 +113,9 @@ pub struct Feed {
     pub start_end: u64,
     pub owed_since_start: Cell<bool>,
 }
+
+/// How often a database's requests were answered 500, and since when.
+pub type Suspect = (u32, Mono);
 
 /// When a feed may send again.
 #[derive(Clone, Copy, Debug, Default)]

@@ -39,13 +39,15 @@ pub struct Told {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub highest_stamp: Stamp,
+    /// The moment when stamps go on, one for all logs.
+    at: Mono,
     /// Backend and tag (empty for the backend's own queues) to the cut.
     cuts: FastMap<(BackendId, Box<[u8]>), Stamp>,
 }
 
 impl Plan {
-    pub fn of(told: &[Told]) -> Plan {
-        let mut plan = Plan::default();
+    pub fn of(told: &[Told], now: Mono) -> Plan {
+        let mut plan = Plan { at: now, ..Plan::default() };
         for log in told {
             plan.highest_stamp = plan.highest_stamp.max(log.highest_stamp);
             for (backend, tag, oldest) in &log.oldest {
@@ -144,7 +146,7 @@ impl Outlet {
         plan: &Plan,
     ) -> Result<Rc<Outlet>, wal::Error> {
         let Opened { log, checkpoint, checkpoint_file, found } = opened;
-        log.continue_stamps(plan.highest_stamp);
+        log.continue_stamps(plan.highest_stamp, plan.at);
         let checkpoint = checkpoint.unwrap_or_default();
         let outlet = Rc::new(Outlet {
             facts,

@@ -174,7 +174,7 @@ impl Query {
             headers: arriving.head.fields.clone(),
             backend: place.name.clone(),
             circle: place.circle_name.clone(),
-            body: Arrived(arriving),
+            body: Box::new(Arrived(arriving)),
             incomplete: !candidate.is_complete,
         }
     }

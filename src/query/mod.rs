@@ -72,7 +72,7 @@ pub enum Answer {
         headers: Vec<(String, String)>,
         backend: String,
         circle: String,
-        body: BodyStream,
+        body: Box<BodyStream>,
         /// No circle was known to hold everything.
         incomplete: bool,
     },

@@ -23,7 +23,7 @@ pub struct FluxPlan {
 /// An answer that is whole, or one that comes from a backend piece by piece.
 pub enum Reply {
     Whole(Answer),
-    Streamed { status: u16, fields: Vec<(String, String)>, body: BodyStream },
+    Streamed { status: u16, fields: Vec<(String, String)>, body: Box<BodyStream> },
 }
 
 pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {

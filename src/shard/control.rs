@@ -152,7 +152,7 @@ impl Node {
         if damaged > 0 || lost > 0 {
             tracing::error!(damaged, lost, "frames are damaged or cursors are lost");
         }
-        let plan = Arc::new(Plan::of(&told));
+        let plan = Arc::new(Plan::of(&told, Clock::Real.mono()));
         self.post(&Order::Begin(plan));
         self.await_all(|event| matches!(event, Event::Begun))
     }

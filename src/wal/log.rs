@@ -9,7 +9,7 @@ use super::segment::{self, Entry, Segment};
 use super::{Error, during};
 use crate::base::ids::{BackendId, LogId};
 use crate::base::limits::PAGE;
-use crate::base::time::Stamp;
+use crate::base::time::{Mono, Stamp};
 use crate::rt::{Buffer, Clock, Disk, File, Signal};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -166,10 +166,10 @@ impl Log {
         self.0.settings.log
     }
 
-    /// Lets stamps go on above `highest`, the highest of all logs of the node.
-    pub fn continue_stamps(&self, highest: Stamp) {
-        let now = self.0.settings.clock.mono().0;
-        self.0.stamp_offset.set((highest.0 + 1).saturating_sub(now));
+    /// Lets stamps go on above `highest`, the highest of all logs of the node. `now` is one moment for all
+    /// of them, so that their stamps are of one clock.
+    pub fn continue_stamps(&self, highest: Stamp, now: Mono) {
+        self.0.stamp_offset.set((highest.0 + 1).saturating_sub(now.0));
         self.0.last_stamp.set(self.0.last_stamp.get().max(highest));
     }
 

@@ -111,16 +111,14 @@ impl<'a> Scan<'a> {
         let place = self.at..next_at;
         let from = self.expected;
         (self.at, self.expected) = (next_at, next);
-        match verdict {
-            Verdict::Take | Verdict::End => return Ok(None),
-            Verdict::SkipUnacknowledged => {
-                return Ok(Some(Finding::Hole { numbers: from..next }));
-            }
+        Ok(match verdict {
+            Verdict::Take | Verdict::End => None,
+            Verdict::SkipUnacknowledged => Some(Finding::Hole { numbers: from..next }),
             Verdict::SetAside => {
                 let numbers = from..next.min(self.synced.saturating_add(1));
-                return Ok(Some(Finding::Damage { numbers, place }));
+                Some(Finding::Damage { numbers, place })
             }
-        }
+        })
     }
 
     async fn look(&mut self, at: u64) -> Result<(Here, Option<Frame>), Error> {

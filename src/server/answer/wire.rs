@@ -198,7 +198,7 @@ pub async fn stream(
 }
 
 async fn next(body: &mut BodyStream) -> Result<Option<Vec<u8>>, Broken> {
-    body.next().await.map_err(|error| Broken::Backend(error.to_string()))
+    body.next().await.map_err(Broken::Backend)
 }
 
 fn push_piece(out: &mut Vec<u8>, piece: &[u8], is_chunked: bool) {

@@ -176,7 +176,7 @@ impl World {
         let settings = settings(disk, sync_each_commit);
         let clock = settings.clock.clone();
         let Opened { log, checkpoint_file: cursors, found, .. } = block_on(open(settings))?;
-        log.continue_stamps(found.highest_stamp);
+        log.continue_stamps(found.highest_stamp, crate::base::time::Mono(0));
         let writer = log.writer();
         let waiting = Vec::new();
         Ok(World { disk: disk.clone(), log, writer, cursors, clock, model, waiting })
