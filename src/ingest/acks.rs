@@ -27,10 +27,13 @@ pub struct Acks {
     /// Who waits until a queue's cursor is above a frame.
     cursors: RefCell<BTreeMap<(BackendId, u64), Waiters>>,
     /// Whose bytes stand where in a frame.
-    places: RefCell<BTreeMap<u64, Vec<(Range<usize>, Rc<Waiter>)>>>,
+    places: RefCell<BTreeMap<u64, Vec<Owner>>>,
 }
 
 type Waiters = Vec<Rc<Waiter>>;
+
+/// Bytes of a frame and whose they are.
+type Owner = (Range<usize>, Rc<Waiter>);
 
 impl Waiter {
     /// Waits until all backends have confirmed or parked it.

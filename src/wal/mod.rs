@@ -10,7 +10,8 @@
 //! numbered backends.
 //!
 //! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
-//! (append, commit, read, free), `checkpoint`, `registry`.
+//! (append, wait), `writer` (commit, failures), `space` (files), `reader` (start, read), `checkpoint`,
+//! `registry`.
 
 pub mod checkpoint;
 pub mod format;
@@ -20,13 +21,16 @@ pub mod reader;
 pub mod recovery;
 pub mod registry;
 pub mod segment;
+pub mod space;
+pub mod writer;
 
 pub use checkpoint::CheckpointFile;
 pub use checkpoint::{Checkpoint, Dropped, QueueMark};
 pub use frame::{Frame, Kind, OpenFrame, Run};
-pub use log::{Committed, Found, Log, Place, Settings, Writer};
+pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};
 pub use registry::Registry;
+pub use writer::{Committed, Writer};
 
 use std::fmt;
 use std::io;

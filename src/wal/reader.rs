@@ -2,9 +2,10 @@
 
 use super::format::{Footer, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::frame::Frame;
-use super::log::{Found, Log, Settings, write_footer};
+use super::log::{Found, Log, Settings};
 use super::recovery::{Finding, Scan};
 use super::segment::{self, Entry, Segment};
+use super::writer::write_footer;
 use super::{Checkpoint, Error, during};
 use crate::base::ids::BackendId;
 use crate::base::limits::{FRAME_BYTES_MAX, PAGE};

@@ -4,7 +4,7 @@
 //! <data>/wal/FORMAT         format=1 node=<32 hex digits>
 //! <data>/wal/LOCK           held while a process uses the directory
 //! <data>/wal/backends.reg   <number> TAB <name>, a line each; a number is never given twice
-//! <data>/wal/log-000/       one log: segments, `cursors`, `next.tmp`, `free-*.wal`
+//! <data>/wal/log-000/       one log: segments, `cursors`, `next-*.tmp`, `free-*.wal`
 //! <data>/wal/quarantine/    copies of unreadable regions
 //! ```
 //! Used once at start, on a plain thread, before any shard.

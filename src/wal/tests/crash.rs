@@ -1,9 +1,10 @@
 //! A script is run once to count the disk's operations, then again with a fault at each of them. After
 //! each, the next start must find what the model says. `SLOW_TESTS=1` tries many more outcomes.
 
-use super::world::{Choices, Contents, Model, Step, World, checkpoint, script, start};
+use super::world::{Choices, Contents, DIRECTORY, Model, Step, World, checkpoint, script, start};
 use crate::rt::sim::{Fault, SimDisk};
 use futures_lite::future::block_on;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 fn slow() -> bool {
@@ -28,6 +29,9 @@ impl Run {
         let model = match World::open(&disk, self.sync_each_commit, Model::default()) {
             Ok(mut world) => {
                 world.play(&script(self.seed, self.commits));
+                if !disk.stopped() {
+                    holds(&Contents::of(&world.log), &world.model.acknowledged, &world.model);
+                }
                 world.model
             }
             Err(_) => Model::default(),
@@ -57,10 +61,7 @@ fn check(disk: &SimDisk, run: &Run, model: &Model, power_cut: bool) {
     let must = if power_cut { &model.synced } else { &model.acknowledged };
     let mut world = World::open(disk, run.sync_each_commit, model.clone()).unwrap();
     let first = Contents::of(&world.log);
-    for (turn, number) in must.iter().filter(|(_, number)| **number >= model.freed_below) {
-        let held = first.frames.iter().any(|(at, _, turns)| at == number && turns.contains(turn));
-        assert!(held, "I1: turn {turn} was acknowledged in frame {number} and is lost: {first:?}");
-    }
+    holds(&first, must, model);
     for (number, _, turns) in &first.frames {
         for turn in turns {
             assert!(*turn <= model.turns, "I3: nobody appended turn {turn}");
@@ -85,9 +86,17 @@ fn check(disk: &SimDisk, run: &Run, model: &Model, power_cut: bool) {
     assert_eq!(Contents::of(&found.log).frames, after.frames, "the start after the next");
 }
 
+/// I1: everything acknowledged, but what was freed, is there.
+fn holds(contents: &Contents, must: &BTreeMap<u64, u64>, model: &Model) {
+    for (turn, number) in must.iter().filter(|(_, number)| **number >= model.freed_below) {
+        let at = contents.frames.iter().find(|(_, _, turns)| turns.contains(turn));
+        let at = at.map(|(at, _, _)| *at);
+        assert_eq!(at, Some(*number), "I1: where is turn {turn}? {contents:?}");
+    }
+}
+
 fn no_damage(world: &World, contents: &Contents, run: &Run, model: &Model) {
-    let opened = block_on(crate::wal::open(super::world::settings(&world.disk, true))).unwrap();
-    let mark = opened.checkpoint.map_or(0, |saved| saved.marks[0].cursor);
+    let (mark, found) = (world.mark, &world.found);
     assert!(
         mark == model.marked || mark == model.marking,
         "I6: {mark} was found, {} was written, {} was tried",
@@ -96,10 +105,10 @@ fn no_damage(world: &World, contents: &Contents, run: &Run, model: &Model) {
     );
     let end = contents.frames.last().map_or(1, |(number, _, _)| number + 1);
     if run.sync_each_commit || mark <= end {
-        assert_eq!(opened.found.damaged_frames, 0, "no damage without rot");
+        assert_eq!(found.damaged_frames, 0, "no damage without rot");
         assert_eq!(contents.damaged, [], "no damage without rot");
     }
-    assert_eq!(opened.found.damaged_segments, 0);
+    assert_eq!(found.damaged_segments, 0);
 }
 
 /// Which of `sectors` unsynced sectors survive.
@@ -241,6 +250,72 @@ fn with_lazy_syncing_a_failure_at_any_operation_loses_nothing_that_was_released(
     }
     println!("{states} states after failures");
     assert!(states >= 100, "only {states} states");
+}
+
+#[test]
+fn crash_after_crash_nothing_of_an_earlier_life_comes_back() {
+    for seed in 0..if slow() { 400 } else { 24 } {
+        let sync_each_commit = seed % 2 == 0;
+        let (mut disk, mut model) = (SimDisk::default(), Model::default());
+        let mut choices = Choices(seed);
+        for life in 0..8 {
+            let _state = State(format!("seed {seed}, life {life}"));
+            let mut world = World::open(&disk, sync_each_commit, model.clone()).unwrap();
+            let contents = Contents::of(&world.log);
+            holds(&contents, &model.synced, &model);
+            if sync_each_commit {
+                no_damage_at_all(&world, &contents);
+            }
+            // What was found is as good as acknowledged, and what was not found is lost for good.
+            let found = contents.frames.iter();
+            let found = found.flat_map(|(at, _, turns)| turns.iter().map(|turn| (*turn, *at)));
+            world.model.acknowledged = found.collect();
+            world.model.synced = world.model.acknowledged.clone();
+            (world.model.marked, world.model.marking) = (world.mark, world.mark);
+            let script = script(seed * 100 + life, 30);
+            if choices.below(3) == 0 {
+                // Only the process is killed: the disk stays as it is.
+                world.play(&script[..choices.below(script.len() as u64) as usize]);
+                model = world.model;
+                model.synced = model.acknowledged.clone();
+                continue;
+            }
+            disk.plant(disk.operations() + 1 + choices.below(140), Fault::PowerCut);
+            world.play(&script);
+            model = world.model;
+            let names_survive = choices.below(2) == 1;
+            let bound = 1 + choices.below(4);
+            disk = disk.power_cut(names_survive, |_| choices.below(4) < bound);
+        }
+    }
+}
+
+fn no_damage_at_all(world: &World, contents: &Contents) {
+    assert_eq!((world.found.damaged_frames, world.found.damaged_segments), (0, 0));
+    assert_eq!(contents.damaged, []);
+}
+
+#[test]
+fn a_freed_file_begins_no_new_life_under_its_old_name() {
+    // The names after a free could not be made durable, and the power goes at some later operation.
+    for later in 1..40 {
+        let _state = State(format!("{later} operations later"));
+        let disk = SimDisk::default();
+        let mut world = World::open(&disk, true, Model::default()).unwrap();
+        world.play(&script(3, 12));
+        world.step(Step::Mark);
+        let segments = world.log.segments().len();
+        assert!(segments > 1);
+        // A rename for each of them, then the sync of the directory.
+        disk.plant(disk.operations() + segments as u64, Fault::InputOutput);
+        block_on(world.log.free(|_| true)).unwrap_err();
+        disk.plant(disk.operations() + later, Fault::PowerCut);
+        world.play(&script(4, 30));
+        let after = disk.power_cut(false, |_| true);
+        assert!(after.paths().iter().all(|path| path.starts_with(DIRECTORY)));
+        let found = World::open(&after, true, Model::default()).unwrap();
+        no_damage_at_all(&found, &Contents::of(&found.log));
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::base::limits::PAGE;
 use crate::rt::sim::SimDisk;
 use crate::rt::{Clock, Disk};
 use crate::wal::{
-    Checkpoint, CheckpointFile, Committed, Error, Frame, Item, Kind, Log, Opened, Place, QueueMark,
-    Run, Settings, Writer, open,
+    Checkpoint, CheckpointFile, Committed, Error, Found, Frame, Item, Kind, Log, Opened, Place,
+    QueueMark, Run, Settings, Writer, open,
 };
 use futures_lite::future::{block_on, poll_once};
 use std::cell::Cell;
@@ -167,6 +167,9 @@ pub struct World {
     pub cursors: CheckpointFile,
     pub clock: Clock,
     pub model: Model,
+    pub found: Found,
+    /// The cursor that the start found, or 0.
+    pub mark: u64,
     waiting: Vec<(u64, Place)>,
 }
 
@@ -175,11 +178,13 @@ impl World {
     pub fn open(disk: &SimDisk, sync_each_commit: bool, model: Model) -> Result<World, Error> {
         let settings = settings(disk, sync_each_commit);
         let clock = settings.clock.clone();
-        let Opened { log, checkpoint_file: cursors, found, .. } = block_on(open(settings))?;
+        let Opened { log, checkpoint_file: cursors, found, checkpoint } = block_on(open(settings))?;
+        let mark = checkpoint.map_or(0, |saved| saved.marks[0].cursor);
         log.continue_stamps(found.highest_stamp, crate::base::time::Mono(0));
         let writer = log.writer();
         let waiting = Vec::new();
-        Ok(World { disk: disk.clone(), log, writer, cursors, clock, model, waiting })
+        let disk = disk.clone();
+        Ok(World { disk, log, writer, cursors, clock, model, found, mark, waiting })
     }
 
     /// Plays the script until its end or a power cut.

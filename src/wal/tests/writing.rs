@@ -172,9 +172,30 @@ fn freed_segments_are_used_again_and_their_frames_passed_over() {
     fill_segments(&mut world, 4);
     assert_eq!(files(&disk).1, before, "no new file was made");
     let contents = Contents::of(&world.log);
+    let epochs: Vec<_> = world.log.segments().iter().map(|at| at.header.epoch).collect();
+    assert!(epochs.iter().all(|one| epochs.iter().filter(|other| *other == one).count() == 1));
     drop(world);
     let found = World::open(&disk, true, Model::default()).unwrap();
     assert_eq!(Contents::of(&found.log), contents, "no stale frame is found");
+}
+
+#[test]
+fn a_free_file_of_another_size_is_not_used() {
+    let (disk, mut world) = world();
+    fill_segments(&mut world, 3);
+    world.step(Step::Mark);
+    block_on(world.log.free(|_| true)).unwrap();
+    drop(world);
+    let mut larger = settings(&disk, true);
+    larger.segment_bytes += 4 * PAGE as u64;
+    let bytes = larger.segment_bytes;
+    let log = block_on(crate::wal::open(larger)).unwrap().log;
+    let mut writer = log.writer();
+    append(&log, 1, 16);
+    let committed = block_on(writer.commit());
+    writer.release(&committed.frames);
+    let newest = log.segments().last().unwrap().clone();
+    assert_eq!(disk.bytes(&newest.path).unwrap().len() as u64, bytes);
 }
 
 #[test]

@@ -1,0 +1,134 @@
+//! The files of a log: made, kept ready, given up, used again.
+
+use super::log::Log;
+use super::segment::{self, Segment};
+use super::{Error, during};
+use crate::rt::{Buffer, File};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Zeros written at a time.
+const ZERO_BYTES: usize = 1 << 20;
+
+/// Recycled files that a log keeps.
+const FREE_FILES_MAX: usize = 4;
+
+/// A file of a segment's length that has no header yet.
+#[derive(Debug)]
+pub struct Made {
+    pub file: File,
+    pub path: PathBuf,
+}
+
+impl Log {
+    /// Gives up the oldest segments that `is_free` names, as long as they are not the active one.
+    pub async fn free(&self, is_free: impl Fn(&Segment) -> bool) -> Result<usize, Error> {
+        let mut freed = 0;
+        let mut recycled = Vec::new();
+        loop {
+            let oldest = {
+                let segments = self.0.segments.borrow();
+                let last = segments.len() <= 1;
+                segments.first().filter(|oldest| !last && is_free(oldest)).cloned()
+            };
+            let Some(oldest) = oldest else { break };
+            let free = self.give_up(&oldest, recycled.len()).await;
+            recycled.extend(free.map_err(during("freeing a segment"))?);
+            self.0.segments.borrow_mut().retain(|segment| !Rc::ptr_eq(segment, &oldest));
+            freed += 1;
+        }
+        if freed > 0 {
+            let directory = &self.0.settings.directory;
+            self.0.settings.disk.sync_directory(directory).await.map_err(during("freeing"))?;
+        }
+        // Not before the new names are durable: a new life must not begin under the old name.
+        self.0.free_files.borrow_mut().extend(recycled);
+        Ok(freed)
+    }
+
+    async fn give_up(
+        &self,
+        segment: &Segment,
+        recycled: usize,
+    ) -> std::io::Result<Option<PathBuf>> {
+        let settings = &self.0.settings;
+        let keep = self.0.free_files.borrow().len() + recycled < FREE_FILES_MAX
+            && segment.header.bytes == settings.segment_bytes;
+        if !keep {
+            return settings.disk.remove(&segment.path).await.map(|()| None);
+        }
+        let free = settings.directory.join(segment::free_name(segment.number()));
+        settings.disk.rename(&segment.path, &free).await?;
+        Ok(Some(free))
+    }
+
+    pub(super) fn add_free_file(&self, path: PathBuf) {
+        self.0.free_files.borrow_mut().push(path);
+    }
+
+    /// Waits until the writer wants a spare file; then [`Log::prepare_spare`] makes one.
+    pub async fn spare_wanted(&self) {
+        self.0.spare_wanted.wait().await;
+    }
+
+    /// Has a zero-filled file ready for the next segment, so that a rotation need not wait for one.
+    pub async fn prepare_spare(&self) -> Result<(), Error> {
+        if self.0.spare.borrow().is_some() {
+            return Ok(());
+        }
+        let made = self.make_file(true).await.map_err(during("preparing a segment"))?;
+        *self.0.spare.borrow_mut() = Some(made);
+        Ok(())
+    }
+
+    /// A file of a segment's length under a name of its own: recycled if there is one, else new.
+    pub(super) async fn make_file(&self, fill: bool) -> std::io::Result<Made> {
+        self.sweep().await;
+        let turn = self.0.made.get();
+        self.0.made.set(turn + 1);
+        let path = self.0.settings.directory.join(segment::next_name(turn));
+        match self.make_file_at(&path, fill).await {
+            Ok(file) => Ok(Made { file, path }),
+            Err(error) => {
+                self.0.litter.borrow_mut().push(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes what failures left; what cannot be removed now is tried again later.
+    async fn sweep(&self) {
+        for path in self.0.litter.take() {
+            match self.0.settings.disk.remove(&path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    self.0.litter.borrow_mut().push(path);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn make_file_at(&self, next: &Path, fill: bool) -> std::io::Result<File> {
+        let settings = &self.0.settings;
+        let recycled = self.0.free_files.borrow_mut().pop();
+        if let Some(path) = recycled {
+            settings.disk.rename(&path, next).await?;
+            let file = settings.disk.open(next).await?;
+            if file.size().await? == settings.segment_bytes {
+                return Ok(file);
+            }
+            // From a start with another size of segments.
+            settings.disk.remove(next).await?;
+        }
+        let file = settings.disk.create(next).await?;
+        file.allocate(settings.segment_bytes).await?;
+        if fill {
+            let bytes = usize::try_from(settings.segment_bytes).expect("far below 4 GiB");
+            for at in (0..bytes).step_by(ZERO_BYTES) {
+                let step = ZERO_BYTES.min(bytes - at);
+                file.write(Buffer::new(step).freeze(step), at as u64).await?;
+            }
+        }
+        Ok(file)
+    }
+}

@@ -1,0 +1,311 @@
+//! The one task that brings a log to stable storage: group commit, rotation, and what a failing disk means.
+
+use super::format::SegmentHeader;
+use super::frame::{Frame, OpenFrame, Sealing};
+use super::log::Log;
+use super::segment::{self, Entry, Segment};
+use super::space::Made;
+use super::{Error, during};
+use crate::base::ids::BackendId;
+use crate::base::limits::PAGE;
+use crate::base::time::Stamp;
+use crate::rt::{Buffer, Signal};
+use std::rc::Rc;
+
+/// What a commit brought to the disk.
+#[derive(Debug)]
+pub struct Committed {
+    /// To be published and released.
+    pub frames: Vec<Rc<Frame>>,
+    /// Why frames behind these were refused.
+    pub error: Option<Error>,
+}
+
+/// The one that commits. Lives on: the shard that owns the log.
+#[derive(Debug)]
+pub struct Writer {
+    log: Log,
+    active: Option<Rc<Segment>>,
+    /// The floors to write into the next segment's header.
+    floors: Vec<(BackendId, Stamp)>,
+    /// Bytes written since the last sync.
+    unsynced_bytes: usize,
+}
+
+impl Writer {
+    pub(super) fn new(log: Log) -> Writer {
+        Writer { log, active: None, floors: Vec::new(), unsynced_bytes: 0 }
+    }
+
+    /// Waits until there is something to commit, or to repair.
+    pub async fn work(&self) {
+        while !self.has_work() {
+            self.log.0.work.wait().await;
+        }
+    }
+
+    pub fn has_work(&self) -> bool {
+        let shared = &self.log.0;
+        shared.failed.get() || shared.open.borrow().is_some() || !shared.full.borrow().is_empty()
+    }
+
+    /// Wakes [`Writer::work`]'s waiter without work, so that it can look whether to stop.
+    pub fn signal(&self) -> Signal {
+        self.log.0.work.clone()
+    }
+
+    pub fn set_floors(&mut self, floors: Vec<(BackendId, Stamp)>) {
+        self.floors = floors;
+    }
+
+    /// Commits everything that was appended: sealed, written, synced. The frames are not yet released:
+    /// the caller publishes them first and then calls [`Writer::release`].
+    ///
+    /// After a failure of the disk the segment is abandoned and the frames are written to a fresh one.
+    /// If that fails, too, all that is not on stable storage is refused, and the log takes nothing until
+    /// [`Writer::try_again`] works.
+    pub async fn commit(&mut self) -> Committed {
+        if self.log.0.failed.get() {
+            return Committed { frames: Vec::new(), error: Some(Error::Failed) };
+        }
+        if self.active.is_none() {
+            // A failure shows again in the write below, and is handled there.
+            self.rotate().await.map(drop).unwrap_or(());
+        }
+        let frames = self.seal();
+        let Err(error) = self.write(&frames).await else { return self.done(frames, None) };
+        tracing::error!(%error, "the segment is abandoned, its frames go to a fresh one");
+        self.abandon();
+        match self.write_again(&frames).await {
+            Ok(()) => self.done(frames, None),
+            Err(error) => {
+                self.abandon();
+                self.refuse(frames, error)
+            }
+        }
+    }
+
+    /// Lets requests that wait for these frames go on.
+    pub fn release(&self, frames: &[Rc<Frame>]) {
+        if let Some(last) = frames.last() {
+            self.log.0.released_end.set(last.number() + 1);
+            self.log.0.released_stamp.set(last.stamp());
+            self.log.0.released.raise();
+        }
+    }
+
+    /// Brings earlier commits to stable storage, for logs that do not sync each. A failure is treated as
+    /// in [`Writer::commit`]: a sync that failed once says nothing when it is repeated.
+    pub async fn sync(&mut self) -> Result<(), Error> {
+        let Err(error) = self.sync_active().await else { return Ok(()) };
+        tracing::error!(%error, "the segment is abandoned, its frames go to a fresh one");
+        self.abandon();
+        let Err(error) = self.write_again(&[]).await else { return Ok(()) };
+        self.abandon();
+        match self.refuse(Vec::new(), error).error {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// After a refusal: tries a fresh segment; the log takes appends again if it works.
+    pub async fn try_again(&mut self) -> Result<(), Error> {
+        let tried = async {
+            self.rotate().await?;
+            self.write_again(&[]).await
+        };
+        if let Err(error) = tried.await {
+            self.abandon();
+            return Err(error);
+        }
+        self.log.0.failed.set(false);
+        Ok(())
+    }
+
+    async fn sync_active(&mut self) -> Result<(), Error> {
+        let Some(active) = self.active.clone() else { return Ok(()) };
+        let end = active.end_frame.get();
+        active.file.sync().await.map_err(during("syncing a segment"))?;
+        self.log.0.synced_end.set(end.max(self.log.0.synced_end.get()));
+        self.unsynced_bytes = 0;
+        Ok(())
+    }
+
+    /// Writes to a fresh segment all that is not on stable storage: `frames`, and with lazy syncing what
+    /// was released before. It has been at risk once and is synced at once.
+    async fn write_again(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
+        let unsynced = self.unsynced(frames);
+        self.write(&unsynced).await?;
+        self.sync_active().await
+    }
+
+    fn seal(&self) -> Vec<Rc<Frame>> {
+        let shared = &self.log.0;
+        shared.close(&mut shared.open.borrow_mut());
+        let full = shared.full.take();
+        let epoch = self.active.as_ref().map_or(0, |active| active.header.epoch);
+        let unix_ms = shared.settings.clock.unix().millis();
+        let seal = |open: OpenFrame| {
+            let number = shared.next_number.get();
+            shared.next_number.set(number + 1);
+            let synced = shared.synced_end.get() - 1;
+            let stamp = shared.next_stamp();
+            Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced }))
+        };
+        full.into_iter().map(seal).collect()
+    }
+
+    async fn write(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
+        for frame in frames {
+            let segment = self.segment_for(frame.header.frame_bytes()).await?;
+            let at = segment.end_offset.get();
+            let here = if frame.header.epoch == segment.header.epoch {
+                frame.clone()
+            } else {
+                Rc::new(frame.moved_to(segment.header.epoch))
+            };
+            segment.file.write(here.buffer(), at).await.map_err(during("writing a frame"))?;
+            segment.note(frame, at);
+            self.unsynced_bytes += frame.memory_bytes();
+        }
+        // What is not synced is kept in memory: half of the hot window may be that.
+        let settings = &self.log.0.settings;
+        if settings.sync_each_commit || self.unsynced_bytes > settings.hot_bytes_max / 2 {
+            self.sync_active().await?;
+        }
+        Ok(())
+    }
+
+    fn done(&self, frames: Vec<Rc<Frame>>, error: Option<Error>) -> Committed {
+        for frame in &frames {
+            self.log.0.keep_hot(frame.clone());
+        }
+        if let Some(active) = &self.active
+            && active.end_offset.get() * 2 > active.header.bytes
+        {
+            self.log.0.spare_wanted.raise();
+        }
+        Committed { frames, error }
+    }
+
+    /// Never writes to the active segment again. What of it is not synced may be there or not.
+    fn abandon(&mut self) {
+        if let Some(active) = self.active.take() {
+            active.cut(self.log.0.synced_end.get());
+        }
+    }
+
+    /// The frames that a fresh segment must hold: these, and with lazy syncing what was released before.
+    fn unsynced(&self, frames: &[Rc<Frame>]) -> Vec<Rc<Frame>> {
+        let end = self.log.0.synced_end.get();
+        let first = frames.first().map_or(u64::MAX, |frame| frame.number());
+        let hot = self.log.0.hot.borrow();
+        let earlier = hot.iter().filter(|frame| (end..first).contains(&frame.number()));
+        earlier.chain(frames.iter().filter(|frame| frame.number() >= end)).cloned().collect()
+    }
+
+    fn refuse(&mut self, mut frames: Vec<Rc<Frame>>, error: Error) -> Committed {
+        let shared = self.log.0.clone();
+        let end = shared.synced_end.get();
+        frames.retain(|frame| frame.number() < end);
+        shared.open.borrow_mut().take();
+        shared.full.borrow_mut().clear();
+        shared.next_number.set(end.max(shared.released_end.get()));
+        shared.failures.set(shared.failures.get() + 1);
+        shared.failed.set(true);
+        shared.released.raise();
+        self.done(frames, Some(error))
+    }
+
+    async fn segment_for(&mut self, bytes: usize) -> Result<Rc<Segment>, Error> {
+        let fits =
+            |active: &Rc<Segment>| active.end_offset.get() + bytes as u64 <= active.area_end();
+        if let Some(active) = self.active.clone().filter(fits) {
+            return Ok(active);
+        }
+        if let Some(full) = self.active.clone() {
+            // It stays the active one until it is synced, so that a failure abandons it.
+            self.finish(&full).await?;
+            self.active = None;
+        }
+        self.rotate().await
+    }
+
+    /// Everything in a full segment is synced before the next one exists, so that a hole can only be in
+    /// the last one. The footer comes after that, or a torn end could stand behind a whole footer; it saves
+    /// the next start from reading the segment, and may be lost.
+    async fn finish(&mut self, full: &Segment) -> Result<(), Error> {
+        self.sync_active().await?;
+        write_footer(full).await;
+        Ok(())
+    }
+
+    /// Makes a fresh segment the active one: header first, then the name, then the directory.
+    async fn rotate(&mut self) -> Result<Rc<Segment>, Error> {
+        let shared = self.log.0.clone();
+        let settings = &shared.settings;
+        let spare = shared.spare.borrow_mut().take();
+        let Made { file, path: made } = match spare {
+            Some(made) => made,
+            None => self.log.make_file(false).await.map_err(during("creating a segment"))?,
+        };
+        let number = shared.next_segment.get();
+        shared.next_segment.set(number + 1);
+        let header = self.header(number);
+        let pages = header.encode();
+        let mut buffer = Buffer::new(pages.len());
+        buffer.bytes_mut().copy_from_slice(&pages);
+        let path = segment::path(&settings.directory, number);
+        let creating = async {
+            file.write(buffer.freeze(pages.len()), 0).await?;
+            file.sync().await?;
+            settings.disk.rename(&made, &path).await?;
+            settings.disk.sync_directory(&settings.directory).await
+        };
+        if let Err(error) = creating.await {
+            // It holds no frame, under whichever of the two names.
+            shared.litter.borrow_mut().extend([made, path]);
+            return Err(during("creating a segment")(error));
+        }
+        let segment = Rc::new(Segment::new(header, file.clone(), path));
+        *segment.index.borrow_mut() = Some(Vec::<Entry>::new());
+        shared.segments.borrow_mut().push(segment.clone());
+        self.active = Some(segment.clone());
+        Ok(segment)
+    }
+
+    fn header(&self, number: u64) -> SegmentHeader {
+        let shared = &self.log.0;
+        let first_frame = shared.synced_end.get();
+        let segments = shared.segments.borrow();
+        let before = segments.iter().rev().find(|old| old.end_frame.get() <= first_frame);
+        SegmentHeader {
+            log: shared.settings.log,
+            segment: number,
+            epoch: fresh_epoch(),
+            node: shared.settings.node,
+            first_frame,
+            stamp_before: before.map_or(Stamp(0), |old| old.last_stamp.get()),
+            created_unix_ms: shared.settings.clock.unix().millis(),
+            bytes: shared.settings.segment_bytes,
+            floors: self.floors.clone(),
+        }
+    }
+}
+
+/// Only an accelerator: a failure is told and does no harm.
+pub(super) async fn write_footer(segment: &Segment) {
+    if segment.end_frame.get() == segment.header.first_frame {
+        return;
+    }
+    let Some(page) = segment.footer().encode() else { return };
+    let mut buffer = Buffer::new(PAGE);
+    buffer.bytes_mut().copy_from_slice(&page);
+    if let Err(error) = segment.file.write(buffer.freeze(PAGE), segment.area_end()).await {
+        tracing::warn!(%error, segment = %segment.path.display(), "no footer");
+    }
+}
+
+fn fresh_epoch() -> u64 {
+    getrandom::u64().expect("the kernel gives random numbers")
+}
