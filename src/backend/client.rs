@@ -46,7 +46,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Connect(error) => write!(f, "cannot connect: {error}"),
-            Error::Broken(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Error::Broken(error) if is_timeout(error) => {
                 write!(f, "no answer in time")
             }
             Error::Broken(error) => write!(f, "the connection broke: {error}"),
@@ -128,10 +128,15 @@ impl Client {
     pub async fn begin(self: &Rc<Self>, request: Request<'_>) -> Result<Arriving, Error> {
         // A kept connection may have been closed by the other side in the meantime; what it was asked is
         // asked again on a fresh one, which is safe because every request to a backend may be repeated.
-        if let Some(mut kept) = self.take_idle()
-            && let Ok(head) = exchange(&mut kept, &self.place, &request).await
-        {
-            return Ok(self.arriving(head, kept));
+        if let Some(mut kept) = self.take_idle() {
+            match exchange(&mut kept, &self.place, &request).await {
+                Ok(head) => return Ok(self.arriving(head, kept)),
+                // It was alive, only slow: a second request would not be faster.
+                Err(Error::Broken(error)) if is_timeout(&error) => {
+                    return Err(Error::Broken(error));
+                }
+                Err(_) => {}
+            }
         }
         let mut fresh = self.connect(request.limit).await?;
         let head = exchange(&mut fresh, &self.place, &request).await?;
@@ -187,6 +192,10 @@ impl Client {
         self.address.set(Some((address, now)));
         Ok(address)
     }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
 }
 
 async fn exchange(

@@ -66,7 +66,8 @@ impl Prober {
             self.open_parked(force);
             let woken = crate::rt::within(self.settings.interval, self.asked.wait()).await;
             if woken.is_some() {
-                catalogue_due = self.clock.mono();
+                // A statement has run: it may have made what was missing.
+                (catalogue_due, parked_due) = (self.clock.mono(), self.clock.mono());
             }
         }
     }
@@ -110,8 +111,10 @@ impl Prober {
             let Some(target) = Target::from_tag(&entry.tag) else { continue };
             let names = [&*target.database, &*target.bucket()];
             // The catalogue of 1.x does not tell policies: a missing one is found by trying.
-            let exists =
-                target.retention_policy.is_empty() && catalogue.has(id, names) == Some(true);
+            let was_missing = entry.reason.contains("not found");
+            let exists = was_missing
+                && target.retention_policy.is_empty()
+                && catalogue.has(id, names) == Some(true);
             if (force || exists) && self.board.condition(id) == Condition::Up {
                 entry.is_open.store(true, std::sync::atomic::Ordering::SeqCst);
             }

@@ -201,6 +201,13 @@ impl Waiting {
     }
 }
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Also when the client has gone and the request was given up: the next sweep forgets it.
+        self.waiter.leave();
+    }
+}
+
 pub(super) fn labels(outlet: &Outlet, backends: &[BackendId]) -> Vec<String> {
     let places = backends.iter().filter_map(|backend| outlet.facts.place_of(*backend));
     places.map(|place| place.label()).collect()

@@ -223,7 +223,7 @@ impl Outlet {
         let main =
             self.feeds().into_iter().find(|feed| feed.queue.borrow().backend == mark.backend);
         let main_cursor = main.map_or(0, |main| main.queue.borrow().cursor());
-        let reason = "it waited when Circlet was stopped";
+        let reason = "not found before the last stop";
         let board = self.facts.board.clone();
         let mut feed = None;
         board.parked.park(mark.backend, &mark.tag, reason, |entry| {
