@@ -129,8 +129,12 @@ fn names(kind: Kind, reply: &Reply) -> Option<FastSet<String>> {
     let value: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
     let mut names = FastSet::default();
     if kind == Kind::Influxdb1 {
-        let series = value.pointer("/results/0/series/0/values");
-        for row in series.and_then(|rows| rows.as_array()).into_iter().flatten() {
+        // A server without databases still names the series; anything else is no catalogue.
+        let series = value.pointer("/results/0/series/0")?;
+        if series.get("name")?.as_str()? != "databases" {
+            return None;
+        }
+        for row in series.get("values").and_then(|rows| rows.as_array()).into_iter().flatten() {
             names.extend(row.get(0).and_then(|name| name.as_str()).map(str::to_owned));
         }
         return Some(names);
