@@ -355,3 +355,82 @@ fn place(bytes: &mut Vec<u8>, position: usize, piece: &[u8]) {
     }
     bytes[position..position + piece.len()].copy_from_slice(piece);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(disk: &SimDisk) -> SimFile {
+        disk.create(Path::new("/d/f")).unwrap()
+    }
+
+    fn bytes(disk: &SimDisk) -> Vec<u8> {
+        disk.bytes(Path::new("/d/f")).unwrap()
+    }
+
+    #[test]
+    fn a_power_cut_takes_what_was_not_synced_sector_by_sector() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        disk.sync_directory(Path::new("/d")).unwrap();
+        file.write(&[1; 2 * SECTOR], 0).unwrap();
+        file.sync().unwrap();
+        file.write(&[2; 2 * SECTOR], 0).unwrap();
+        assert_eq!(disk.unsynced_sectors(), 2);
+        for (outcome, expect) in [([true, true], [2, 2]), ([false, true], [1, 2])] {
+            let after = disk.power_cut(false, |sector| outcome[sector]);
+            assert_eq!([bytes(&after)[0], bytes(&after)[SECTOR]], expect);
+        }
+        assert_eq!(bytes(&disk.power_cut(false, |_| false)), [1; 2 * SECTOR]);
+    }
+
+    #[test]
+    fn a_sync_that_failed_is_not_made_good_by_the_next() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        file.write(&[1; SECTOR], 0).unwrap();
+        disk.plant(disk.operations() + 1, Fault::InputOutput);
+        file.sync().unwrap_err();
+        file.sync().unwrap();
+        assert_eq!(disk.unsynced_sectors(), 1);
+        assert_eq!(bytes(&disk.power_cut(true, |_| false)), [0u8; 0]);
+        // Only writing it again does.
+        file.write(&[1; SECTOR], 0).unwrap();
+        file.sync().unwrap();
+        assert_eq!(bytes(&disk.power_cut(true, |_| false)), [1; SECTOR]);
+    }
+
+    #[test]
+    fn names_are_durable_after_the_directory_is_synced() {
+        let disk = SimDisk::default();
+        file(&disk);
+        assert!(disk.power_cut(false, |_| true).paths().is_empty());
+        disk.sync_directory(Path::new("/d")).unwrap();
+        disk.rename(Path::new("/d/f"), Path::new("/d/g")).unwrap();
+        assert_eq!(disk.power_cut(false, |_| true).paths(), [Path::new("/d/f")]);
+        assert_eq!(disk.power_cut(true, |_| true).paths(), [Path::new("/d/g")]);
+    }
+
+    #[test]
+    fn after_a_power_cut_nothing_works_and_the_write_that_met_it_may_have_happened() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        disk.plant(2, Fault::PowerCut);
+        file.write(&[1; SECTOR], 0).unwrap_err();
+        assert!(disk.stopped());
+        assert!(file.sync().is_err() && file.read(0, SECTOR).is_err());
+        assert_eq!(bytes(&disk.power_cut(true, |_| true)), [1; SECTOR]);
+    }
+
+    #[test]
+    fn a_full_disk_takes_nothing_and_a_short_write_says_how_much() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        disk.plant(2, Fault::Full);
+        let error = file.write(&[1; 4 * SECTOR], 0).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        disk.plant(3, Fault::ShortWrite);
+        assert_eq!(file.write(&[1; 4 * SECTOR], 0).unwrap(), 2 * SECTOR);
+        assert_eq!(bytes(&disk).len(), 2 * SECTOR);
+    }
+}

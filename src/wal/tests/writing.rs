@@ -262,6 +262,39 @@ fn unsynced_frames_stay_in_memory_and_are_synced_before_they_fill_it() {
 }
 
 #[test]
+fn what_a_start_has_found_does_not_vanish_with_the_power() {
+    let disk = SimDisk::default();
+    let mut world = World::open(&disk, false, Model::default()).unwrap();
+    world.play(&[Step::Append(20), Step::Commit]);
+    // The process is killed, the next one finds the frame and may act upon it.
+    drop(world);
+    let found = World::open(&disk, false, Model::default()).unwrap();
+    assert_eq!(Contents::of(&found.log).turns(), [1]);
+    let after = disk.power_cut(true, |_| false);
+    let found = World::open(&after, false, Model::default()).unwrap();
+    assert_eq!(Contents::of(&found.log).turns(), [1]);
+}
+
+#[test]
+fn what_was_released_unsynced_is_read_while_the_log_fails_and_on_disk_when_it_works_again() {
+    let disk = SimDisk::default();
+    let mut world = World::open(&disk, false, Model::default()).unwrap();
+    world.play(&[Step::Append(20), Step::Commit]);
+    let now = disk.operations();
+    disk.plant_many(now + 1..now + 50, Fault::InputOutput);
+    block_on(world.writer.sync()).unwrap_err();
+    assert!(world.log.has_failed() && world.writer.has_work());
+    assert_eq!(Contents::of(&world.log).turns(), [1]);
+    disk.plant_many(0..0, Fault::Full);
+    block_on(world.writer.try_again()).unwrap();
+    assert!(!world.log.has_failed());
+    let after = disk.power_cut(false, |_| false);
+    let found = World::open(&after, false, Model::default()).unwrap();
+    assert_eq!(Contents::of(&found.log), Contents::of(&world.log));
+    assert_eq!(Contents::of(&found.log).turns(), [1]);
+}
+
+#[test]
 fn a_sealed_segment_knows_what_it_holds_for_each_backend() {
     let (disk, mut world) = world();
     fill_segments(&mut world, 2);
