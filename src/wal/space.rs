@@ -124,9 +124,13 @@ impl Log {
         file.allocate(settings.segment_bytes).await?;
         if fill {
             let bytes = usize::try_from(settings.segment_bytes).expect("far below 4 GiB");
-            for at in (0..bytes).step_by(ZERO_BYTES) {
-                let step = ZERO_BYTES.min(bytes - at);
-                file.write(Buffer::new(step).freeze(step), at as u64).await?;
+            let step = ZERO_BYTES.min(bytes);
+            let zeros = Buffer::new(step).freeze(step);
+            for at in (0..bytes).step_by(step) {
+                let left = bytes - at;
+                let piece =
+                    if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
+                file.write(piece, at as u64).await?;
             }
         }
         Ok(file)
