@@ -19,6 +19,7 @@ mod words;
 
 use source::Source;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Everything that is looked at.
 struct House {
@@ -33,7 +34,13 @@ fn root() -> &'static Path {
 }
 
 impl House {
-    fn read() -> House {
+    /// This repository, read once.
+    fn read() -> &'static House {
+        static HOUSE: OnceLock<House> = OnceLock::new();
+        HOUSE.get_or_init(House::read_anew)
+    }
+
+    fn read_anew() -> House {
         let mut paths = Vec::new();
         for folder in ["src", "loadgen/src", "loadgen/tests", "tests"] {
             collect(&root().join(folder), "rs", &mut paths);

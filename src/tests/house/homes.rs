@@ -72,12 +72,12 @@ fn without_user(house: &House) -> Vec<String> {
 
 #[test]
 fn a_chosen_package_is_named_in_its_home_alone() {
-    nothing_wrong(away_from_home(&House::read()));
+    nothing_wrong(away_from_home(House::read()));
 }
 
 #[test]
 fn every_dependency_has_a_user() {
-    nothing_wrong(without_user(&House::read()));
+    nothing_wrong(without_user(House::read()));
 }
 
 #[test]

@@ -113,12 +113,12 @@ fn out_of_order(house: &House) -> Vec<String> {
 
 #[test]
 fn a_folder_uses_only_folders_to_its_left() {
-    nothing_wrong(wrong_ways(&House::read()));
+    nothing_wrong(wrong_ways(House::read()));
 }
 
 #[test]
 fn the_table_of_contents_has_the_order_of_the_layers() {
-    nothing_wrong(out_of_order(&House::read()));
+    nothing_wrong(out_of_order(House::read()));
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn pages(house: &House) -> Vec<String> {
                 complaints.push(format!("{}: its page does not say {what}", source.path));
             }
         };
-        let first = page.trim_start().split(['.', '\n']).next().unwrap_or_default();
+        let first = page.lines().next().unwrap_or_default();
         miss(first.split_whitespace().count() >= 3, "what the folder is");
         miss(said(&["promise"]), "what it promises");
         miss(deep || said(&["not know", "knows no", "neither"]), "what it does not know");
@@ -41,8 +41,7 @@ fn homeless(house: &House) -> Vec<String> {
         for (at, _) in source.code.match_indices("\npub struct ") {
             let rest = &source.code[at + 1..];
             let body = &rest[..body_length(rest)];
-            let is_bound =
-                super::source::idents(body).any(|(_, name)| TIES.contains(&name));
+            let is_bound = super::source::idents(body).any(|(_, name)| TIES.contains(&name));
             let is_borrowed = body.lines().next().is_some_and(|line| line.contains('<'));
             if is_bound && !is_borrowed && !says_where(&source.text[..=at]) {
                 let name = super::source::idents(body).nth(2).map_or("", |(_, name)| name);
@@ -77,12 +76,12 @@ fn says_where(before: &str) -> bool {
 
 #[test]
 fn every_folder_has_a_first_page() {
-    nothing_wrong(pages(&House::read()));
+    nothing_wrong(pages(House::read()));
 }
 
 #[test]
 fn every_bound_type_says_where_it_lives() {
-    nothing_wrong(homeless(&House::read()));
+    nothing_wrong(homeless(House::read()));
 }
 
 #[test]

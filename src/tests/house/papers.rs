@@ -105,11 +105,12 @@ fn wrong_hops(house: &House, title: &str, wanted: &[&str]) -> Vec<String> {
             || source.code.contains(&format!("fn {function}<"));
         // A type on the way is a file's business; folders and modules are lower-case.
         let on_the_way = before.split("::").filter(|name| name.starts_with(char::is_lowercase));
-        let fits = on_the_way.zip(file.trim_start_matches("src/").split(['/', '.'])).all(
-            |(name, part)| name == part,
-        );
+        let fits = on_the_way
+            .zip(file.trim_start_matches("src/").split(['/', '.']))
+            .all(|(name, part)| name == part);
         let types = before.split("::").filter(|name| name.starts_with(char::is_uppercase));
-        let has_types = types.into_iter().all(|name| source.code.contains(&format!("impl {name} ")));
+        let has_types =
+            types.into_iter().all(|name| source.code.contains(&format!("impl {name} ")));
         if !(is_there && fits && has_types) {
             complaints.push(format!("{ARCHITECTURE}: {file} has no {path}"));
         }
@@ -122,7 +123,9 @@ fn laws(text: &str) -> Vec<&str> {
     let quoted = text.split('`').skip(1).step_by(2);
     let is_law = |word: &&str| {
         word.matches('_').count() >= 3
-            && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit())
+            && word.chars().all(|letter| {
+                letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit()
+            })
             && !word.starts_with("circlet_")
     };
     quoted.filter(is_law).collect()
@@ -164,15 +167,15 @@ fn metrics(house: &House) -> Vec<String> {
 #[test]
 fn every_text_has_one_title_and_living_links() {
     let house = House::read();
-    nothing_wrong(titles(&house));
-    nothing_wrong(dead_links(&house, |link| root().join(link.trim_start_matches('/')).exists()));
+    nothing_wrong(titles(house));
+    nothing_wrong(dead_links(house, |link| root().join(link.trim_start_matches('/')).exists()));
 }
 
 #[test]
 fn the_hops_of_a_write_and_a_query_stand_where_they_are_told() {
     let house = House::read();
-    nothing_wrong(wrong_hops(&house, "## Path of a write", &WRITE));
-    nothing_wrong(wrong_hops(&house, "## Path of a query", &QUERY));
+    nothing_wrong(wrong_hops(house, "## Path of a write", &WRITE));
+    nothing_wrong(wrong_hops(house, "## Path of a query", &QUERY));
 }
 
 #[test]
@@ -187,20 +190,23 @@ fn the_architecture_shows_the_layers_and_every_folder() {
 
 #[test]
 fn every_test_that_a_text_names_exists() {
-    nothing_wrong(unknown_laws(&House::read()));
+    nothing_wrong(unknown_laws(House::read()));
 }
 
 #[test]
 fn every_metric_is_told_to_operators() {
     let house = House::read();
-    let named = metrics(&house);
+    let named = metrics(house);
     assert!(named.iter().any(|name| name == names::LOST_POINTS), "the names are found: {named:?}");
     nothing_wrong(untold_metrics(house.paper("docs/operations.md"), &named));
 }
 
 #[test]
 fn two_titles_and_a_dead_link_are_found() {
-    let house = House::made_up(&[("docs/a.md", "# A\n\n```\n# no title\n```\n\n[x](b.md#y) [z](https://c.d)\n")]);
+    let house = House::made_up(&[(
+        "docs/a.md",
+        "# A\n\n```\n# no title\n```\n\n[x](b.md#y) [z](https://c.d)\n",
+    )]);
     nothing_wrong(titles(&house));
     nothing_wrong(dead_links(&house, |link| link == "docs/b.md"));
     complains(&dead_links(&house, |_| false), "b.md");

@@ -110,7 +110,7 @@ pub(super) fn idents(code: &str) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn blank(text: &str) -> String {
-    text.chars().flat_map(|letter| blanks(letter)).collect()
+    text.chars().flat_map(blanks).collect()
 }
 
 /// As many blanks as the letter has bytes, so that places stay the same; a line end stays.
@@ -127,8 +127,12 @@ fn views(text: &str) -> (String, String) {
         let rest = &text[at..];
         let (next, length, is_comment, is_literal) = step(state, rest, letter, &text[..at]);
         let piece = &rest[..length];
-        spoken.push_str(&if is_comment { blank(piece) } else { piece.to_owned() });
-        code.push_str(&if is_comment || is_literal { blank(piece) } else { piece.to_owned() });
+        for (view, is_blank) in [(&mut spoken, is_comment), (&mut code, is_comment || is_literal)] {
+            match is_blank {
+                true => view.extend(piece.chars().flat_map(blanks)),
+                false => view.push_str(piece),
+            }
+        }
         state = next;
         at += length;
     }
@@ -179,7 +183,9 @@ fn step_code(rest: &str, letter: char, before: &str) -> (State, usize, bool, boo
     if !inside_a_name && let Some(raw) = raw_start(rest) {
         return (State::Raw(raw.0), raw.1, false, false);
     }
-    if letter == '\'' && let Some(length) = char_literal(rest) {
+    if letter == '\''
+        && let Some(length) = char_literal(rest)
+    {
         return (State::Code, length, false, true);
     }
     (State::Code, letter.len_utf8(), false, false)

@@ -100,7 +100,7 @@ fn forgotten(house: &House) -> Vec<String> {
 
 #[test]
 fn every_file_is_part_of_the_program() {
-    nothing_wrong(forgotten(&House::read()));
+    nothing_wrong(forgotten(House::read()));
 }
 
 #[test]

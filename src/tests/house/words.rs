@@ -44,7 +44,8 @@ fn metric_names_elsewhere(house: &House) -> Vec<String> {
 /// A number on the line of a status that could be one.
 fn status_numbers(source: &Source) -> Vec<usize> {
     let code = &source.code;
-    let is_code = |name: &str| name.len() == 3 && name.parse().is_ok_and(|n| (100..600).contains(&n));
+    let is_code =
+        |name: &str| name.len() == 3 && name.parse().is_ok_and(|n| (100..600).contains(&n));
     let numbers = source.idents().filter(|(_, name)| is_code(name)).map(|(at, _)| at);
     let on_status_line = |at: &usize| {
         let start = code[..*at].rfind('\n').map_or(0, |end| end + 1);
@@ -66,9 +67,8 @@ fn status_codes_elsewhere(house: &House) -> Vec<String> {
         }
         if !READERS_OF_STATUS.contains(&&*source.path) {
             let places = status_numbers(source).into_iter();
-            complaints.extend(
-                places.map(|at| format!("{}: status codes live in server", source.at(at))),
-            );
+            complaints
+                .extend(places.map(|at| format!("{}: status codes live in server", source.at(at))));
         }
     }
     complaints
@@ -80,7 +80,8 @@ fn unfinished(house: &House) -> Vec<String> {
     let texts = house.sources.iter().map(|source| (&source.path, &source.text));
     for (path, text) in texts.chain(house.papers.iter().map(|(path, text)| (path, text))) {
         let found = words.iter().filter(|word| text.contains(word.as_str()));
-        complaints.extend(found.map(|word| format!("{path}: finish it, or say it plainly: {word}")));
+        complaints
+            .extend(found.map(|word| format!("{path}: finish it, or say it plainly: {word}")));
     }
     complaints
 }
@@ -113,29 +114,29 @@ fn lint_switched_off(house: &House) -> Vec<String> {
 
 #[test]
 fn unsafe_code_has_four_files() {
-    nothing_wrong(unsafe_elsewhere(&House::read()));
+    nothing_wrong(unsafe_elsewhere(House::read()));
 }
 
 #[test]
 fn only_telemetry_spells_the_name_of_a_metric() {
-    nothing_wrong(metric_names_elsewhere(&House::read()));
+    nothing_wrong(metric_names_elsewhere(House::read()));
 }
 
 #[test]
 fn only_the_server_answers_with_status_codes() {
-    nothing_wrong(status_codes_elsewhere(&House::read()));
+    nothing_wrong(status_codes_elsewhere(House::read()));
 }
 
 #[test]
 fn nothing_is_left_unfinished() {
-    nothing_wrong(unfinished(&House::read()));
+    nothing_wrong(unfinished(House::read()));
 }
 
 #[test]
 fn no_file_is_too_long_and_no_function_may_be() {
     let house = House::read();
-    nothing_wrong(too_long(&house));
-    nothing_wrong(lint_switched_off(&house));
+    nothing_wrong(too_long(house));
+    nothing_wrong(lint_switched_off(house));
 }
 
 #[test]
@@ -171,7 +172,10 @@ fn a_reminder_a_long_file_and_a_loose_lint_are_found() {
     complains(&too_long(&House::made_up(&[("src/wal/log.rs", &long)])), "more than 1000");
     let papers = [
         ("clippy.toml", "too-many-lines-threshold = 70"),
-        ("Cargo.toml", "too_many_lines = \"deny\"\nunsafe_code = \"deny\"\nundocumented_unsafe_blocks = \"deny\""),
+        (
+            "Cargo.toml",
+            "too_many_lines = \"deny\"\nunsafe_code = \"deny\"\nundocumented_unsafe_blocks = \"deny\"",
+        ),
         ("src/x.rs", "#[allow(clippy::too_many_lines)]"),
     ];
     complains(&lint_switched_off(&House::made_up(&papers)), "cut the function");
