@@ -74,6 +74,22 @@ fn status_codes_elsewhere(house: &House) -> Vec<String> {
     complaints
 }
 
+/// Settings come from the configuration; only it and main look at the environment.
+fn environment_elsewhere(house: &House) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for source in house.product() {
+        if ["config", "main"].contains(&source.folder()) {
+            continue;
+        }
+        for word in ["env::var", "env::args"] {
+            for (at, _) in source.code.match_indices(word) {
+                complaints.push(format!("{}: take it from the configuration", source.at(at)));
+            }
+        }
+    }
+    complaints
+}
+
 fn unfinished(house: &House) -> Vec<String> {
     let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
     let mut complaints = Vec::new();
@@ -125,6 +141,18 @@ fn only_telemetry_spells_the_name_of_a_metric() {
 #[test]
 fn only_the_server_answers_with_status_codes() {
     nothing_wrong(status_codes_elsewhere(House::read()));
+}
+
+#[test]
+fn only_the_configuration_and_main_read_the_environment() {
+    nothing_wrong(environment_elsewhere(House::read()));
+}
+
+#[test]
+fn a_look_at_the_environment_is_found() {
+    let text = "fn f() { std::env::var(\"X\") }";
+    let files = [("src/wal/log.rs", text), ("src/main.rs", text), ("src/config/load.rs", text)];
+    complains(&environment_elsewhere(&House::made_up(&files)), "src/wal/log.rs:1");
 }
 
 #[test]
