@@ -33,11 +33,11 @@ pub mod query;
 // Moving data between backends (to come).
 pub mod transfer;
 
-// One core: owns its write path, read path, log and connections.
-pub mod shard;
-
 // Listener, connections, endpoint table, answers. The only folder with status codes.
 pub mod server;
+
+// One core: owns its write path, read path, log and connections.
+pub mod shard;
 
 #[cfg(test)]
 mod tests;

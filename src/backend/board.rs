@@ -29,6 +29,7 @@ pub enum Condition {
 }
 
 /// What one log owes one backend. Padded, so that two writers never share a cache line.
+/// Shared: by all shards; written by the one that owns the log.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Cell {

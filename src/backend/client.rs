@@ -77,7 +77,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// An answer that is still arriving.
+/// An answer that is still arriving. Lives on: the shard that asked.
 pub struct Arriving {
     pub head: Head,
     body: Body,

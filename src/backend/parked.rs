@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[expect(clippy::disallowed_types, reason = "the board is what shards share; parking is rare")]
 type Lock = std::sync::Mutex<()>;
 
-/// A database that waits.
+/// A database that waits. Shared: by all shards, as long as it waits.
 #[derive(Debug)]
 pub struct Parked {
     pub backend: BackendId,

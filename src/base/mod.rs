@@ -1,8 +1,10 @@
-//! What std lacks: ids, limits, time types, checksums, fast maps, mapped files.
+//! What std lacks: ids, limits, time types, checksums, fast maps.
 //!
-//! Promises: nothing here does I/O but `mapped`, nothing reads a clock, nothing knows a word of the product.
+//! Promises: nothing here does I/O or reads a clock.
 //!
-//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `mapped`.
+//! It does not know any word of the product but the names of its ids.
+//!
+//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`.
 
 pub mod checksum;
 pub mod ids;

@@ -4,6 +4,8 @@
 //! everything else to standard error.
 //!
 //! Does not know: how the library does its work.
+//!
+//! Read in this order: `arguments` (the command line), then the file of the word that you look for.
 
 use std::fmt::Display;
 use std::io::Write;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// One request that waits.
+/// One request that waits. Lives on: the shard that took it.
 #[derive(Debug, Default)]
 pub struct Waiter {
     /// Backends that have not confirmed everything of it yet.

@@ -70,6 +70,7 @@ pub struct Facts {
 }
 
 /// One log and its queues. A shard has one that it writes, and those that it adopted.
+/// Lives on: the shard that owns the log.
 pub struct Outlet {
     pub facts: Rc<Facts>,
     pub log: Log,
@@ -90,7 +91,7 @@ pub struct Outlet {
     pub is_ending: Cell<bool>,
 }
 
-/// A queue and what drives it.
+/// A queue and what drives it. Lives on: the shard that owns the log.
 pub struct Feed {
     pub queue: RefCell<Queue>,
     /// `None` for a backend that is no longer in the configuration.

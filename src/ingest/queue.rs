@@ -19,7 +19,7 @@ const WINDOW_FRAMES_MAX: usize = 1024;
 pub const BATCH_POINTS_MAX: u32 = 20_000;
 pub const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// A run of a frame, on its way.
+/// A run of a frame, on its way. Lives on: the shard that owns the log.
 #[derive(Clone, Debug)]
 pub struct Part {
     pub frame: Rc<Frame>,
@@ -50,7 +50,7 @@ struct Entry {
     is_statement: bool,
 }
 
-/// The runs of one database.
+/// The runs of one database. Lives on: the shard that owns the log.
 #[derive(Debug)]
 pub struct Lane {
     pub tag: Rc<[u8]>,

@@ -5,8 +5,8 @@
 //!
 //! It does not know the log, nor what a status code means.
 //!
-//! Read `plan` first: a pure function from a text to who must be asked. Then `choose` (pure: which circle),
-//! `forward`, `flux_body`.
+//! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
+//! circle), `forward`, `flux_body`.
 
 pub mod choose;
 pub mod flux_body;

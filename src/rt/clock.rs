@@ -32,6 +32,17 @@ impl Clock {
         }
     }
 
+    /// CPU time that this thread has used so far.
+    pub fn thread_busy(&self) -> Duration {
+        match self {
+            Clock::Real => {
+                Duration::from_nanos(read(rustix::time::ClockId::ThreadCPUTime).unsigned_abs())
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Clock::Sim(_) => Duration::ZERO,
+        }
+    }
+
     /// Wall-clock time since the epoch, for text that people read.
     pub fn unix_duration(&self) -> Duration {
         Duration::from_nanos(u64::try_from(self.unix().0).unwrap_or(0))

@@ -283,8 +283,14 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
 
 /// Tells the control thread once a second how long everything took.
 async fn report(shard: ShardId, events: Sender<Letter>, facts: Rc<Facts>) {
+    let (mut since, mut busy) = (facts.clock.mono(), facts.clock.thread_busy());
     loop {
         sleep(Duration::from_secs(1)).await;
+        let (now, busy_now) = (facts.clock.mono(), facts.clock.thread_busy());
+        let ratio = (busy_now - busy).as_secs_f64() / now.since(since).as_secs_f64();
+        facts.meters.shard_busy_ratio.set(ratio);
+        facts.board.set_busy(shard, crate::base::time::nanos(busy_now));
+        (since, busy) = (now, busy_now);
         let snapshot = Event::Latencies(facts.latencies.take());
         if events.send((shard, snapshot)).is_err() {
             return;

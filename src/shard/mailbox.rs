@@ -36,13 +36,13 @@ pub enum Event {
 /// One event and who told it.
 pub type Letter = (ShardId, Event);
 
-/// The control thread's end of a mailbox.
+/// One end of a mailbox. Lives on: the control thread.
 pub struct Post {
     sender: Sender<Order>,
     waker: Arc<AtomicWaker>,
 }
 
-/// A shard's end. Its executor sleeps until the waker is called.
+/// The other end; its executor sleeps until the waker is called. Lives on: every shard.
 pub struct Mailbox {
     receiver: Receiver<Order>,
     waker: Arc<AtomicWaker>,

@@ -13,10 +13,10 @@ pub struct Meters {
     pub wal_bytes: Counter,
     pub wal_failures: Counter,
     pub failovers: Counter,
-    pub shard_busy: Counter,
     pub wal_disk_bytes: Gauge,
     pub wal_segments: Gauge,
     pub connections: Gauge,
+    pub shard_busy_ratio: Gauge,
     labelled: RefCell<FastMap<Key, Counter>>,
 }
 
@@ -43,7 +43,7 @@ impl Meters {
             wal_bytes: count(names::WAL_BYTES),
             wal_failures: count(names::WAL_FAILURES),
             failovers: count(names::FAILOVERS),
-            shard_busy: count(names::SHARD_BUSY),
+            shard_busy_ratio: level(names::SHARD_BUSY),
             wal_disk_bytes: level(names::WAL_DISK_BYTES),
             wal_segments: level(names::WAL_SEGMENTS),
             connections: level(names::HTTP_CONNECTIONS),

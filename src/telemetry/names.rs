@@ -1,6 +1,6 @@
 //! Every metric's name, and what it means.
 
-use metrics::{Unit, describe_counter, describe_gauge};
+use metrics::{describe_counter, describe_gauge};
 
 pub const BUILD_INFO: &str = "circlet_build_info";
 pub const START_TIME_SECONDS: &str = "circlet_start_time_seconds";
@@ -30,7 +30,7 @@ pub const QUERIES: &str = "circlet_queries_total";
 pub const FAILOVERS: &str = "circlet_query_failovers_total";
 pub const STAGE_SECONDS: &str = "circlet_stage_duration_seconds";
 pub const STAGE_COUNT: &str = "circlet_stage_total";
-pub const SHARD_BUSY: &str = "circlet_shard_busy_seconds_total";
+pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
@@ -54,7 +54,7 @@ pub(super) fn describe() {
     for (name, text) in counters {
         describe_counter!(name, text);
     }
-    describe_counter!(SHARD_BUSY, Unit::Seconds, "CPU time of a shard's thread");
+    describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
     let gauges: [(&'static str, &'static str); 13] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),

@@ -1,1 +1,3 @@
 //! Laws that hold across folders.
+
+mod house;

@@ -22,7 +22,7 @@ const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
 pub(super) const SLOT_BYTES: usize = 256 * 1024;
 const NAME: &str = "cursors";
 
-/// How far one queue is confirmed.
+/// How far one queue is confirmed. Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueMark {
     pub backend: BackendId,
@@ -36,7 +36,7 @@ pub struct QueueMark {
     pub oldest_statement: Stamp,
 }
 
-/// Runs that an operator has dropped: they are not sent.
+/// Runs that an operator has dropped: they are not sent. Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {
     pub backend: BackendId,

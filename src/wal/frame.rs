@@ -37,6 +37,7 @@ impl Kind {
 }
 
 /// Bytes that go to the same backends. Ranges count from the start of the frame.
+/// Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     pub payload: Range<usize>,

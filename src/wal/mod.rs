@@ -1,7 +1,7 @@
 //! One log: segments of frames on disk, their recovery, and a cursor for each queue.
 //!
 //! Promises:
-//! - what [`Log::commit`] returned is on stable storage and is found again after a crash at any moment;
+//! - what [`Writer::commit`] returned is on stable storage and is found again after a crash at any moment;
 //! - a frame is never rewritten; a torn tail is cut; damage in the middle is set aside, counted, and
 //!   everything after it is still found;
 //! - a cursor on disk is never ahead of what was confirmed.

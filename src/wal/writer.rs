@@ -12,7 +12,7 @@ use crate::base::time::Stamp;
 use crate::rt::{Buffer, Signal};
 use std::rc::Rc;
 
-/// What a commit brought to the disk.
+/// What a commit brought to the disk. Lives on: the shard that owns the log.
 #[derive(Debug)]
 pub struct Committed {
     /// To be published and released.

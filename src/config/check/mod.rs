@@ -1,6 +1,6 @@
 //! From raw to checked: what must hold between values.
 //!
-//! Each part tells its problems and goes on with what is sound; only a list that stayed empty makes a
+//! Promises: each part tells all its problems and goes on with what is sound; only a list that stayed empty makes a
 //! [`Config`].
 
 mod address;

@@ -1,7 +1,7 @@
 //! Flux: a script becomes a syntax tree, and the tree tells which buckets and measurements it reads.
 //!
 //! It promises: the syntax is read as InfluxDB 2.7 reads it, no script can make it panic or exhaust
-//! stack or time, and what [`reads`] calls certain is certain. It does not know types, does not run
+//! stack or time, and what [`reads()`] calls certain is certain. It does not know types, does not run
 //! anything, and does not know who holds the data.
 //!
 //! Recursive descent over a scanner, by hand and not with nom: only the grammar knows whether a
