@@ -7,7 +7,7 @@
 //!
 //! It never chooses a backend, it is told; it knows neither rings nor frames.
 //!
-//! Read in this order: `place` (who it is), `board`, `answer`, `client`, `write`, `query`, `probe`.
+//! Read in this order: `place` (who it is), `board`, `answer`, `client`, `write`, `query`, `statement`, `probe`.
 
 pub mod answer;
 pub mod board;
@@ -17,6 +17,7 @@ pub mod parked;
 pub mod place;
 pub mod probe;
 pub mod query;
+pub mod statement;
 pub mod write;
 
 pub use answer::Verdict;

@@ -3,19 +3,14 @@
 use super::accept::{Failure, labels, unavailable};
 use super::queue::Part;
 use super::{Feed, Ingest, Outlet, Retry};
-use crate::backend::client::{Reply, Request};
-use crate::backend::{Client, Error, Verdict, answer, place};
+use crate::backend::{self, Verdict};
 use crate::base::ids::BackendId;
 use crate::base::time::Mono;
-use crate::config::checked::Kind;
 use crate::ring::Target;
 use crate::rt::within;
 use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A statement may take this long.
-const LIMIT: Duration = Duration::from_secs(600);
 
 /// Refused this often within a minute, while writes pass, it goes to the rejects.
 const REFUSALS_MAX: usize = 3;
@@ -96,7 +91,9 @@ impl Outlet {
         let statement = target.and_then(|target| Statement::decode(part.payload(), target));
         let begun = self.facts.clock.mono();
         let verdict = match &statement {
-            Some(statement) => run(&client, statement).await,
+            Some(Statement::CreateDatabase { text, target }) => {
+                backend::statement::create_database(&client, text, target).await
+            }
             None => Ok(Verdict::Refused { message: "it cannot be read".to_owned() }),
         };
         self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
@@ -177,59 +174,4 @@ impl Outlet {
         self.mark_incomplete(backend, "a statement was refused", 0);
         self.ran(feed, &tag).await;
     }
-}
-
-async fn run(client: &Rc<Client>, statement: &Statement) -> Result<Verdict, Error> {
-    let Statement::CreateDatabase { text, target } = statement;
-    match client.place.kind {
-        Kind::Influxdb1 => influxql(client, text).await,
-        Kind::Influxdb2 => make_bucket(client, target).await,
-        // These make a database when it is written first.
-        Kind::Influxdb3 | Kind::LineProtocol => Ok(Verdict::Done),
-    }
-}
-
-async fn influxql(client: &Rc<Client>, text: &str) -> Result<Verdict, Error> {
-    let body = format!("q={}", place::escape(text));
-    let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
-    let reply = post(client, "POST", "/query", fields, body.as_bytes()).await?;
-    if reply.head.status != 200 {
-        return Ok(answer::judge(reply.head.status, &reply.body, reply.head.field("retry-after")));
-    }
-    let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let error = value.as_ref().and_then(|value| value.pointer("/results/0/error")?.as_str());
-    Ok(match error {
-        Some(message) => Verdict::Refused { message: message.to_owned() },
-        None => Verdict::Done,
-    })
-}
-
-/// A bucket belongs to an organization by its id, which differs from server to server.
-async fn make_bucket(client: &Rc<Client>, target: &Target) -> Result<Verdict, Error> {
-    let path = format!("/api/v2/orgs?org={}", place::escape(&target.org));
-    let reply = post(client, "GET", &path, "", b"").await?;
-    let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let id = value.as_ref().and_then(|value| value.pointer("/orgs/0/id")?.as_str());
-    let Some(id) = id.filter(|_| reply.head.status == 200) else {
-        return Ok(answer::judge(reply.head.status.max(400), &reply.body, None));
-    };
-    let body = json!({ "orgID": id, "name": target.bucket(), "retentionRules": [] }).to_string();
-    let fields = "Content-Type: application/json\r\n";
-    let reply = post(client, "POST", "/api/v2/buckets", fields, body.as_bytes()).await?;
-    let exists = answer::message(&reply.body).contains("already exists");
-    Ok(match reply.head.status {
-        201 => Verdict::Done,
-        422 if exists => Verdict::Done,
-        status => answer::judge(status, &reply.body, reply.head.field("retry-after")),
-    })
-}
-
-async fn post(
-    client: &Rc<Client>,
-    method: &str,
-    path: &str,
-    fields: &str,
-    body: &[u8],
-) -> Result<Reply, Error> {
-    client.ask(Request { method, path, fields, body: &[body], limit: LIMIT }).await
 }

@@ -82,18 +82,22 @@ pub enum Answer {
 
 pub enum Refusal {
     Parse(String),
+    /// The subject of "... is not supported yet".
     NotYet(String),
     CannotMerge(String),
     UnknownDatabase(String),
-    NoBackend { why: String, retry_after_s: u32 },
+    NoBackend {
+        why: String,
+        retry_after_s: u32,
+    },
 }
 
 impl From<plan::Refusal> for Refusal {
     fn from(refusal: plan::Refusal) -> Refusal {
         match refusal {
             plan::Refusal::Parse { message } => Refusal::Parse(message),
-            plan::Refusal::NotYet { .. } => Refusal::NotYet(refusal.to_string()),
-            plan::Refusal::CannotMerge { .. } => Refusal::CannotMerge(refusal.to_string()),
+            plan::Refusal::NotYet { what } => Refusal::NotYet(what),
+            other @ plan::Refusal::CannotMerge { .. } => Refusal::CannotMerge(other.to_string()),
         }
     }
 }

@@ -13,8 +13,8 @@ const LINES_MAX: usize = 1000;
 const READERS_OF_STATUS: [&str; 6] = [
     "src/backend/answer.rs",
     "src/backend/probe.rs",
+    "src/backend/statement.rs",
     "src/commands/online.rs",
-    "src/ingest/statement.rs",
     "src/proto/http/response.rs",
     "src/query/forward.rs",
 ];
