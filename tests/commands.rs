@@ -105,7 +105,7 @@ fn check_config_online_says_who_answers_and_who_does_not() {
         text(&head[..length]).starts_with("GET /ping HTTP/1.1\r\n")
     });
     let output = circlet(&["check-config", file.to_str().unwrap(), "--online"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
     let lines: Vec<&str> = text(&output.stdout).lines().skip(1).collect();
     assert_eq!(lines[0], format!("alive at {}: answers, version 9.9", urls[0]));
     assert!(lines[1].starts_with(&format!("dead at {}: Connection refused", urls[1])));
