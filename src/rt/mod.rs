@@ -7,13 +7,14 @@
 //!
 //! It does not know what the bytes mean.
 //!
-//! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`, `net`, `preflight`.
+//! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`, `nudge`, `net`, `preflight`.
 
 pub mod buffer;
 pub mod clock;
 pub mod disk;
 pub mod file;
 pub mod net;
+mod nudge;
 pub mod preflight;
 pub mod signal;
 #[cfg(any(test, feature = "sim"))]

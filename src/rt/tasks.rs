@@ -1,5 +1,6 @@
 //! Executors, tasks and timers.
 
+use super::nudge::Nudge;
 use super::preflight::Obstacle;
 use futures_lite::future;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
@@ -7,7 +8,8 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// What a task is for; it decides the task's share of a busy core.
@@ -26,6 +28,13 @@ pub enum Lane {
 /// Below 5 ms the runtime can lose a wake-up, far above it notices I/O late on a busy core.
 const PREEMPT: Duration = Duration::from_millis(5);
 
+/// How long an executor may take to run its first task, and how many are tried.
+const BEGIN_LIMIT: Duration = Duration::from_secs(2);
+const ATTEMPTS: usize = 5;
+
+#[expect(clippy::disallowed_types, reason = "one hand-over at start, before there are shards")]
+type Slot<M> = std::sync::Mutex<Option<M>>;
+
 /// Registered memory of an executor for short-lived direct reads, in bytes.
 const IO_MEMORY_BYTES: usize = 2 * 1024 * 1024;
 
@@ -34,56 +43,58 @@ thread_local! {
 }
 
 /// Starts an executor on a core of its own and runs `main` there to its end.
+///
+/// An executor can fall asleep before its first task has run, and nothing can wake it then (see `nudge`).
+/// So whoever comes up first takes `main`, and another one is started when nobody does.
 pub fn launch<F>(
     cpu: usize,
-    name: String,
+    name: &str,
     main: impl FnOnce() -> F + Send + 'static,
-) -> Result<JoinHandle<()>, Obstacle>
+) -> Result<(), Obstacle>
 where
     F: Future<Output = ()> + 'static,
 {
-    let (sender, receiver) = crate::rt::tasks::started();
-    let thread = std::thread::Builder::new().name(name.clone()).spawn(move || {
-        let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
-            .name(&name)
-            .preempt_timer(PREEMPT)
-            .io_memory(IO_MEMORY_BYTES)
-            .make();
-        match executor {
-            Ok(executor) => {
-                sender.tell(Ok(()));
-                executor.run(async move {
-                    make_lanes();
-                    main().await;
-                });
-            }
-            Err(error) => sender.tell(Err(error.to_string())),
+    let slot = Arc::new(Slot::new(Some(main)));
+    let (begun, told) = channel();
+    for _ in 0..ATTEMPTS {
+        let (slot, begun, name) = (slot.clone(), begun.clone(), name.to_owned());
+        let thread = std::thread::Builder::new().name(name.clone());
+        let spawned = thread.spawn(move || execute(cpu, &name, &slot, &begun));
+        spawned.map_err(|error| Obstacle::Executor(error.to_string()))?;
+        match told.recv_timeout(BEGIN_LIMIT) {
+            Ok(outcome) => return outcome.map_err(Obstacle::Executor),
+            Err(_) => tracing::warn!("an executor overslept its start; another one is started"),
         }
-    });
-    let thread = thread.map_err(|error| Obstacle::Executor(error.to_string()))?;
-    receiver.wait().map_err(Obstacle::Executor)?;
-    Ok(thread)
-}
-
-/// Tells the starter of an executor whether it came up.
-struct Teller(std::sync::mpsc::SyncSender<Result<(), String>>);
-struct Told(std::sync::mpsc::Receiver<Result<(), String>>);
-
-fn started() -> (Teller, Told) {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    (Teller(sender), Told(receiver))
-}
-
-impl Teller {
-    fn tell(&self, outcome: Result<(), String>) {
-        // The starter waits for exactly one message; if it is gone the process is ending.
-        drop(self.0.send(outcome));
     }
+    Err(Obstacle::Executor("no executor came up".to_owned()))
 }
 
-impl Told {
-    fn wait(self) -> Result<(), String> {
-        self.0.recv().unwrap_or_else(|_| Err("the executor ended while starting".to_owned()))
+/// The life of one executor's thread.
+fn execute<M, F>(cpu: usize, name: &str, slot: &Slot<M>, begun: &Sender<Result<(), String>>)
+where
+    M: FnOnce() -> F,
+    F: Future<Output = ()> + 'static,
+{
+    let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+        .name(name)
+        .preempt_timer(PREEMPT)
+        .io_memory(IO_MEMORY_BYTES)
+        .make();
+    // The starter may have gone on with another executor.
+    let tell = |outcome| begun.send(outcome).unwrap_or(());
+    match executor {
+        Ok(executor) => executor.run(async {
+            let taken = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(main) = taken else { return };
+            let nudge = Nudge::start();
+            nudge.begin().await;
+            tell(Ok(()));
+            make_lanes();
+            spawn(Lane::Commit, nudge.clone().wait());
+            main().await;
+            nudge.end();
+        }),
+        Err(error) => tell(Err(error.to_string())),
     }
 }
 

@@ -68,7 +68,7 @@ pub fn take(
     let name = work.wish.backend.clone();
     let (sender, receiver) = sync_channel(1);
     let cpu = super::control::allowed_cpus()[0];
-    launch(cpu, "backlog".to_owned(), move || async move {
+    launch(cpu, "backlog", move || async move {
         // The starter waits for exactly this one message.
         sender.send(take_all(work, &mut write).await).unwrap_or(());
     })?;

@@ -132,7 +132,7 @@ impl Node {
                 events: sender.clone(),
             };
             let cpu = cpus[usize::from(shard) % cpus.len()];
-            launch(cpu, format!("shard-{shard}"), move || live(setup))?;
+            launch(cpu, &format!("shard-{shard}"), move || live(setup))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Connection, Request};
 use super::process::Process;
-use super::wait::{seconds, until};
+use super::wait::seconds;
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,14 +37,24 @@ impl Circlet {
         self.start_only();
         let process = self.process.as_mut().expect("just started");
         let address = self.address;
-        until("Circlet is ready", seconds(30), || {
+        let deadline = std::time::Instant::now() + seconds(30);
+        loop {
             if let Some(status) = process.ended() {
                 panic!("circlet ended with {status}:\n{}", process.log_end());
             }
-            let mut connection = Connection::try_open(address).ok()?;
-            let answer = connection.request(&Request::get("/ready")).ok()?;
-            (answer.status == 200).then_some(())
-        });
+            let tried = Connection::try_open(address)
+                .and_then(|mut connection| connection.request(&Request::get("/ready")));
+            match tried {
+                Ok(answer) if answer.status == 200 => return,
+                tried if std::time::Instant::now() >= deadline => panic!(
+                    "Circlet is not ready after 30 s: {:?}\n{}{}",
+                    tried.map(|answer| answer.text()),
+                    process.threads(),
+                    process.log_end()
+                ),
+                _ => std::thread::sleep(std::time::Duration::from_millis(10)),
+            }
+        }
     }
 
     /// Starts the process and returns at once.
