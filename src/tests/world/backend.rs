@@ -307,7 +307,7 @@ impl Model {
             Trouble::ResetBefore => return None,
             Trouble::HalfWay => {
                 let some = usize::try_from(self.tasks.below(points.len() as u64 + 1)).unwrap();
-                self.apply(points[..some].iter());
+                self.apply(points[..some].iter().filter(|point| self.fate(**point) == Fate::Good));
                 return Some((500, error("timeout")));
             }
             _ => {}
@@ -320,23 +320,25 @@ impl Model {
         }
     }
 
+    /// What it does with a point.
+    fn fate(&self, point: usize) -> Fate {
+        let fate = self.record.points.borrow()[point].fate;
+        if self.refuses.contains(&fate) { fate } else { Fate::Good }
+    }
+
     fn judge(&self, points: &[usize]) -> (u16, String) {
-        let fate = |point: &usize| {
-            let fate = self.record.points.borrow()[*point].fate;
-            if self.refuses.contains(&fate) { fate } else { Fate::Good }
-        };
-        if points.iter().any(|point| fate(point) == Fate::Poison) {
+        if points.iter().any(|point| self.fate(*point) == Fate::Poison) {
             return (500, error("panic: index out of range"));
         }
-        if points.iter().any(|point| fate(point) == Fate::Unreadable) {
+        if points.iter().any(|point| self.fate(*point) == Fate::Unreadable) {
             if self.tasks.below(2) == 0 {
-                self.apply(points.iter().filter(|point| fate(point) == Fate::Good));
+                self.apply(points.iter().filter(|point| self.fate(**point) == Fate::Good));
             }
             return (400, error("unable to parse a line"));
         }
-        self.apply(points.iter().filter(|point| fate(point) == Fate::Good));
+        self.apply(points.iter().filter(|point| self.fate(**point) == Fate::Good));
         let conflicts: Vec<_> =
-            points.iter().filter(|point| fate(point) == Fate::Conflict).collect();
+            points.iter().filter(|point| self.fate(**point) == Fate::Conflict).collect();
         let Some(first) = conflicts.first() else { return (204, String::new()) };
         let measurement = self.record.points.borrow()[**first].register.measurement.clone();
         let dropped = conflicts.len();
