@@ -139,6 +139,13 @@ impl ParkedList {
         entries.iter().filter(|entry| entry.backend == backend).map(|entry| entry.bytes()).sum()
     }
 
+    /// Nothing for this backend below this stamp waits, by the cursors on disk.
+    pub fn durable_oldest(&self, backend: BackendId) -> Stamp {
+        let entries = self.entries.load();
+        let here = entries.iter().filter(|entry| entry.backend == backend);
+        here.map(|entry| entry.durable_oldest()).min().unwrap_or(Stamp::NONE)
+    }
+
     fn guard(&self) -> std::sync::MutexGuard<'_, ()> {
         // A panic ends the process, so that nobody ever sees a poisoned lock.
         self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -140,8 +140,11 @@ impl Outlet {
     fn set_floors(&self) {
         let board = &self.facts.board;
         let all = 0..u16::try_from(board.backends_count()).unwrap_or(u16::MAX);
-        let cut = |backend| (BackendId(backend), board.cut(BackendId(backend)));
-        *self.floors.borrow_mut() = all.map(cut).collect();
+        // A log whose cursors are lost forgets its parked queues: what waits there comes again only as far
+        // as the floors let it.
+        let floor = |backend| board.cut(backend).min(board.parked.durable_oldest(backend));
+        *self.floors.borrow_mut() =
+            all.map(BackendId).map(|backend| (backend, floor(backend))).collect();
     }
 
     /// What is on disk now bounds what a start sends again.

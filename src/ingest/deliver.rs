@@ -158,7 +158,11 @@ impl Outlet {
         let (board, backend) = (&self.facts.board, client.place.id);
         let window = board.order_window(backend);
         match (parked.as_ref(), is_statement) {
-            (Some(parked), _) => order::lines_may_go(stamp, window, parked.other_cells(log)),
+            // Another log's own queue may hold older lines of this database that it has yet to lead away.
+            (Some(parked), _) => {
+                let others = parked.other_cells(log).chain(board.other_cells(log, backend));
+                order::lines_may_go(stamp, window, others)
+            }
             (None, false) => order::lines_may_go(stamp, window, board.other_cells(log, backend)),
             (None, true) => order::statement_may_go(stamp, board.other_cells(log, backend)),
         }

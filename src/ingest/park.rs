@@ -119,6 +119,7 @@ impl Outlet {
         let tag = feed.queue.borrow().only.clone().expect("a parked queue has a tag");
         if self.facts.board.parked.find(entry.backend, &tag).is_none() {
             feed.is_ended.set(true);
+            feed.wake.raise();
             self.queues.borrow_mut().retain(|other| !std::ptr::eq(&**other, feed));
         }
     }

@@ -31,7 +31,7 @@ pub enum Isolated {
 }
 
 /// A line of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     part: usize,
     /// In the part's payload, its line end included.
@@ -73,7 +73,13 @@ impl Outlet {
         feed.narrowed_at.set(self.facts.clock.mono());
         let client = feed.client.as_ref().expect("it just answered");
         let mut search = Search { client, path, batch, requests: 0, found: Vec::new() };
-        let lines = search.lines(&feed.rejected.borrow());
+        let (lines, are_all) = search.lines(&feed.rejected.borrow());
+        // What was refused before explains the answer to the whole batch: the rest is asked for alone.
+        let verdict = match (are_all, lines.is_empty()) {
+            (true, _) => verdict,
+            (false, true) => Verdict::Done,
+            (false, false) => search.send(&lines).await,
+        };
         let ended = search.run(lines, verdict).await;
         let found = std::mem::take(&mut search.found);
         if let Err(error) = self.reject(feed, target, batch, found).await {
@@ -157,20 +163,25 @@ impl Outlet {
 }
 
 impl Search<'_> {
-    /// The lines of the batch that are not yet in the rejects.
-    fn lines(&self, rejected: &crate::base::map::FastSet<(u64, usize)>) -> Vec<Place> {
+    /// The lines of the batch that are not yet in the rejects, and whether these are all.
+    fn lines(&self, rejected: &crate::base::map::FastSet<(u64, usize)>) -> (Vec<Place>, bool) {
         let mut places = Vec::new();
+        let mut count = 0;
         for (part, facts) in self.batch.iter().enumerate() {
             let start = facts.run().payload.start;
-            let all = lines_of(facts.payload()).into_iter();
-            let fresh =
-                all.filter(|range| !rejected.contains(&(facts.number(), start + range.start)));
+            let all = lines_of(facts.payload());
+            count += all.len();
+            let fresh = all
+                .into_iter()
+                .filter(|range| !rejected.contains(&(facts.number(), start + range.start)));
             places.extend(fresh.map(|range| Place { part, range }));
         }
-        places
+        let are_all = places.len() == count;
+        (places, are_all)
     }
 
-    /// Ends when all lines but the found ones are stored, or with the verdict that stopped it.
+    /// Ends when all lines but the found ones are stored, or with the verdict that stopped it. `verdict` is
+    /// about these lines alone.
     async fn run(&mut self, mut lines: Vec<Place>, mut verdict: Verdict) -> Result<(), Verdict> {
         loop {
             let (suspects, message, dropped) = match &verdict {
@@ -185,55 +196,64 @@ impl Search<'_> {
                 Verdict::TooLarge => (lines.clone(), "the line is too large".to_owned(), None),
                 Verdict::Parked { .. } | Verdict::Later { .. } => return Err(verdict),
             };
-            let is_partial = matches!(verdict, Verdict::Partial { .. });
             let before = self.found.len();
+            let are_all = suspects.len() == lines.len();
             self.narrow(suspects, message).await?;
             let found = &self.found[before..];
-            let all = dropped.is_some_and(|dropped| found.len() as u64 >= dropped);
-            if !is_partial || all || found.is_empty() || self.requests >= REQUESTS_MAX {
+            let is_told = dropped.is_none_or(|dropped| found.len() as u64 >= dropped);
+            lines.retain(|line| !found.iter().any(|(place, _)| place == line));
+            // All were sent again, in their order, down to single lines.
+            if lines.is_empty() || are_all && (is_told || found.is_empty()) {
                 return Ok(());
             }
-            // The message named one kind of trouble; there may be another one behind it.
-            let same =
-                |one: &Place, other: &Place| one.part == other.part && one.range == other.range;
-            lines.retain(|line| !found.iter().any(|(place, _)| same(place, line)));
-            if lines.is_empty() {
-                return Ok(());
-            }
+            // The suspects were sent again and now stand over later lines with the same fields: the rest
+            // follows in its order. It may also show another trouble behind the one that was named.
             verdict = self.send(&lines).await;
+            if self.requests > REQUESTS_MAX
+                && let Verdict::Partial { message } | Verdict::Refused { message } = &verdict
+            {
+                self.keep_together(lines, message);
+                return Ok(());
+            }
         }
     }
 
-    /// Sends halves until single lines are refused. `lines` together are known to be refused.
+    /// Sends halves, in the order of the lines, until single lines are refused. `lines` together are known
+    /// to be refused.
     async fn narrow(&mut self, lines: Vec<Place>, message: String) -> Result<(), Verdict> {
-        let mut open = vec![(lines, message)];
-        while let Some((lines, message)) = open.pop() {
-            if lines.len() == 1 {
-                self.found.extend(lines.into_iter().map(|line| (line, message.clone())));
-                continue;
-            }
-            if self.requests >= REQUESTS_MAX {
-                let message = format!("one of these {}: {message}", lines.len());
-                self.found.extend(lines.into_iter().map(|line| (line, message.clone())));
-                continue;
-            }
-            let (first, second) = lines.split_at(lines.len() / 2);
-            for half in [second, first] {
-                match self.send(half).await {
-                    Verdict::Done => {}
+        let mut open = vec![(lines, Some(message))];
+        while let Some((lines, known)) = open.pop() {
+            let message = match known {
+                Some(message) => message,
+                None => match self.send(&lines).await {
+                    Verdict::Done => continue,
                     Verdict::Partial { message }
                     | Verdict::Refused { message }
-                    | Verdict::Suspect { message } => open.push((half.to_vec(), message)),
-                    Verdict::TooLarge => {
-                        open.push((half.to_vec(), "the line is too large".to_owned()));
-                    }
+                    | Verdict::Suspect { message } => message,
+                    Verdict::TooLarge => "the line is too large".to_owned(),
                     stopped @ (Verdict::Parked { .. } | Verdict::Later { .. }) => {
                         return Err(stopped);
                     }
-                }
+                },
+            };
+            if lines.len() == 1 || self.requests >= REQUESTS_MAX {
+                self.keep_together(lines, &message);
+                continue;
             }
+            // The first half is on top, with all that becomes of it: a later line for the same point must
+            // be sent last.
+            let (first, second) = lines.split_at(lines.len() / 2);
+            open.extend([(second.to_vec(), None), (first.to_vec(), None)]);
         }
         Ok(())
+    }
+
+    fn keep_together(&mut self, lines: Vec<Place>, message: &str) {
+        let message = match lines.len() {
+            1 => message.to_owned(),
+            some => format!("one of these {some}: {message}"),
+        };
+        self.found.extend(lines.into_iter().map(|line| (line, message.clone())));
     }
 
     async fn send(&mut self, lines: &[Place]) -> Verdict {

@@ -138,7 +138,10 @@ impl Disk {
                 blocking(move || append_now(&path, &text)).await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.append_text(path, &text),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.append_text(path, &text)
+            }
         }
     }
 
@@ -150,7 +153,10 @@ impl Disk {
                 blocking(move || replace_now(&path, &text)).await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.replace_text(path, &text),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.replace_text(path, &text)
+            }
         }
     }
 
@@ -167,7 +173,10 @@ impl Disk {
                 .await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(disk) => disk.read_text(path),
+            Disk::Sim(disk) => {
+                disk.pass().await;
+                disk.read_text(path)
+            }
         }
     }
 }

@@ -53,7 +53,10 @@ impl File {
                 file.read_at_aligned(position, len).await.map(Bytes::Direct).map_err(into_io)
             }
             #[cfg(any(test, feature = "sim"))]
-            File::Sim(file) => file.read(position, len).map(Bytes::Heap),
+            File::Sim(file) => {
+                file.pass().await;
+                file.read(position, len).map(Bytes::Heap)
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Files, sockets, timers and tasks of one core; a simulated twin of the clock and the disk for tests.
+//! Files, sockets, timers and tasks of one core; a simulated twin of each for tests.
 //!
 //! Promises:
 //! - it is the only folder that names glommio, so that another runtime is a change of this folder;
@@ -7,7 +7,8 @@
 //!
 //! It does not know what the bytes mean.
 //!
-//! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`, `nudge`, `net`, `preflight`.
+//! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`,
+//! `sim_tasks`, `nudge`, `net`, `sim_net`, `preflight`.
 
 pub mod buffer;
 pub mod clock;
@@ -19,6 +20,10 @@ pub mod preflight;
 pub mod signal;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim_net;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim_tasks;
 pub mod tasks;
 
 pub use buffer::{Buffer, Bytes, SharedBuffer};

@@ -1,6 +1,8 @@
 //! TCP of one core: listeners that share a port, streams that end at once when dropped.
 
 use super::file::into_io;
+#[cfg(any(test, feature = "sim"))]
+use super::{sim_net, sim_tasks};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::net::{TcpListener, TcpStream};
 use std::io;
@@ -12,22 +14,40 @@ use std::time::Duration;
 const BACKLOG: i32 = 4096;
 
 /// A listening socket of one core. Several cores listen on one address; the kernel spreads connections.
-pub struct Listener {
-    inner: TcpListener,
-    fd: RawFd,
+pub enum Listener {
+    Real {
+        inner: TcpListener,
+        fd: RawFd,
+    },
+    #[cfg(any(test, feature = "sim"))]
+    Sim(sim_net::SimListener),
 }
 
 /// A connection. Dropping it sends FIN at once.
-pub struct Stream {
-    inner: TcpStream,
+pub enum Stream {
+    Real(Socket),
+    #[cfg(any(test, feature = "sim"))]
+    Sim(sim_net::SimStream),
 }
+
+/// A connection of the kernel's.
+pub struct Socket(TcpStream);
 
 /// Can stop a pending accept from another task.
 #[derive(Clone, Copy, Debug)]
-pub struct Stopper(RawFd);
+pub enum Stopper {
+    Real(RawFd),
+    /// A simulated connection, by its number.
+    #[cfg(any(test, feature = "sim"))]
+    Sim(u64),
+}
 
 impl Listener {
     pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+        #[cfg(any(test, feature = "sim"))]
+        if let Some(tasks) = sim_tasks::current() {
+            return sim_net::SimListener::bind(&tasks, address).map(Listener::Sim);
+        }
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -41,79 +61,139 @@ impl Listener {
         #[expect(unsafe_code, reason = "the runtime takes a prepared socket only as a number")]
         // SAFETY: `fd` was just taken out of a socket that nothing else owns.
         let inner = unsafe { TcpListener::from_raw_fd(fd) };
-        Ok(Listener { inner, fd })
+        Ok(Listener::Real { inner, fd })
     }
 
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr().map_err(into_io)
+        match self {
+            Listener::Real { inner, .. } => inner.local_addr().map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            Listener::Sim(listener) => Ok(listener.address()),
+        }
     }
 
     pub async fn accept(&self) -> io::Result<Stream> {
-        let inner = self.inner.accept().await.map_err(into_io)?;
-        // A failure here would mean that the peer is already gone; the first read tells.
-        drop(inner.set_nodelay(true));
-        Ok(Stream { inner })
+        match self {
+            Listener::Real { inner, .. } => {
+                let inner = inner.accept().await.map_err(into_io)?;
+                // A failure here would mean that the peer is already gone; the first read tells.
+                drop(inner.set_nodelay(true));
+                Ok(Stream::Real(Socket(inner)))
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Listener::Sim(listener) => listener.accept().await.map(Stream::Sim),
+        }
     }
 
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.fd)
+        match self {
+            Listener::Real { fd, .. } => Stopper::Real(*fd),
+            #[cfg(any(test, feature = "sim"))]
+            Listener::Sim(listener) => Stopper::Sim(listener.number()),
+        }
     }
 }
 
 impl Stopper {
     /// Makes the pending accept, and all later ones, fail. The listener must still be alive.
     pub fn stop(self) {
-        shut(self.0);
+        match self {
+            Stopper::Real(fd) => shut(fd),
+            #[cfg(any(test, feature = "sim"))]
+            Stopper::Sim(number) => {
+                if let Some(tasks) = sim_tasks::current() {
+                    tasks.net().stop(number);
+                }
+            }
+        }
     }
 }
 
 impl Stream {
     /// Connects within `limit`. Only numeric addresses: a name would stall the core.
     pub async fn connect(address: SocketAddr, limit: Duration) -> io::Result<Stream> {
+        #[cfg(any(test, feature = "sim"))]
+        if let Some(tasks) = sim_tasks::current() {
+            return sim_net::SimStream::connect(&tasks, address, limit).await.map(Stream::Sim);
+        }
         let inner = TcpStream::connect_timeout(address, limit).await.map_err(into_io)?;
         inner.set_nodelay(true).map_err(into_io)?;
-        Ok(Stream { inner })
+        Ok(Stream::Real(Socket(inner)))
     }
 
     /// Bytes read into `buffer`; 0 at the end.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).await
+        match self {
+            Stream::Real(socket) => socket.0.read(buffer).await,
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => stream.read(buffer).await,
+        }
     }
 
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.inner.write_all(bytes).await
+        match self {
+            Stream::Real(socket) => socket.0.write_all(bytes).await,
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => stream.write_all(bytes).await,
+        }
     }
 
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
-        self.inner.set_read_timeout(limit).map_err(into_io)
+        match self {
+            Stream::Real(socket) => socket.0.set_read_timeout(limit).map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => {
+                stream.set_read_timeout(limit);
+                Ok(())
+            }
+        }
     }
 
     /// The longest that one write may take; `None` waits for ever.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
-        self.inner.set_write_timeout(limit).map_err(into_io)
+        match self {
+            Stream::Real(socket) => socket.0.set_write_timeout(limit).map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => {
+                stream.set_write_timeout(limit);
+                Ok(())
+            }
+        }
     }
 
     pub fn peer_address(&self) -> io::Result<SocketAddr> {
-        self.inner.peer_addr().map_err(into_io)
+        match self {
+            Stream::Real(socket) => socket.0.peer_addr().map_err(into_io),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => Ok(stream.peer_address()),
+        }
     }
 
     /// Says that no more bytes will come, and lets the peer's last bytes still be read.
     pub fn finish_writing(&self) {
-        shut_half(self.inner.as_raw_fd());
+        match self {
+            Stream::Real(socket) => shut_half(socket.0.as_raw_fd()),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => stream.finish_writing(),
+        }
     }
 
     /// Can end the connection from another task: its pending read then gives 0 or an error.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.inner.as_raw_fd())
+        match self {
+            Stream::Real(socket) => Stopper::Real(socket.0.as_raw_fd()),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => Stopper::Sim(stream.number()),
+        }
     }
 }
 
-impl Drop for Stream {
+impl Drop for Socket {
     fn drop(&mut self) {
         // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
         // not wait for that.
-        shut(self.inner.as_raw_fd());
+        shut(self.0.as_raw_fd());
     }
 }
 

@@ -11,9 +11,13 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// What a disk writes whole or not at all, in bytes.
 pub const SECTOR: usize = 512;
+
+/// An operation of a slow disk takes less than this.
+const OPERATION_MAX: Duration = Duration::from_micros(800);
 
 /// What happens at the chosen operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +82,10 @@ impl SimDisk {
 
     pub(super) async fn pass(&self) {
         let slow = self.0.borrow().slow;
-        if slow {
-            futures_lite::future::yield_now().await;
+        match super::sim_tasks::current() {
+            Some(tasks) if slow => tasks.dawdle(OPERATION_MAX).await,
+            None if slow => futures_lite::future::yield_now().await,
+            _ => {}
         }
     }
 

@@ -2,6 +2,8 @@
 
 use super::nudge::Nudge;
 use super::preflight::Obstacle;
+#[cfg(any(test, feature = "sim"))]
+use super::sim_tasks;
 use futures_lite::future;
 use glommio::{Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
 use std::cell::Cell;
@@ -110,6 +112,10 @@ fn make_lanes() {
 
 /// Starts a task that runs to its end. There is no handle: a task is stopped by telling it so.
 pub fn spawn(lane: Lane, task: impl Future<Output = ()> + 'static) {
+    #[cfg(any(test, feature = "sim"))]
+    if let Some(tasks) = sim_tasks::current() {
+        return tasks.spawn(task);
+    }
     let queue = LANES.with(Cell::get).map(|lanes| match lane {
         Lane::Commit => lanes[0],
         Lane::Serve => lanes[1],
@@ -128,6 +134,10 @@ pub fn spawn(lane: Lane, task: impl Future<Output = ()> + 'static) {
 }
 
 pub async fn sleep(wait: Duration) {
+    #[cfg(any(test, feature = "sim"))]
+    if let Some(tasks) = sim_tasks::current() {
+        return tasks.sleep(wait).await;
+    }
     glommio::timer::sleep(wait).await;
 }
 
@@ -150,6 +160,11 @@ pub async fn within<T>(limit: Duration, task: impl Future<Output = T>) -> Option
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<T> {
+    #[cfg(any(test, feature = "sim"))]
+    if let Some(tasks) = sim_tasks::current() {
+        tasks.dawdle(Duration::from_millis(1)).await;
+        return Ok(work());
+    }
     let caught = glommio::executor().spawn_blocking(move || catch_unwind(AssertUnwindSafe(work)));
     caught.await.map_err(|_| io::Error::other("the work on a plain thread panicked"))
 }

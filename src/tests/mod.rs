@@ -1,3 +1,4 @@
 //! Laws that hold across folders.
 
 mod house;
+mod world;

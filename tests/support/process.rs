@@ -61,6 +61,17 @@ impl Process {
         until(&what, limit, || self.ended())
     }
 
+    /// What each of its threads is doing, for a report.
+    pub fn threads(&self) -> String {
+        let mut text = String::new();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id())).into_iter().flatten();
+        for task in tasks.flatten() {
+            let read = |name| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            text += &format!("{} in {}\n", read("comm").trim(), read("wchan").trim());
+        }
+        text
+    }
+
     /// The last lines it wrote.
     pub fn log_end(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();

@@ -1,0 +1,204 @@
+//! The one assertion at the end of a world: what was accepted is delivered or rejected, and every point
+//! has the value that the order promise names.
+
+use super::backend::Model;
+use super::node::{DATA, Setup};
+use super::record::{Fate, Operation, Record, What};
+use crate::ring::Target;
+use crate::rt::sim::SimDisk;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+
+/// One write or delete of one register on one backend.
+struct Step {
+    name: String,
+    operation: usize,
+    /// Where in its request.
+    at: usize,
+    is_statement: bool,
+    /// When it was applied last: turn and time.
+    applied: (u64, u64),
+}
+
+/// Points in the rejects of a backend, and whether the text names them alone.
+fn rejected(disk: &SimDisk, backend: usize) -> BTreeMap<usize, bool> {
+    let directory = Path::new(DATA).join("rejects").join(format!("backend-{backend}"));
+    let mut found = BTreeMap::new();
+    for path in disk.paths().iter().filter(|path| path.parent() == Some(&directory)) {
+        let text = String::from_utf8(disk.bytes(path).unwrap()).unwrap();
+        let mut is_alone = true;
+        for line in text.lines() {
+            if line.starts_with('#') {
+                is_alone = !line.contains("one of these");
+                continue;
+            }
+            let value = line.split("v=").nth(1).and_then(|rest| rest.split('i').next());
+            if let Some(number) = value.and_then(|value| value.parse().ok()) {
+                found.insert(number, is_alone);
+            }
+        }
+    }
+    found
+}
+
+pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &SimDisk) {
+    for model in models {
+        let rejected = rejected(disk, model.place);
+        nothing_is_lost(setup, model, record, &rejected);
+        only_bad_lines_are_rejected(model, record, &rejected);
+        the_order_holds(setup, model, record, &rejected);
+    }
+}
+
+fn is_owner(setup: &Setup, model: &Model, database: &str, measurement: &str) -> bool {
+    let target =
+        Target { org: "org".into(), database: database.into(), retention_policy: "".into() };
+    let owners = setup.topology.route(&target, measurement.as_bytes());
+    owners.iter().any(|owner| usize::from(*owner) == model.place)
+}
+
+fn nothing_is_lost(
+    setup: &Setup,
+    model: &Model,
+    record: &Record,
+    rejected: &BTreeMap<usize, bool>,
+) {
+    let applied = model.applied.borrow();
+    for (number, point) in record.points.borrow().iter().enumerate() {
+        let register = &point.register;
+        let owns = is_owner(setup, model, &register.database, &register.measurement);
+        let is_there = applied.contains_key(&number);
+        if is_there && !owns {
+            record.violation(format!("point {number} went to backend {} by mistake", model.place));
+        }
+        if owns && record.is_acknowledged(number) && !is_there && !rejected.contains_key(&number) {
+            record.violation(format!("lost: point {number} on backend {}", model.place));
+        }
+    }
+    let executed = model.executed.borrow();
+    for (number, operation) in record.operations.borrow().iter().enumerate() {
+        let is_delete = matches!(operation.what, What::Delete(..));
+        if is_delete && operation.acknowledged.is_some() && !executed.contains_key(&number) {
+            record.violation(format!("lost: statement {number} on backend {}", model.place));
+        }
+    }
+}
+
+fn only_bad_lines_are_rejected(model: &Model, record: &Record, rejected: &BTreeMap<usize, bool>) {
+    for (number, is_alone) in rejected {
+        let fate = record.points.borrow()[*number].fate;
+        let is_bad = model.refuses.contains(&fate);
+        if *is_alone && !is_bad {
+            record.violation(format!(
+                "point {number} is in the rejects of backend {}, which takes it",
+                model.place
+            ));
+        }
+        if is_bad && fate != Fate::Good && model.applied.borrow().contains_key(number) {
+            record.violation(format!("point {number} is bad and was applied"));
+        }
+    }
+}
+
+fn the_order_holds(
+    setup: &Setup,
+    model: &Model,
+    record: &Record,
+    rejected: &BTreeMap<usize, bool>,
+) {
+    let points = record.points.borrow();
+    let mut registers = BTreeSet::new();
+    registers.extend(points.iter().map(|point| point.register.clone()));
+    for register in registers {
+        if !is_owner(setup, model, &register.database, &register.measurement) {
+            continue;
+        }
+        let mut steps = Vec::new();
+        for (number, applied) in model.applied.borrow().iter() {
+            if points[*number].register == register && !rejected.contains_key(number) {
+                steps.push(Step {
+                    name: format!("point {number}"),
+                    operation: points[*number].operation,
+                    at: *number,
+                    is_statement: false,
+                    applied: *applied,
+                });
+            }
+        }
+        for (number, applied) in model.executed.borrow().iter() {
+            let what = &record.operations.borrow()[*number].what;
+            let touches = matches!(what, What::Delete(database, measurement)
+                if *database == register.database && *measurement == register.measurement);
+            if touches {
+                steps.push(Step {
+                    name: format!("statement {number}"),
+                    operation: *number,
+                    at: 0,
+                    is_statement: true,
+                    applied: *applied,
+                });
+            }
+        }
+        compare(model, record, &steps);
+    }
+}
+
+fn compare(model: &Model, record: &Record, steps: &[Step]) {
+    let operations = record.operations.borrow();
+    for first in steps {
+        for second in steps {
+            if first.applied < second.applied || first.at == second.at && first.name == second.name
+            {
+                continue;
+            }
+            // `first` was applied after `second`: was it to come before it?
+            if second_must_win(model, record, &operations, first, second) {
+                let (one, other) = (&operations[first.operation], &operations[second.operation]);
+                record.violation(format!(
+                    "order: on backend {} {} of operation {} (sent {}, acknowledged {:?}) was applied \
+                     at {}, after {} of operation {} (sent {}, acknowledged {:?}) at {}; the window was {}",
+                    model.place,
+                    first.name,
+                    first.operation,
+                    one.sent,
+                    one.acknowledged,
+                    first.applied.1,
+                    second.name,
+                    second.operation,
+                    other.sent,
+                    other.acknowledged,
+                    second.applied.1,
+                    record.window(model.place, one.sent, first.applied.1),
+                ));
+            }
+        }
+    }
+}
+
+fn second_must_win(
+    model: &Model,
+    record: &Record,
+    operations: &[Operation],
+    first: &Step,
+    second: &Step,
+) -> bool {
+    let (one, other) = (&operations[first.operation], &operations[second.operation]);
+    if other.acknowledged.is_none() {
+        return false;
+    }
+    let is_statement = first.is_statement || second.is_statement;
+    if is_statement && !model.denied.borrow().is_empty() {
+        // Parked lines are not ordered against statements.
+        return false;
+    }
+    if first.operation == second.operation {
+        return first.at < second.at;
+    }
+    if one.connection == other.connection {
+        return one.sent < other.sent;
+    }
+    let Some(acknowledged) = one.acknowledged else { return false };
+    let window = record.window(model.place, one.sent, first.applied.1);
+    other.sent >= acknowledged + window || is_statement && other.sent > acknowledged
+}

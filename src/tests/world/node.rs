@@ -1,0 +1,310 @@
+//! A gateway's process as `shard` puts it together: logs opened, told, planned, begun, published, started.
+
+use super::shape::Shape;
+use crate::backend::probe::Prober;
+use crate::backend::{Board, Client, Place};
+use crate::base::ids::{BackendId, LogId, ShardId};
+use crate::config::checked::{Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig};
+use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
+use crate::ingest::start::{Plan, Told, found};
+use crate::ingest::{Facts, Ingest, Outlet};
+use crate::ring::{self, BackendPlan, CirclePlan, Router, Topology};
+use crate::rt::sim::SimDisk;
+use crate::rt::sim_tasks::SimTasks;
+use crate::rt::{Disk, Lane, Signal, spawn};
+use crate::telemetry::{Latencies, Meters};
+use crate::wal::{self, Opened};
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub const DATA: &str = "/data";
+
+pub struct Node {
+    pub board: Arc<Board>,
+    pub ingests: Vec<Rc<Ingest>>,
+    pub hot_bytes_max: usize,
+}
+
+/// What every life of a world's gateway has in common.
+pub struct Setup {
+    pub shape: Shape,
+    pub topology: Arc<Topology>,
+    pub backends: Vec<Backend>,
+    pub tasks: SimTasks,
+}
+
+impl Setup {
+    pub fn new(shape: &Shape, tasks: &SimTasks) -> Setup {
+        let mut backends = Vec::new();
+        let mut circles = Vec::new();
+        for (circle, kinds) in shape.circles.iter().enumerate() {
+            let mut plans = Vec::new();
+            for kind in kinds {
+                let backend = backend(backends.len(), circle, *kind);
+                plans.push(BackendPlan { name: backend.name.clone(), url: backend.url.clone() });
+                backends.push(backend);
+            }
+            circles.push(CirclePlan { name: format!("circle-{circle}"), backends: plans });
+        }
+        let plan = ring::Plan {
+            placement: ring::Placement::Even,
+            hash_key: ring::HashKey::Name,
+            shard_key: ring::ShardKey::parse("%db,%mm").unwrap(),
+            circles,
+        };
+        let topology = Arc::new(Topology::new(&plan));
+        Setup { shape: shape.clone(), topology, backends, tasks: tasks.clone() }
+    }
+
+    fn facts(&self, shard: u16, board: &Arc<Board>, disk: &SimDisk) -> Rc<Facts> {
+        let circles = self.topology.circles();
+        let places: Vec<Rc<Place>> = self
+            .backends
+            .iter()
+            .enumerate()
+            .map(|(at, backend)| {
+                let circle = &circles[usize::from(backend.circle)].name;
+                Rc::new(Place::new(BackendId(u16::try_from(at).unwrap()), backend, circle))
+            })
+            .collect();
+        let clock = self.tasks.clock();
+        let clients = places.iter().map(|place| Client::new(place.clone(), clock.clone()));
+        Rc::new(Facts {
+            shard: ShardId(shard),
+            topology: self.topology.clone(),
+            takes_unsigned: false,
+            takes_nul_tag_key: false,
+            clients: clients.collect(),
+            places,
+            write: WriteConfig {
+                ack: self.shape.ack,
+                ack_wait: Duration::from_millis(300),
+                consistency: Consistency::Ignore,
+                sync_interval: Duration::from_millis(50),
+                accept_partial: false,
+                retry_min: Duration::from_millis(20),
+                retry_max: Duration::from_millis(500),
+            },
+            probe: ProbeConfig {
+                interval: Duration::from_millis(100),
+                catalogue_interval: Duration::from_millis(300),
+                timeout: Duration::from_millis(200),
+            },
+            data: PathBuf::from(DATA),
+            board: board.clone(),
+            clock,
+            disk: Disk::Sim(disk.clone()),
+            meters: Rc::new(Meters::new(shard)),
+            latencies: Rc::new(Latencies::default()),
+            asked: Signal::new(),
+        })
+    }
+
+    fn hot_bytes_max(&self) -> usize {
+        usize::try_from(self.shape.hot_pages * 4096).unwrap()
+    }
+
+    async fn open(&self, log: u16, disk: SimDisk) -> Result<Opened, wal::Error> {
+        wal::open(wal::Settings {
+            log: LogId(log),
+            directory: log_directory(log),
+            quarantine: PathBuf::from("/data/wal/quarantine"),
+            node: [7; 16],
+            segment_bytes: self.shape.segment_pages * 4096,
+            hot_bytes_max: self.hot_bytes_max(),
+            sync_each_commit: true,
+            disk: Disk::Sim(disk),
+            clock: self.tasks.clock(),
+        })
+        .await
+    }
+
+    /// Starts the gateway's process, all shards at once. Its tasks are in the group of the caller.
+    pub async fn start(self: Rc<Self>, disk: SimDisk, shards: u16) -> Result<Node, String> {
+        let logs = logs_on(&disk).max(shards);
+        let board =
+            Arc::new(Board::new(usize::from(logs), self.backends.len(), usize::from(shards)));
+        self.restore_incomplete(&disk, &board);
+        let mut openings = Vec::new();
+        for shard in 0..shards {
+            let own: Vec<u16> = (0..logs).filter(|log| log % shards == shard).collect();
+            let (setup, disk) = (self.clone(), disk.clone());
+            openings.push(async move {
+                let mut opened = Vec::new();
+                for log in own {
+                    opened.push(setup.open(log, disk.clone()).await?);
+                }
+                Ok::<_, wal::Error>(opened)
+            });
+        }
+        let opened = together(openings).await;
+        let opened: Result<Vec<_>, _> = opened.into_iter().collect();
+        let opened = opened.map_err(|error| error.to_string())?;
+        let all: Vec<BackendId> =
+            (0..board.backends_count()).map(|at| BackendId(u16::try_from(at).unwrap())).collect();
+        let told: Vec<Told> = opened.iter().flatten().map(|one| found(one, &all)).collect();
+        let plan = Rc::new(Plan::of(&told, self.tasks.clock().mono()));
+        let mut beginnings = Vec::new();
+        for (shard, opened) in opened.into_iter().enumerate() {
+            let facts = self.facts(u16::try_from(shard).unwrap(), &board, &disk);
+            let (setup, plan) = (self.clone(), plan.clone());
+            beginnings.push(async move { setup.begin(facts, opened, &plan).await });
+        }
+        let ingests: Result<Vec<_>, _> = together(beginnings).await.into_iter().collect();
+        let ingests = ingests.map_err(|error| error.to_string())?;
+        start_probers(&ingests[0]).await;
+        for ingest in &ingests {
+            serve(ingest);
+        }
+        Ok(Node { board, ingests, hot_bytes_max: self.hot_bytes_max() })
+    }
+
+    async fn begin(
+        &self,
+        facts: Rc<Facts>,
+        opened: Vec<Opened>,
+        plan: &Plan,
+    ) -> Result<Rc<Ingest>, wal::Error> {
+        let mut outlets = Vec::new();
+        for one in opened {
+            outlets.push(Outlet::begin(facts.clone(), one, plan).await?);
+        }
+        let mut outlets = outlets.into_iter();
+        Ok(Rc::new(Ingest {
+            facts,
+            outlet: outlets.next().unwrap(),
+            adopted: outlets.collect(),
+            router: RefCell::new(Router::new(self.topology.clone())),
+            is_ending: Cell::new(false),
+            ending: Signal::new(),
+        }))
+    }
+
+    fn restore_incomplete(&self, disk: &SimDisk, board: &Board) {
+        for (at, backend) in self.backends.iter().enumerate() {
+            let path = incomplete_path(Path::new(DATA), &backend.name);
+            let text = disk.bytes(&path).and_then(|bytes| String::from_utf8(bytes).ok());
+            let flag = text.and_then(|text| parse_incomplete(&text));
+            board.set_incomplete(BackendId(u16::try_from(at).unwrap()), flag);
+        }
+    }
+}
+
+impl Node {
+    /// Whether nothing is owed to anybody.
+    pub fn is_drained(&self) -> bool {
+        let owes = |backend| {
+            let backend = BackendId(u16::try_from(backend).unwrap());
+            self.board.cells_of(backend).any(|cell| cell.oldest() != crate::base::time::Stamp::NONE)
+        };
+        self.board.parked.is_empty() && !(0..self.board.backends_count()).any(owes)
+    }
+
+    /// Ends it as a signal would.
+    pub async fn end(&self) {
+        for ingest in &self.ingests {
+            ingest.is_ending.set(true);
+            ingest.ending.raise();
+        }
+        for ingest in &self.ingests {
+            while !ingest.outlet.log.is_idle() {
+                crate::rt::sleep(Duration::from_millis(5)).await;
+            }
+            for outlet in ingest.outlets() {
+                outlet.end().await;
+            }
+        }
+    }
+}
+
+fn backend(at: usize, circle: usize, kind: Kind) -> Backend {
+    let port = 8000 + u16::try_from(at).unwrap();
+    Backend {
+        name: format!("backend-{at}"),
+        circle: u16::try_from(circle).unwrap(),
+        url: format!("http://127.0.0.1:{port}"),
+        host: "127.0.0.1".to_owned(),
+        port,
+        kind,
+        credentials: Credentials::None,
+        write_only: false,
+    }
+}
+
+pub fn log_directory(log: u16) -> PathBuf {
+    PathBuf::from(format!("/data/wal/log-{log:03}"))
+}
+
+fn logs_on(disk: &SimDisk) -> u16 {
+    let paths = disk.paths();
+    let is_there = |log: &u16| paths.iter().any(|path| path.starts_with(log_directory(*log)));
+    (0..8).filter(is_there).max().map_or(0, |last| last + 1)
+}
+
+/// Runs all of them at once, as shards do.
+async fn together<T: 'static>(works: Vec<impl Future<Output = T> + 'static>) -> Vec<T> {
+    let done: Rc<RefCell<Vec<Option<T>>>> =
+        Rc::new(RefCell::new(works.iter().map(|_| None).collect()));
+    let signal = Signal::new();
+    for (at, work) in works.into_iter().enumerate() {
+        let (done, signal) = (done.clone(), signal.clone());
+        spawn(Lane::Serve, async move {
+            let outcome = work.await;
+            done.borrow_mut()[at] = Some(outcome);
+            signal.raise();
+        });
+    }
+    while done.borrow().iter().any(Option::is_none) {
+        signal.wait().await;
+    }
+    done.take().into_iter().flatten().collect()
+}
+
+async fn start_probers(ingest: &Rc<Ingest>) {
+    let facts = &ingest.facts;
+    let mut looks = Vec::new();
+    for client in &facts.clients {
+        let prober = Rc::new(Prober {
+            client: Client::new(client.place.clone(), facts.clock.clone()),
+            board: facts.board.clone(),
+            clock: facts.clock.clone(),
+            settings: facts.probe.clone(),
+            asked: facts.asked.clone(),
+        });
+        let ingest = ingest.clone();
+        looks.push(async move {
+            prober.look(true).await;
+            spawn(Lane::Background, async move {
+                prober.run(|| ingest.is_ending.get()).await;
+            });
+        });
+    }
+    together(looks).await;
+}
+
+fn serve(ingest: &Rc<Ingest>) {
+    let outlet = ingest.outlet.clone();
+    let writer = outlet.log.writer();
+    let wake = writer.signal();
+    let (ending, is_ending) = (ingest.ending.clone(), ingest.clone());
+    spawn(Lane::Background, async move {
+        ending.wait().await;
+        wake.raise();
+    });
+    spawn(Lane::Commit, outlet.clone().commit(writer, None, move || is_ending.is_ending.get()));
+    let log = outlet.log.clone();
+    spawn(Lane::Background, async move {
+        loop {
+            drop(log.prepare_spare().await);
+            log.spare_wanted().await;
+        }
+    });
+    for outlet in ingest.outlets() {
+        outlet.start_delivery();
+        spawn(Lane::Background, outlet.clone().keep());
+    }
+}

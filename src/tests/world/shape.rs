@@ -1,0 +1,143 @@
+//! What a seed decides before its world begins: how many of everything, and what goes wrong when.
+
+use crate::config::checked::{Ack, Kind};
+use crate::rt::sim::Fault;
+
+/// A small generator of numbers, for choices that a seed repeats.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0xA076_1D64_78BD_642F) ^ 0xE703_7ED1_A0B4_28DB)
+    }
+
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    pub fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
+    }
+}
+
+/// How the life of a process ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Ends {
+    /// Told to stop, and let finish.
+    Clean,
+    /// Killed after so many milliseconds: what was written stays.
+    Killed(u64),
+    /// The power goes after so many milliseconds.
+    Power(u64),
+    /// The power goes at an operation of the disk, counted from the start of this life.
+    PowerAt(u64),
+}
+
+/// What happens to the cursors before a life begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursors {
+    Kept,
+    OneLost,
+    AllLost,
+}
+
+/// One life of the gateway's process.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    pub shards: u16,
+    pub cursors: Cursors,
+    /// From which operation on, how many, and what.
+    pub fault: Option<(u64, u64, Fault)>,
+    pub ends: Ends,
+}
+
+/// A world, but for what its own dice decide on the way.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub circles: Vec<Vec<Kind>>,
+    pub lives: Vec<Life>,
+    pub ack: Ack,
+    pub connections: u64,
+    pub requests: u64,
+    pub databases: u64,
+    pub measurements: u64,
+    pub series: u64,
+    pub times: u64,
+    /// In a hundred: statements, lines that some backend refuses.
+    pub statements: u64,
+    pub bad: u64,
+    /// Databases that some backends lack at first.
+    pub lacking: bool,
+    /// How rough backends and network are: 0 is calm.
+    pub trouble: u64,
+    /// Requests are cut or answered too late so rarely that the order window stays small.
+    pub brisk: bool,
+    pub segment_pages: u64,
+    pub hot_pages: u64,
+}
+
+impl Shape {
+    pub fn of(seed: u64) -> Shape {
+        let mut dice = Dice::new(seed);
+        let circles = (0..1 + dice.below(2)).map(|_| circle(&mut dice)).collect();
+        let crashes = dice.of(&[0, 0, 1, 1, 1, 2, 3]);
+        let first = 1 + dice.below(3);
+        let mut lives: Vec<Life> =
+            (0..=crashes).map(|turn| life(&mut dice, first, turn > 0)).collect();
+        let last = lives.last_mut().unwrap();
+        last.ends = Ends::Clean;
+        Shape {
+            circles,
+            lives,
+            ack: if dice.one_in(4) { Ack::Durable } else { Ack::Delivered },
+            connections: 2 + dice.below(3),
+            requests: dice.of(&[6, 12, 20]),
+            databases: 1 + dice.below(2),
+            measurements: 1 + dice.below(2),
+            series: 1,
+            times: 1 + dice.below(3),
+            statements: dice.of(&[0, 0, 5, 15]),
+            bad: dice.of(&[0, 0, 0, 8]),
+            lacking: dice.one_in(3),
+            trouble: dice.of(&[0, 1, 1, 2, 3]),
+            brisk: !dice.one_in(3),
+            segment_pages: 12 + dice.below(6),
+            hot_pages: 2 + dice.below(12),
+        }
+    }
+}
+
+fn circle(dice: &mut Dice) -> Vec<Kind> {
+    (0..1 + dice.below(2))
+        .map(|_| if dice.one_in(2) { Kind::Influxdb1 } else { Kind::Influxdb2 })
+        .collect()
+}
+
+fn life(dice: &mut Dice, first: u64, is_later: bool) -> Life {
+    let shards = if is_later && dice.one_in(3) { 1 + dice.below(3) } else { first };
+    let cursors = match dice.below(8) {
+        0 if is_later => Cursors::AllLost,
+        1 | 2 if is_later => Cursors::OneLost,
+        _ => Cursors::Kept,
+    };
+    let fault = dice.one_in(6).then(|| {
+        let fault = dice.of(&[Fault::InputOutput, Fault::Full, Fault::ShortWrite]);
+        (30 + dice.below(300), 1 + dice.below(8), fault)
+    });
+    let ends = match dice.below(5) {
+        0 => Ends::PowerAt(20 + dice.below(400)),
+        1 | 2 => Ends::Power(30 + dice.below(1500)),
+        3 => Ends::Clean,
+        _ => Ends::Killed(30 + dice.below(1500)),
+    };
+    // One trouble of the disk at a time: it can only be planted once.
+    let fault = fault.filter(|_| !matches!(ends, Ends::PowerAt(_)));
+    Life { shards: u16::try_from(shards).unwrap(), cursors, fault, ends }
+}
