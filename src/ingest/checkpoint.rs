@@ -18,6 +18,7 @@ impl Outlet {
         loop {
             super::commit::wait_at_most(&self.checkpoint_now, EVERY).await;
             self.acks.sweep();
+            self.note_window();
             self.judge_refusals();
             for feed in self.feeds().iter().filter(|feed| feed.parked.borrow().is_some()) {
                 self.close_parked(feed);
@@ -34,6 +35,13 @@ impl Outlet {
                 self.checkpoint_done.raise();
                 return;
             }
+        }
+    }
+
+    fn note_window(&self) {
+        let windows = self.facts.places.iter().map(|place| self.facts.board.order_window(place.id));
+        if let Some(smallest) = windows.min() {
+            self.window.borrow_mut().publish(self.facts.clock.mono(), smallest);
         }
     }
 

@@ -23,6 +23,7 @@ impl Outlet {
         loop {
             if writer.has_work() {
                 writer.set_floors(self.floors.borrow().clone());
+                writer.set_note(self.window.borrow().note());
                 self.commit_once(&mut writer).await;
                 let now = self.facts.clock.mono();
                 sync_due = sync_due.or(sync_every.map(|every| now.after(every)));

@@ -7,12 +7,13 @@ use super::commit::wait_at_most;
 use super::queue::Part;
 use super::refuse::Isolated;
 use super::{Feed, Outlet, Retry, order};
+use crate::backend::board::ORDER_WINDOW_MIN;
 use crate::backend::{Condition, Error, Verdict, write};
 use crate::base::time::{Mono, Stamp};
 use crate::ring::Target;
 use crate::rt::{Lane, spawn};
 use crate::telemetry::Stage;
-use crate::wal::Item;
+use crate::wal::{Frame, Item};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Outlet {
     /// Starts what may be sent.
     fn start(self: &Rc<Self>, feed: &Rc<Feed>) -> Next {
         let statement =
-            feed.queue.borrow_mut().next_statement(|stamp| self.may_go(feed, stamp, true));
+            feed.queue.borrow_mut().next_statement(|stamp| self.statement_may_go(feed, stamp));
         if let Some(part) = statement {
             self.under_way(feed, 1);
             spawn(Lane::Deliver, self.clone().send_statement(feed.clone(), part));
@@ -132,7 +133,7 @@ impl Outlet {
         let mut is_held = false;
         for tag in tags {
             let batch =
-                feed.queue.borrow_mut().next_batch(&tag, |stamp| self.may_go(feed, stamp, false));
+                feed.queue.borrow_mut().next_batch(&tag, |frame| self.lines_may_go(feed, frame));
             if batch.is_empty() {
                 is_held = true;
                 continue;
@@ -151,20 +152,26 @@ impl Outlet {
         if is_held || waits_for_turn { Next::Order } else { Next::Wait }
     }
 
-    fn may_go(&self, feed: &Feed, stamp: Stamp, is_statement: bool) -> bool {
-        let parked = feed.parked.borrow();
-        let log = self.log.id();
+    fn statement_may_go(&self, feed: &Feed, stamp: Stamp) -> bool {
         let client = feed.client.as_ref().expect("only a feed with a client sends");
-        let (board, backend) = (&self.facts.board, client.place.id);
-        let window = board.order_window(backend);
-        match (parked.as_ref(), is_statement) {
+        let others = self.facts.board.other_cells(self.log.id(), client.place.id);
+        order::statement_may_go(stamp, others)
+    }
+
+    /// By the window that held when the frame was sealed: whoever waited for that long before sending it
+    /// must win, however slow the backend has become since.
+    fn lines_may_go(&self, feed: &Feed, frame: &Frame) -> bool {
+        let (log, board, stamp) = (self.log.id(), &self.facts.board, frame.stamp());
+        let client = feed.client.as_ref().expect("only a feed with a client sends");
+        let backend = client.place.id;
+        let window = ORDER_WINDOW_MIN.max(Duration::from_millis(frame.header.note.into()));
+        match feed.parked.borrow().as_ref() {
             // Another log's own queue may hold older lines of this database that it has yet to lead away.
-            (Some(parked), _) => {
+            Some(parked) => {
                 let others = parked.other_cells(log).chain(board.other_cells(log, backend));
                 order::lines_may_go(stamp, window, others)
             }
-            (None, false) => order::lines_may_go(stamp, window, board.other_cells(log, backend)),
-            (None, true) => order::statement_may_go(stamp, board.other_cells(log, backend)),
+            None => order::lines_may_go(stamp, window, board.other_cells(log, backend)),
         }
     }
 

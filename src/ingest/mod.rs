@@ -8,7 +8,7 @@
 //!
 //! It does not know queries, sockets of clients, or status codes.
 //!
-//! Read in this order: `accept` (a request), `batch` (runs), `commit` (the log's turn), `queue` and `order`
+//! Read in this order: `accept` (a request), `batch` (runs), `commit` (the log's turn), `queue`, `order` and `window`
 //! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `start`.
 
 pub mod accept;
@@ -25,6 +25,7 @@ pub mod rejects;
 pub mod slow;
 pub mod start;
 pub mod statement;
+pub mod window;
 
 #[cfg(test)]
 mod tests;
@@ -88,6 +89,8 @@ pub struct Outlet {
     pub refusals: RefCell<Vec<refuse::Refusal>>,
     /// Runs that an operator has dropped.
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
+    /// The order window that new frames carry.
+    pub window: RefCell<window::Window>,
     pub is_ending: Cell<bool>,
 }
 

@@ -260,8 +260,8 @@ impl Queue {
         self.lanes.iter().filter(ready).map(|lane| lane.tag.clone())
     }
 
-    /// The next request of a lane: frames whose stamps `may_go` agrees to.
-    pub fn next_batch(&mut self, tag: &[u8], may_go: impl Fn(Stamp) -> bool) -> Vec<Part> {
+    /// The next request of a lane: frames that `may_go` agrees to.
+    pub fn next_batch(&mut self, tag: &[u8], may_go: impl Fn(&Frame) -> bool) -> Vec<Part> {
         let Some(lane) = self.lanes.iter_mut().find(|lane| *lane.tag == *tag) else {
             return Vec::new();
         };
@@ -274,7 +274,7 @@ impl Queue {
             let fits = lane.sending.is_empty()
                 || (bytes + run.payload.len() <= lane.bytes_max
                     && points + run.points <= BATCH_POINTS_MAX);
-            if !fits || part.frame.kind == Kind::Statement || !may_go(part.frame.stamp()) {
+            if !fits || part.frame.kind == Kind::Statement || !may_go(&part.frame) {
                 break;
             }
             bytes += run.payload.len();

@@ -161,6 +161,7 @@ impl Outlet {
             checkpoint_done: Signal::new(),
             refusals: RefCell::default(),
             drops: RefCell::new(checkpoint.drops.clone()),
+            window: RefCell::default(),
             is_ending: Cell::new(false),
         });
         let all = u16::try_from(outlet.facts.board.backends_count()).expect("few backends");

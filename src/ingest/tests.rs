@@ -22,7 +22,8 @@ fn frame(number: u64, kind: Kind, runs: &[(&str, &[BackendId])]) -> Rc<Frame> {
         open.push(&tag(name), targets, 1, 3).fill(b'x');
     }
     let stamp = Stamp(number * 10);
-    Rc::new(open.seal(Sealing { epoch: 1, number, stamp, unix_ms: number, synced: number - 1 }))
+    let synced = number - 1;
+    Rc::new(open.seal(Sealing { epoch: 1, number, stamp, unix_ms: number, synced, note: 0 }))
 }
 
 fn lines(number: u64, runs: &[(&str, &[BackendId])]) -> Rc<Frame> {

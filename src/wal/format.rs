@@ -32,7 +32,8 @@ const PER_PAGE_MAX: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     pub kind: u8,
-    pub flags: u16,
+    /// What the owner of the log wants to know of the frame again: opaque here.
+    pub note: u16,
     pub payload_len: u32,
     pub table_len: u32,
     pub epoch: u64,
@@ -102,7 +103,7 @@ impl FrameHeader {
         let mut out = Out { bytes: page, at: 0 };
         out.u32(FRAME_MAGIC);
         out.put(&[VERSION, self.kind]);
-        out.put(&self.flags.to_le_bytes());
+        out.put(&self.note.to_le_bytes());
         out.u32(self.payload_len);
         out.u32(self.table_len);
         out.u64(self.epoch);
@@ -129,7 +130,7 @@ impl FrameHeader {
         }
         let header = FrameHeader {
             kind: input.u8()?,
-            flags: input.u16()?,
+            note: input.u16()?,
             payload_len: input.u32()?,
             table_len: input.u32()?,
             epoch: input.u64()?,

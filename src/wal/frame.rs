@@ -172,7 +172,7 @@ impl OpenFrame {
         bytes[self.filled..self.filled + table.len()].copy_from_slice(&table);
         let header = FrameHeader {
             kind: self.kind.code(),
-            flags: 0,
+            note: place.note,
             payload_len: u32::try_from(payload_len).expect("a frame is far below 4 GiB"),
             table_len: u32::try_from(table.len()).expect("a frame is far below 4 GiB"),
             epoch: place.epoch,
@@ -198,6 +198,7 @@ pub struct Sealing {
     pub stamp: Stamp,
     pub unix_ms: u64,
     pub synced: u64,
+    pub note: u16,
 }
 
 impl Frame {

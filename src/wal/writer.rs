@@ -28,13 +28,15 @@ pub struct Writer {
     active: Option<Rc<Segment>>,
     /// The floors to write into the next segment's header.
     floors: Vec<(BackendId, Stamp)>,
+    /// The note of frames that are sealed from now on.
+    note: u16,
     /// Bytes written since the last sync.
     unsynced_bytes: usize,
 }
 
 impl Writer {
     pub(super) fn new(log: Log) -> Writer {
-        Writer { log, active: None, floors: Vec::new(), unsynced_bytes: 0 }
+        Writer { log, active: None, floors: Vec::new(), note: 0, unsynced_bytes: 0 }
     }
 
     /// Waits until there is something to commit, or to repair.
@@ -52,6 +54,11 @@ impl Writer {
     /// Wakes [`Writer::work`]'s waiter without work, so that it can look whether to stop.
     pub fn signal(&self) -> Signal {
         self.log.0.work.clone()
+    }
+
+    /// What frames that are sealed from now on carry in their headers.
+    pub fn set_note(&mut self, note: u16) {
+        self.note = note;
     }
 
     pub fn set_floors(&mut self, floors: Vec<(BackendId, Stamp)>) {
@@ -150,7 +157,7 @@ impl Writer {
             shared.next_number.set(number + 1);
             let synced = shared.synced_end.get() - 1;
             let stamp = shared.next_stamp();
-            Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced }))
+            Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced, note: self.note }))
         };
         full.into_iter().map(seal).collect()
     }

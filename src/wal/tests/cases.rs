@@ -44,7 +44,8 @@ impl Hand {
         let (tag, targets) = (tag_of(number), targets_of(number));
         let mut open = OpenFrame::new(Kind::Lines, &tag, &targets, len);
         open.push(&tag, &targets, 1, len).copy_from_slice(&piece(number, len));
-        let place = Sealing { epoch, number, stamp: Stamp(number * 10), unix_ms: 0, synced };
+        let place =
+            Sealing { epoch, number, stamp: Stamp(number * 10), unix_ms: 0, synced, note: 0 };
         let frame = open.seal(place);
         let at = (2 + at) * PAGE;
         self.0[at..at + frame.bytes().len()].copy_from_slice(frame.bytes());

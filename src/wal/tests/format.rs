@@ -13,6 +13,7 @@ use std::rc::Rc;
 fn sealing() -> impl Strategy<Value = Sealing> {
     (any::<u64>(), 1..u64::MAX, any::<u64>(), any::<u64>(), any::<u64>()).prop_map(
         |(epoch, number, stamp, unix_ms, synced)| Sealing {
+            note: 7,
             epoch,
             number,
             stamp: Stamp(stamp),
@@ -172,7 +173,7 @@ proptest! {
         let mut body = vec![b'x'; payload as usize];
         body.extend_from_slice(&table);
         let header = FrameHeader {
-            kind: 1, flags: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
+            kind: 1, note: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
             number: 1, stamp: Stamp(1), unix_ms: 0, points: 0, runs, synced: 0,
             body_crc: crate::base::checksum::crc32c(&body),
         };
