@@ -31,6 +31,9 @@ pub struct Parked {
 pub struct ParkedList {
     logs: usize,
     entries: ArcSwap<Vec<Arc<Parked>>>,
+    /// Removed, but by the cursors on disk something waits there: after a crash it is sent again, and with
+    /// it everything newer, which therefore must be kept.
+    closed: ArcSwap<Vec<Arc<Parked>>>,
     lock: Lock,
 }
 
@@ -64,7 +67,12 @@ impl Parked {
 
 impl ParkedList {
     pub fn new(logs: usize) -> ParkedList {
-        ParkedList { logs, entries: ArcSwap::default(), lock: Lock::new(()) }
+        ParkedList {
+            logs,
+            entries: ArcSwap::default(),
+            closed: ArcSwap::default(),
+            lock: Lock::new(()),
+        }
     }
 
     /// All entries, as of now.
@@ -129,9 +137,29 @@ impl ParkedList {
             return false;
         }
         let mut entries = Vec::clone(&self.entries.load());
+        let before = entries.len();
         entries.retain(|other| !Arc::ptr_eq(other, entry));
+        if entries.len() < before {
+            let mut closed = Vec::clone(&self.closed.load());
+            closed.push(entry.clone());
+            self.closed.store(Arc::new(closed));
+        }
         self.entries.store(Arc::new(entries));
         true
+    }
+
+    /// A log wrote cursors that know nothing of entries other than `known`.
+    pub fn forget_closed(&self, log: LogId, known: impl Fn(&Arc<Parked>) -> bool) {
+        if self.closed.load().is_empty() {
+            return;
+        }
+        let _guard = self.guard();
+        let mut closed = Vec::clone(&self.closed.load());
+        for entry in closed.iter().filter(|entry| !known(entry)) {
+            entry.cell(log).publish_durable(Stamp::NONE);
+        }
+        closed.retain(|entry| entry.durable_oldest() != Stamp::NONE);
+        self.closed.store(Arc::new(closed));
     }
 
     pub fn bytes(&self, backend: BackendId) -> u64 {
@@ -141,8 +169,9 @@ impl ParkedList {
 
     /// Nothing for this backend below this stamp waits, by the cursors on disk.
     pub fn durable_oldest(&self, backend: BackendId) -> Stamp {
-        let entries = self.entries.load();
-        let here = entries.iter().filter(|entry| entry.backend == backend);
+        // In this order, because an entry goes from the one list to the other.
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let here = entries.iter().chain(closed.iter()).filter(|entry| entry.backend == backend);
         here.map(|entry| entry.durable_oldest()).min().unwrap_or(Stamp::NONE)
     }
 

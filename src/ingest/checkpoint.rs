@@ -178,6 +178,10 @@ impl Outlet {
                 }
             }
         }
+        self.facts.board.parked.forget_closed(self.log.id(), |entry| {
+            let is_here = |parked: &std::sync::Arc<_>| std::sync::Arc::ptr_eq(parked, entry);
+            feeds.iter().any(|feed| feed.parked.borrow().as_ref().is_some_and(is_here))
+        });
     }
 
     /// Frees segments of which no queue, by the cursors on disk, needs anything: neither to send it, nor
@@ -185,7 +189,6 @@ impl Outlet {
     async fn free(&self) -> Result<(), Error> {
         let board = &self.facts.board;
         let feeds = self.feeds();
-        let parked = board.parked.entries();
         let is_free = |segment: &Segment| {
             segment.shares.borrow().iter().all(|share| {
                 let passed = feeds
@@ -193,10 +196,9 @@ impl Outlet {
                     .filter(|feed| feed.queue.borrow().backend == share.backend)
                     .all(|feed| feed.queue.borrow().cursor() > share.last_frame);
                 let below = |oldest: Stamp| share.last_stamp < oldest;
-                let parked = parked.iter().filter(|entry| entry.backend == share.backend);
                 passed
                     && below(board.cut(share.backend))
-                    && parked.clone().all(|entry| below(entry.durable_oldest()))
+                    && below(board.parked.durable_oldest(share.backend))
             })
         };
         let freed = self.log.free(is_free).await?;

@@ -105,9 +105,10 @@ impl Outlet {
             Item::Frame(frame) => {
                 let is_main = feed.parked.borrow().is_none();
                 let backend = feed.queue.borrow().backend;
-                feed.queue.borrow_mut().load(&frame, |run| {
+                feed.queue.borrow_mut().load(&frame, |run, has_older| {
+                    // The parked queue takes runs in order: older ones that are still here go there first.
                     self.is_dropped(backend, frame.number(), &run.tag)
-                        || (is_main && self.lead_away(backend, &frame, run))
+                        || (is_main && !has_older && self.lead_away(backend, &frame, run))
                 });
             }
             Item::Damaged(numbers) => {

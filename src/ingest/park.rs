@@ -120,6 +120,8 @@ impl Outlet {
         if self.facts.board.parked.find(entry.backend, &tag).is_none() {
             feed.is_ended.set(true);
             feed.wake.raise();
+            // The cursors on disk still say that something waits here.
+            self.is_dirty.set(true);
             self.queues.borrow_mut().retain(|other| !std::ptr::eq(&**other, feed));
         }
     }

@@ -167,8 +167,9 @@ impl Queue {
         (self.scan < self.owed_end && has_room && !has_statement).then_some(self.scan)
     }
 
-    /// Takes the next frame of the log. `divert` says of each run whether it goes elsewhere.
-    pub fn load(&mut self, frame: &Rc<Frame>, mut divert: impl FnMut(&Run) -> bool) {
+    /// Takes the next frame of the log. `divert` says of each run whether it goes elsewhere, and is told
+    /// whether older runs of that database are still here.
+    pub fn load(&mut self, frame: &Rc<Frame>, mut divert: impl FnMut(&Run, bool) -> bool) {
         assert!(frame.number() >= self.scan, "frames are loaded in order");
         self.scan = frame.number() + 1;
         let mut parts_left = 0;
@@ -177,7 +178,7 @@ impl Queue {
             if !self.takes(facts) {
                 continue;
             }
-            if divert(facts) {
+            if divert(facts, self.has_lane(&facts.tag)) {
                 self.bytes = self.bytes.saturating_sub(facts.payload.len() as u64);
                 continue;
             }
@@ -209,6 +210,11 @@ impl Queue {
             self.forget_statement(number);
         }
         self.advance();
+    }
+
+    fn has_lane(&self, tag: &[u8]) -> bool {
+        let is_busy = |lane: &Lane| !lane.waiting.is_empty() || !lane.sending.is_empty();
+        self.lanes.iter().any(|lane| *lane.tag == *tag && is_busy(lane))
     }
 
     fn lane_index(&mut self, tag: &Rc<[u8]>) -> usize {

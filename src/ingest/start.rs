@@ -63,7 +63,26 @@ impl Plan {
                 }
             }
         }
+        // Its lines also stand in the backend's own queues, which lead them away again. A newer one that went
+        // through either kind is repeated with an older one of the other kind.
+        let mains: FastMap<BackendId, Stamp> = plan
+            .cuts
+            .iter()
+            .filter(|((_, tag), _)| tag.is_empty())
+            .map(|((backend, _), cut)| (*backend, *cut))
+            .collect();
+        for ((backend, _), cut) in &mut plan.cuts {
+            *cut = (*cut).min(mains.get(backend).copied().unwrap_or(Stamp::NONE));
+        }
         plan
+    }
+
+    /// The databases that wait somewhere.
+    fn parked(&self) -> Vec<(BackendId, Box<[u8]>)> {
+        let parked = self.cuts.keys().filter(|(_, tag)| !tag.is_empty());
+        let mut parked: Vec<_> = parked.cloned().collect();
+        parked.sort_unstable();
+        parked
     }
 
     /// `Stamp::NONE` if nobody owes this queue anything.
@@ -176,8 +195,8 @@ impl Outlet {
             }
         }
         outlet.facts.meters.lost("damaged", found.damaged_frames);
-        for mark in checkpoint.marks.iter().filter(|mark| !mark.tag.is_empty()) {
-            outlet.make_parked(mark, plan).await?;
+        for (backend, tag) in plan.parked() {
+            outlet.make_parked(backend, &Rc::from(tag), plan).await?;
         }
         outlet.checkpoint().await?;
         Ok(outlet)
@@ -211,30 +230,32 @@ impl Outlet {
         Ok(())
     }
 
+    /// A database that waits in any log has a queue in each: what is newer than the oldest of its lines goes
+    /// again, behind that.
     async fn make_parked(
         self: &Rc<Self>,
-        mark: &wal::QueueMark,
+        backend: BackendId,
+        tag: &Rc<[u8]>,
         plan: &Plan,
     ) -> Result<(), wal::Error> {
-        let cut = plan.cut(mark.backend, &mark.tag);
-        if cut == Stamp::NONE {
-            return Ok(());
-        }
-        let cursor = self.log.first_at(cut).await?.min(mark.cursor);
-        let main =
-            self.feeds().into_iter().find(|feed| feed.queue.borrow().backend == mark.backend);
+        let cut = plan.cut(backend, tag);
+        let main = self
+            .feeds()
+            .into_iter()
+            .find(|feed| feed.parked.borrow().is_none() && feed.queue.borrow().backend == backend);
         let main_cursor = main.map_or(0, |main| main.queue.borrow().cursor());
+        let cursor = self.log.first_at(cut).await?.min(main_cursor);
         let reason = "not found before the last stop";
         let board = self.facts.board.clone();
-        let mut feed = None;
-        board.parked.park(mark.backend, &mark.tag, reason, |entry| {
-            let made = self.parked_feed(entry, &mark.tag, cursor);
+        board.parked.park(backend, tag, reason, |entry| {
+            let made = self.parked_feed(entry, tag, cursor);
             // Up to the backend's own cursor everything of this database waits here; beyond it, that queue
             // leads it here again.
-            made.queue.borrow_mut().found(main_cursor.max(mark.cursor), cut, u64::MAX - 1, 0);
+            made.queue.borrow_mut().found(main_cursor, cut, u64::MAX - 1, 0);
             self.publish_feed(&made);
-            self.publish_durable(&made, cut);
-            feed = Some(made);
+            if cursor < main_cursor {
+                self.publish_durable(&made, cut);
+            }
         });
         Ok(())
     }

@@ -36,7 +36,7 @@ fn load_all(queue: &mut Queue, frames: &[Rc<Frame>]) {
     }
     for frame in frames {
         if queue.next_load().is_some_and(|next| next <= frame.number()) {
-            queue.load(frame, |_| false);
+            queue.load(frame, |_, _| false);
         }
     }
 }
@@ -102,9 +102,9 @@ fn frames_for_others_are_passed_over() {
     assert!(!queue.note(&frames[0]));
     assert!(queue.note(&frames[1]));
     assert_eq!(queue.owed().oldest, Stamp(20), "known before it is loaded");
-    queue.load(&frames[0], |_| false);
+    queue.load(&frames[0], |_, _| false);
     assert_eq!(queue.cursor(), 2);
-    queue.load(&frames[1], |_| false);
+    queue.load(&frames[1], |_, _| false);
     queue.next_batch(b"a", |_| true);
     queue.confirm(b"a");
     assert_eq!(queue.cursor(), 3);
@@ -133,7 +133,7 @@ fn a_damaged_frame_does_not_stop_the_queue() {
     assert_eq!(queue.owed().oldest, Stamp(5), "a bound until the first frame is read");
     queue.skip(&(1..3));
     assert_eq!((queue.cursor(), queue.next_load()), (3, Some(3)));
-    queue.load(&lines(3, &[("a", &[HERE])]), |_| false);
+    queue.load(&lines(3, &[("a", &[HERE])]), |_, _| false);
     assert_eq!(queue.owed().oldest, Stamp(30));
 }
 
