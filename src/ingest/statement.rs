@@ -6,6 +6,7 @@ use super::{Feed, Ingest, Outlet, Retry};
 use crate::backend::client::{Reply, Request};
 use crate::backend::{Client, Error, Verdict, answer, place};
 use crate::base::ids::BackendId;
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
 use crate::config::checked::Kind;
 use crate::ring::Target;
@@ -102,6 +103,14 @@ impl Outlet {
         self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
         match verdict {
             Ok(Verdict::Done) => {
+                if is_planted(Planted::LateRepeat)
+                    && let Some(again) = statement.clone()
+                {
+                    crate::rt::spawn(crate::rt::Lane::Deliver, async move {
+                        crate::rt::sleep(Duration::from_millis(50)).await;
+                        drop(run(&client, &again).await);
+                    });
+                }
                 self.note_made(&feed, statement.as_ref());
                 self.ran(&feed, &tag).await;
             }
