@@ -36,6 +36,7 @@ pub struct Cell {
     oldest: AtomicU64,
     oldest_statement: AtomicU64,
     durable_oldest: AtomicU64,
+    durable_floor: AtomicU64,
     oldest_unix_ms: AtomicU64,
     bytes: AtomicU64,
     slowest_ns: AtomicU64,
@@ -51,6 +52,7 @@ struct LowWater(AtomicU64);
 #[derive(Debug)]
 struct Backend {
     condition: AtomicU8,
+    wanted_floor: AtomicU64,
     not_current_until: AtomicU64,
     last_error: ArcSwapOption<String>,
     incomplete: ArcSwapOption<Incomplete>,
@@ -84,6 +86,7 @@ impl Cell {
             oldest: AtomicU64::new(Stamp::NONE.0),
             oldest_statement: AtomicU64::new(Stamp::NONE.0),
             durable_oldest: AtomicU64::new(Stamp::NONE.0),
+            durable_floor: AtomicU64::new(0),
             oldest_unix_ms: AtomicU64::new(u64::MAX),
             bytes: AtomicU64::new(0),
             slowest_ns: AtomicU64::new(0),
@@ -125,6 +128,15 @@ impl Cell {
         self.durable_oldest.store(oldest.0, Ordering::SeqCst);
     }
 
+    /// The floor in the cursors on disk of this log.
+    pub fn durable_floor(&self) -> Stamp {
+        Stamp(self.durable_floor.load(Ordering::SeqCst))
+    }
+
+    pub fn publish_floor(&self, floor: Stamp) {
+        self.durable_floor.store(floor.0, Ordering::SeqCst);
+    }
+
     pub fn set_slowest(&self, slowest: Duration) {
         self.slowest_ns.store(nanos(slowest), Ordering::Relaxed);
     }
@@ -142,6 +154,7 @@ impl Board {
     pub fn new(logs: usize, backends: usize, shards: usize) -> Board {
         let backend = || Backend {
             condition: AtomicU8::new(0),
+            wanted_floor: AtomicU64::new(0),
             not_current_until: AtomicU64::new(0),
             last_error: ArcSwapOption::empty(),
             incomplete: ArcSwapOption::empty(),
@@ -188,6 +201,21 @@ impl Board {
             cut = cut.min(if oldest == Stamp::NONE { low } else { oldest });
         }
         cut
+    }
+
+    /// The lowest floor in the cursors on disk of any log. Whichever of them are lost but not all, a start
+    /// sends nothing below it again; so only what lies below it may be given back.
+    pub fn durable_floor(&self, backend: BackendId) -> Stamp {
+        self.cells_of(backend).map(Cell::durable_floor).min().unwrap_or(Stamp(0))
+    }
+
+    /// Some log could give space back if every floor on disk were above this stamp.
+    pub fn want_floor(&self, backend: BackendId, above: Stamp) {
+        self.backends[backend.index()].wanted_floor.fetch_max(above.0, Ordering::SeqCst);
+    }
+
+    pub fn wanted_floor(&self, backend: BackendId) -> Stamp {
+        Stamp(self.backends[backend.index()].wanted_floor.load(Ordering::SeqCst))
     }
 
     /// How far above the oldest unconfirmed stamp of the other queues a frame may be sent.

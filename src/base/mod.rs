@@ -4,10 +4,11 @@
 //!
 //! It does not know any word of the product but the names of its ids.
 //!
-//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`.
+//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `planted`.
 
 pub mod checksum;
 pub mod ids;
 pub mod limits;
 pub mod map;
+pub mod planted;
 pub mod time;

@@ -3,6 +3,7 @@
 use super::{Feed, Outlet};
 use crate::backend::board::Incomplete;
 use crate::base::ids::BackendId;
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::wal::segment::Segment;
 use crate::wal::{Checkpoint, Error, QueueMark};
@@ -82,7 +83,7 @@ impl Outlet {
         let board = &self.facts.board;
         board.set_low_water(self.log.id(), self.log.low_water());
         self.set_floors();
-        if !self.is_dirty.replace(false) {
+        if !self.is_dirty.replace(false) && !self.is_floor_wanted() {
             return Ok(());
         }
         self.catch_up(end);
@@ -150,9 +151,20 @@ impl Outlet {
         let all = 0..u16::try_from(board.backends_count()).unwrap_or(u16::MAX);
         // A log whose cursors are lost forgets its parked queues: what waits there comes again only as far
         // as the floors let it.
-        let floor = |backend| board.cut(backend).min(board.parked.durable_oldest(backend));
-        *self.floors.borrow_mut() =
-            all.map(BackendId).map(|backend| (backend, floor(backend))).collect();
+        for backend in all.map(BackendId) {
+            let floor = board.cut(backend).min(board.parked.durable_oldest(backend));
+            super::start::raise(&mut self.floors.borrow_mut(), backend, floor);
+        }
+    }
+
+    /// Whether another log waits for this one's floors to be written, although nothing else has changed.
+    fn is_floor_wanted(&self) -> bool {
+        let board = &self.facts.board;
+        self.floors.borrow().iter().any(|(backend, floor)| {
+            let wanted = board.wanted_floor(*backend);
+            let written = board.cell(self.log.id(), *backend).durable_floor();
+            written <= wanted && wanted < *floor
+        })
     }
 
     /// What is on disk now bounds what a start sends again.
@@ -178,6 +190,9 @@ impl Outlet {
                 }
             }
         }
+        for (backend, floor) in &written.floors {
+            self.facts.board.cell(self.log.id(), *backend).publish_floor(*floor);
+        }
         self.facts.board.parked.forget_closed(self.log.id(), |entry| {
             let is_here = |parked: &std::sync::Arc<_>| std::sync::Arc::ptr_eq(parked, entry);
             feeds.iter().any(|feed| feed.parked.borrow().as_ref().is_some_and(is_here))
@@ -185,7 +200,7 @@ impl Outlet {
     }
 
     /// Frees segments of which no queue, by the cursors on disk, needs anything: neither to send it, nor
-    /// to repeat it behind something older.
+    /// to repeat it behind something older, even if the cursors of some log are lost.
     async fn free(&self) -> Result<(), Error> {
         let board = &self.facts.board;
         let feeds = self.feeds();
@@ -196,9 +211,14 @@ impl Outlet {
                     .filter(|feed| feed.queue.borrow().backend == share.backend)
                     .all(|feed| feed.queue.borrow().cursor() > share.last_frame);
                 let below = |oldest: Stamp| share.last_stamp < oldest;
-                passed
+                let is_confirmed = passed
                     && below(board.cut(share.backend))
-                    && below(board.parked.durable_oldest(share.backend))
+                    && below(board.parked.durable_oldest(share.backend));
+                if is_confirmed {
+                    board.want_floor(share.backend, share.last_stamp);
+                }
+                is_confirmed && below(board.durable_floor(share.backend))
+                    || is_planted(Planted::EarlyFree) && passed
             })
         };
         let freed = self.log.free(is_free).await?;

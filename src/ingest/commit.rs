@@ -1,6 +1,7 @@
 //! The log's turn: commits what was appended, publishes it on the board, then lets the answers go.
 
 use super::{Feed, Outlet};
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
 use crate::rt::{sleep, within};
 use crate::wal::{Frame, Writer};
@@ -46,6 +47,10 @@ impl Outlet {
 
     async fn commit_once(&self, writer: &mut Writer) {
         let committed = writer.commit().await;
+        if is_planted(Planted::LatePublish) {
+            writer.release(&committed.frames);
+            sleep(Duration::from_millis(5)).await;
+        }
         self.publish(&committed.frames);
         writer.release(&committed.frames);
         let meters = &self.facts.meters;

@@ -10,8 +10,9 @@ use super::queue::Queue;
 use super::{Facts, Feed, Outlet, Retry, slow::Slow};
 use crate::backend::Client;
 use crate::backend::parked::Parked;
-use crate::base::ids::{BackendId, LogId};
+use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::base::map::FastMap;
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
 use crate::rt::{Lane, Signal, spawn};
 use crate::wal::{self, Checkpoint, Item, Kind, Log, Opened};
@@ -33,14 +34,19 @@ pub struct Told {
     pub damaged_frames: u64,
     /// There was a log, but no cursors: everything is sent again.
     pub lost_cursors: bool,
+    pub has_cursors: bool,
 }
 
 /// What all logs together mean. Shared: immutable, cloned by reference.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     pub highest_stamp: Stamp,
+    /// No cursors were found beside frames: what was given back is not repeated behind what is sent again.
+    pub lost_all_cursors: bool,
     /// The moment when stamps go on, one for all logs.
     at: Mono,
+    /// The highest floor of each backend that any log tells.
+    floors: Vec<(BackendId, Stamp)>,
     /// Backend and tag (empty for the backend's own queues) to the cut.
     cuts: FastMap<(BackendId, Box<[u8]>), Stamp>,
 }
@@ -48,6 +54,8 @@ pub struct Plan {
 impl Plan {
     pub fn of(told: &[Told], now: Mono) -> Plan {
         let mut plan = Plan { at: now, ..Plan::default() };
+        plan.lost_all_cursors =
+            told.iter().any(|log| log.lost_cursors) && !told.iter().any(|log| log.has_cursors);
         for log in told {
             plan.highest_stamp = plan.highest_stamp.max(log.highest_stamp);
             for (backend, tag, oldest) in &log.oldest {
@@ -56,11 +64,12 @@ impl Plan {
             }
         }
         // Losing one log's cursors must not send everything again: the cut was at the floor once.
-        for log in told {
+        for log in told.iter().filter(|_| !is_planted(Planted::FloorsIgnored)) {
             for (backend, floor) in &log.floors {
                 if let Some(cut) = plan.cuts.get_mut(&(*backend, Box::default())) {
                     *cut = (*cut).max(*floor);
                 }
+                raise(&mut plan.floors, *backend, *floor);
             }
         }
         // Its lines also stand in the backend's own queues, which lead them away again. A newer one that went
@@ -77,6 +86,13 @@ impl Plan {
         plan
     }
 
+    /// The mistake of a log that looks at itself alone.
+    fn alone(&self, facts: &Facts, opened: &Opened) -> Plan {
+        let all = u16::try_from(facts.board.backends_count()).expect("few backends");
+        let told = found(opened, &(0..all).map(BackendId).collect::<Vec<_>>());
+        Plan { highest_stamp: self.highest_stamp, ..Plan::of(&[told], self.at) }
+    }
+
     /// The databases that wait somewhere.
     fn parked(&self) -> Vec<(BackendId, Box<[u8]>)> {
         let parked = self.cuts.keys().filter(|(_, tag)| !tag.is_empty());
@@ -88,6 +104,14 @@ impl Plan {
     /// `Stamp::NONE` if nobody owes this queue anything.
     pub fn cut(&self, backend: BackendId, tag: &[u8]) -> Stamp {
         self.cuts.get(&(backend, Box::from(tag))).copied().unwrap_or(Stamp::NONE)
+    }
+}
+
+/// Floors never sink: what was confirmed below one stays so.
+pub(super) fn raise(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: Stamp) {
+    match floors.iter_mut().find(|(known, _)| *known == backend) {
+        Some((_, highest)) => *highest = floor.max(*highest),
+        None => floors.push((backend, floor)),
     }
 }
 
@@ -122,6 +146,7 @@ pub fn found(opened: &Opened, backends: &[BackendId]) -> Told {
         oldest,
         damaged_frames: opened.found.damaged_frames,
         lost_cursors: opened.checkpoint.is_none() && opened.found.frames > 0,
+        has_cursors: opened.checkpoint.is_some(),
     }
 }
 
@@ -164,6 +189,8 @@ impl Outlet {
         opened: Opened,
         plan: &Plan,
     ) -> Result<Rc<Outlet>, wal::Error> {
+        let alone = is_planted(Planted::NoCut).then(|| plan.alone(&facts, &opened));
+        let plan = alone.as_ref().unwrap_or(plan);
         let Opened { log, checkpoint, checkpoint_file, found } = opened;
         log.continue_stamps(plan.highest_stamp, plan.at);
         let checkpoint = checkpoint.unwrap_or_default();
@@ -173,7 +200,7 @@ impl Outlet {
             queues: RefCell::default(),
             acks: super::acks::Acks::default(),
             checkpoint_file: RefCell::new(Some(checkpoint_file)),
-            floors: RefCell::new(checkpoint.floors.clone()),
+            floors: RefCell::new(plan.floors.clone()),
             is_dirty: Cell::new(true),
             checkpoint_now: Signal::new(),
             checkpoints: Cell::new(0),
@@ -194,11 +221,18 @@ impl Outlet {
                 );
             }
         }
+        if plan.lost_all_cursors && outlet.facts.shard == ShardId(0) {
+            for place in &outlet.facts.places {
+                outlet.mark_incomplete(place.id, "all cursors were lost", 0);
+            }
+        }
         outlet.facts.meters.lost("damaged", found.damaged_frames);
         for (backend, tag) in plan.parked() {
             outlet.make_parked(backend, &Rc::from(tag), plan).await?;
         }
-        outlet.checkpoint().await?;
+        if !is_planted(Planted::RewindNotDurable) {
+            outlet.checkpoint().await?;
+        }
         Ok(outlet)
     }
 

@@ -5,6 +5,7 @@ use super::queue::Part;
 use super::{Feed, Ingest, Outlet, Retry};
 use crate::backend::{self, Verdict};
 use crate::base::ids::BackendId;
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
 use crate::ring::Target;
 use crate::rt::within;
@@ -99,6 +100,14 @@ impl Outlet {
         self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
         match verdict {
             Ok(Verdict::Done) => {
+                if is_planted(Planted::LateRepeat)
+                    && let Some(Statement::CreateDatabase { text, target }) = statement.clone()
+                {
+                    crate::rt::spawn(crate::rt::Lane::Deliver, async move {
+                        crate::rt::sleep(Duration::from_millis(50)).await;
+                        drop(backend::statement::create_database(&client, &text, &target).await);
+                    });
+                }
                 self.note_made(&feed, statement.as_ref());
                 self.ran(&feed, &tag).await;
             }

@@ -7,12 +7,14 @@
 //! Does not know: the front door (HTTP of clients), queries, spilling and budgets.
 //!
 //! Read in this order: `shape` (what a seed decides), `record`, `backend`, `client`, `node`, `life` (a run),
-//! `check` (the assertion).
+//! `check` (the assertion),
+//! `mistakes` (proof that it can fail).
 
 mod backend;
 mod check;
 mod client;
 mod life;
+mod mistakes;
 mod node;
 mod record;
 mod shape;

@@ -184,7 +184,7 @@ fn second_must_win(
     second: &Step,
 ) -> bool {
     let (one, other) = (&operations[first.operation], &operations[second.operation]);
-    if other.acknowledged.is_none() {
+    if other.acknowledged.is_none_or(|at| at < record.lost_all.get()) {
         return false;
     }
     let is_statement = first.is_statement || second.is_statement;

@@ -111,6 +111,9 @@ impl Run {
 
     async fn lose_cursors(&self, disk: &SimDisk, cursors: Cursors) {
         let chosen = u16::try_from(self.tasks.below(3)).unwrap();
+        if cursors == Cursors::AllLost {
+            self.record.lost_all.set(self.tasks.now_ns());
+        }
         for log in 0..3 {
             let is_lost = match cursors {
                 Cursors::Kept => false,

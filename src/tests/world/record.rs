@@ -64,6 +64,8 @@ pub struct Record {
     /// When a backend's order window changed, and to what, in nanoseconds.
     pub windows: RefCell<Vec<Vec<(u64, u64)>>>,
     pub connections: Cell<u64>,
+    /// When all cursors were lost last: nothing orders what was acknowledged before that.
+    pub lost_all: Cell<u64>,
     pub violations: RefCell<Vec<String>>,
     /// What happened, for whoever looks for the reason.
     pub story: RefCell<Vec<String>>,

@@ -1,0 +1,43 @@
+//! Mistakes that a test can plant, to show that the simulated world would find them. Outside tests there
+//! are none, and the questions here cost nothing.
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// Nothing waits for the queues of other logs.
+    NoOrderRule,
+    /// After a crash each log sends again from its own cursors only.
+    NoCut,
+    /// A queue's cell is written after the answer.
+    LatePublish,
+    FloorsIgnored,
+    /// Sending begins before the rewound cursors are durable.
+    RewindNotDurable,
+    /// A frame is acknowledged before its sync.
+    EarlyAnswer,
+    /// A segment is given back when its own log needs it no more.
+    EarlyFree,
+    /// A statement runs once more when newer lines have passed.
+    LateRepeat,
+}
+
+#[cfg(test)]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Planted>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a mistake on this thread, or removes it.
+#[cfg(test)]
+pub fn plant(mistake: Option<Planted>) {
+    PLANTED.with(|planted| planted.set(mistake));
+}
+
+#[cfg(test)]
+pub fn is_planted(mistake: Planted) -> bool {
+    PLANTED.with(std::cell::Cell::get) == Some(mistake)
+}
+
+#[cfg(not(test))]
+pub const fn is_planted(_: Planted) -> bool {
+    false
+}
