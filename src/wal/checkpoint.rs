@@ -137,7 +137,7 @@ async fn create(disk: &Disk, directory: &Path, log: LogId) -> Result<CheckpointF
     Ok(CheckpointFile { file, log, generation: 0 })
 }
 
-pub(super) fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
+pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     let mut out = Vec::with_capacity(4096);
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&generation.to_le_bytes());
@@ -179,7 +179,7 @@ fn count(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("bounded by the slot").to_le_bytes()
 }
 
-pub(super) fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
+pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     let mut input = In { bytes: slot };
     if input.u64()? != MAGIC {
         return None;
