@@ -1,13 +1,14 @@
-//! What std lacks: ids, limits, time types, checksums, fast maps.
+//! What std lacks: ids, limits, time types, checksums, fast maps, mapped files.
 //!
-//! Promises: nothing here does I/O or reads a clock.
+//! Promises: nothing here does I/O but `mapped`, and nothing reads a clock.
 //!
 //! It does not know any word of the product but the names of its ids.
 //!
-//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`.
+//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `mapped`.
 
 pub mod checksum;
 pub mod ids;
 pub mod limits;
 pub mod map;
+pub mod mapped;
 pub mod time;
