@@ -102,11 +102,9 @@ fn the_log_is_looked_into_beside_a_running_gateway() {
 fn the_lines_of_a_frame_are_printed() {
     let (world, owner) = owing();
     let frames = objects(&world, &["wal", "dump"], 0);
-    let is_ours =
-        |run: &&Value| run["backends"].as_array().unwrap().contains(&owner.as_str().into());
-    let ours = frames
-        .iter()
-        .rfind(|frame| frame["runs"].as_array().unwrap().iter().any(|run| is_ours(&run)));
+    let names = |run: &Value| run["backends"].as_array().unwrap().contains(&owner.as_str().into());
+    let names_owner = |frame: &&Value| frame["runs"].as_array().unwrap().iter().any(names);
+    let ours = frames.iter().filter(names_owner).max_by_key(|frame| frame["stamp"].as_u64());
     let ours = ours.expect("a frame for the dead backend");
     assert_eq!((&ours["kind"], &ours["points"]), (&"lines".into(), &2.into()));
     assert_eq!(ours["runs"][0]["target"]["db"], "d");
@@ -176,7 +174,7 @@ fn a_rotten_byte_is_found_with_its_place() {
     let found = objects(&world, &["wal", "verify"], 1);
     let damage: Vec<&Value> = found.iter().filter(|object| object["damage"].is_string()).collect();
     assert_eq!(damage.len(), 1, "{found:?}");
-    assert_eq!(damage[0]["file"], path.to_str().unwrap());
+    assert!(path.ends_with(damage[0]["file"].as_str().unwrap()), "{damage:?}");
     let place = &damage[0]["place"];
     assert!((place["from"].as_u64().unwrap()..place["to"].as_u64().unwrap()).contains(&at));
     let numbers = &damage[0]["frames"];
@@ -246,7 +244,7 @@ fn a_replay_keeps_what_is_refused_again_and_removes_what_is_taken() {
     let refused = told(&world, &["rejects", "replay", &owner, "--yes"], 1);
     assert!(refused.contains("0 lines were taken, 2"), "{refused}");
     assert_eq!(world.rejects().len(), 2, "kept");
-    world.server(&owner).query("d", "DROP SERIES FROM typed");
+    world.server(&owner).query("d", "DROP MEASUREMENT typed");
     world.server(&owner).write("d", "typed v=5 5").expect(204);
     // One more that stays refused: it stands among those that are taken.
     let file = world.circlet.data().join("rejects").join(&owner);
