@@ -11,6 +11,8 @@
 //! Read in this order: this page (logs, segments, frames), `verify`, `debts`.
 
 mod debts;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use debts::{Debt, debts, each_owed};
