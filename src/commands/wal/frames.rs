@@ -39,7 +39,7 @@ pub fn dump(seen: &Seen, wanted: Option<u64>) -> Result<Exit, Trouble> {
     }
 }
 
-fn word(kind: Kind) -> &'static str {
+pub fn word(kind: Kind) -> &'static str {
     match kind {
         Kind::Lines => "lines",
         Kind::Statement => "statement",

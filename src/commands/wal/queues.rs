@@ -1,7 +1,8 @@
 //! `circlet wal stat` and `circlet wal export`: what is still owed, by the cursors on disk.
 
 use super::super::table::{Report, time};
-use super::super::{Exit, print};
+use super::super::{Exit, print, say};
+use super::frames::word;
 use super::{Seen, database, failed, target_json};
 use circlet::base::ids::BackendId;
 use circlet::ring::Target;
@@ -73,6 +74,14 @@ pub fn export(seen: &Seen, backend: &str, database: Option<&str>) -> Result<Exit
             if database.is_none_or(|wanted| is_of(&run.tag, wanted)) {
                 lines += u64::from(run.points);
                 bytes += run.payload.len();
+                if seen.json {
+                    say(json!({
+                        "log": view.log.0, "frame": frame.number(), "kind": word(frame.kind),
+                        "target": target_json(&run.tag),
+                        "lines": String::from_utf8_lossy(frame.payload(run)),
+                    }));
+                    return Ok(());
+                }
                 write_run(frame, run, &mut last, &mut |text| {
                     print(text);
                     Ok(())
