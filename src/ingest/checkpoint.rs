@@ -259,7 +259,9 @@ impl Facts {
         }
         let before = self.board.incomplete(place.id);
         self.board.set_incomplete(place.id, None);
-        tracing::info!(backend = place.label(), "the backend counts as complete, by command");
+        if before.is_some() {
+            tracing::info!(backend = place.label(), "the backend counts as complete, by command");
+        }
         Ok(before)
     }
 }

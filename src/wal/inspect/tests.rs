@@ -186,7 +186,9 @@ fn frames(epoch: u64, count: u64) -> Vec<Vec<u8>> {
         let mut open = OpenFrame::new(Kind::Lines, &tag, &targets, text.len());
         open.push(&tag, &targets, 100, text.len()).copy_from_slice(text.as_bytes());
         let stamp = Stamp(number);
-        open.seal(Sealing { epoch, number, stamp, unix_ms: 0, synced: number - 1 }).bytes().to_vec()
+        open.seal(Sealing { epoch, number, stamp, unix_ms: 0, synced: number - 1, note: 0 })
+            .bytes()
+            .to_vec()
     };
     (1..=count).map(frame).collect()
 }
