@@ -158,6 +158,7 @@ async fn create(disk: &Disk, directory: &Path, log: LogId) -> Result<CheckpointF
     Ok(CheckpointFile { file, log, generation: 0 })
 }
 
+/// A slot without its checksum, for which four bytes more are needed.
 pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     let mut out = Vec::with_capacity(4096);
     out.extend_from_slice(&MAGIC.to_le_bytes());
@@ -200,6 +201,7 @@ fn count(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("bounded by the slot").to_le_bytes()
 }
 
+/// Generation and content of a slot; `None` if it is torn, rotten, or of another log.
 pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     let mut input = In { bytes: slot };
     if input.u64()? != MAGIC {
