@@ -1,14 +1,15 @@
-//! What std lacks: ids, limits, time types, checksums, fast maps.
+//! What std lacks: ids, limits, time types, checksums, fast maps, mapped files.
 //!
-//! Promises: nothing here does I/O or reads a clock.
+//! Promises: nothing here does I/O but `mapped`, and nothing reads a clock.
 //!
 //! It does not know any word of the product but the names of its ids.
 //!
-//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `planted`.
+//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `mapped`, `planted`.
 
 pub mod checksum;
 pub mod ids;
 pub mod limits;
 pub mod map;
+pub mod mapped;
 pub mod planted;
 pub mod time;

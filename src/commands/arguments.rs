@@ -44,6 +44,21 @@ pub enum Command {
         #[command(subcommand)]
         action: BacklogAction,
     },
+    /// Look into the log; changes nothing, also beside a running gateway
+    Wal {
+        #[command(subcommand)]
+        action: WalAction,
+    },
+    /// Lines that backends refused for good
+    Rejects {
+        #[command(subcommand)]
+        action: RejectsAction,
+    },
+    /// What is known of a backend
+    Backend {
+        #[command(subcommand)]
+        action: BackendAction,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -73,4 +88,122 @@ pub struct BacklogArguments {
     pub yes: bool,
     #[command(flatten)]
     pub file: ConfigFile,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum WalAction {
+    /// The files: frames, bytes, and each backend's share of them
+    Ls(WalArguments),
+    /// What each queue still owes, by the cursors on disk
+    Stat(WalArguments),
+    /// Read everything and compare the checksums; ends with 1 if anything is damaged
+    Verify(WalArguments),
+    /// One line for each frame
+    Dump {
+        /// What is in this frame
+        #[arg(long, value_name = "NUMBER")]
+        frame: Option<u64>,
+        #[command(flatten)]
+        arguments: WalArguments,
+    },
+    /// Print what a backend is still owed as line protocol; nothing is taken out
+    Export {
+        /// The name of the backend
+        #[arg(long)]
+        backend: String,
+        /// Only the lines of this database
+        #[arg(long = "db", value_name = "DATABASE")]
+        database: Option<String>,
+        #[command(flatten)]
+        arguments: WalArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct WalArguments {
+    /// Only this log
+    #[arg(long, value_name = "NUMBER")]
+    pub log: Option<u16>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+impl WalAction {
+    pub fn arguments(&self) -> &WalArguments {
+        match self {
+            WalAction::Ls(arguments)
+            | WalAction::Stat(arguments)
+            | WalAction::Verify(arguments) => arguments,
+            WalAction::Dump { arguments, .. } | WalAction::Export { arguments, .. } => arguments,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RejectsAction {
+    /// The files: lines, age and reasons
+    Ls {
+        #[command(flatten)]
+        which: RejectsArguments,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the files
+    Show {
+        #[command(flatten)]
+        which: RejectsArguments,
+    },
+    /// Post the lines to the backend that refused them, and keep what it refuses again
+    Replay {
+        #[command(flatten)]
+        which: RejectsArguments,
+        /// Yes, post them; otherwise only say what would be posted
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Remove the files
+    Drop {
+        #[command(flatten)]
+        which: RejectsArguments,
+        /// Yes, remove them; the lines are lost
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RejectsArguments {
+    /// The name of the backend; all of them without it
+    pub backend: Option<String>,
+    /// Only this file, by the name that `ls` prints
+    #[arg(long = "file", value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub file: ConfigFile,
+}
+
+impl RejectsAction {
+    pub fn arguments(&self) -> &RejectsArguments {
+        match self {
+            RejectsAction::Ls { which, .. }
+            | RejectsAction::Show { which }
+            | RejectsAction::Replay { which, .. }
+            | RejectsAction::Drop { which, .. } => which,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BackendAction {
+    /// Say that a backend has again what the others of its place have: it is asked again
+    MarkComplete {
+        /// The name of the backend
+        name: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }

@@ -12,13 +12,18 @@ use std::io::Write;
 use std::process::ExitCode;
 
 pub mod arguments;
+mod backend;
 mod backlog;
 pub mod check_config;
+mod http;
 mod online;
+mod rejects;
 pub mod route;
 mod status;
+mod table;
+mod wal;
 
-use arguments::{BacklogAction, Command};
+use arguments::{BackendAction, BacklogAction, Command};
 use circlet::config::{Config, Environment};
 use circlet::shard::Trouble;
 use std::path::Path;
@@ -61,6 +66,17 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
                 backlog::run(config, &arguments, drops)
             })
         }
+        Command::Wal { action } => {
+            let path = action.arguments().file.config.clone();
+            with_config(&path, environment, |config| wal::run(config, &action))
+        }
+        Command::Rejects { action } => {
+            let path = action.arguments().file.config.clone();
+            with_config(&path, environment, |config| rejects::run(config, &action))
+        }
+        Command::Backend { action: BackendAction::MarkComplete { name, file } } => {
+            with_config(&file.config, environment, |config| backend::mark_complete(config, &name))
+        }
     }
 }
 
@@ -92,7 +108,12 @@ pub fn of_trouble(trouble: &Trouble) -> Exit {
 
 /// One line on standard output. When nobody reads it any more (`| head`), the command ends.
 pub fn say(line: impl Display) {
-    if writeln!(std::io::stdout().lock(), "{line}").is_err() {
+    print(format!("{line}\n").as_bytes());
+}
+
+/// The same for bytes as they are.
+pub fn print(bytes: &[u8]) {
+    if std::io::stdout().lock().write_all(bytes).is_err() {
         std::process::exit(i32::from(Exit::Failed as u8));
     }
 }

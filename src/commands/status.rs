@@ -1,14 +1,9 @@
 //! `circlet status`: what a running gateway says of its backends.
 
-use super::{Exit, say};
-use circlet::config::checked::{Auth, Config};
+use super::{Exit, http, say};
+use circlet::config::Config;
 use comfy_table::Table;
 use serde_json::Value;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(5);
 
 pub fn run(config: &Config, json: bool) -> Exit {
     let body = match fetch(config) {
@@ -34,28 +29,12 @@ pub fn run(config: &Config, json: bool) -> Exit {
     }
 }
 
-/// HTTP/1.0, so that the answer simply ends with the connection.
 fn fetch(config: &Config) -> Result<String, String> {
-    let text = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect_timeout(&config.listen, LIMIT).map_err(text)?;
-    stream.set_read_timeout(Some(LIMIT)).map_err(text)?;
-    let token = match &config.auth {
-        Auth::Open => String::new(),
-        Auth::Tokens(tokens) => {
-            let first = tokens.first().map_or("", |token| token.expose());
-            format!("Authorization: Token {first}\r\n")
-        }
-    };
-    let request = format!("GET /-/status HTTP/1.0\r\nHost: {}\r\n{token}\r\n", config.listen);
-    stream.write_all(request.as_bytes()).map_err(text)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).map_err(text)?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("the answer is cut short")?;
-    let first = head.lines().next().unwrap_or_default();
-    if !first.contains(" 200") {
-        return Err(format!("{first}: {}", body.trim_end()));
+    let reply = http::ask_gateway(config, "GET", "/-/status").map_err(|error| error.to_string())?;
+    if !reply.is_success() {
+        return Err(reply.complaint());
     }
-    Ok(body.to_owned())
+    String::from_utf8(reply.body).map_err(|error| error.to_string())
 }
 
 fn print(status: &Value) {

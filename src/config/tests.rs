@@ -92,6 +92,8 @@ fn what_is_no_toml_is_told_with_its_line() {
     assert_eq!((told.line, told.column), (2, 12));
     assert!(told.what.starts_with("not TOML: "), "{}", told.what);
     assert_eq!(problems("a = 1\na = 2")[0], ": not TOML: duplicate key");
+    // A key that is not there, and a table in its place: the parser once ended the process here.
+    assert!(problems("=={\n.")[0].starts_with(": not TOML: "));
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Writes down how far the queues are, at least every second, and frees what nobody needs any more.
 
-use super::{Feed, Outlet};
+use super::{Facts, Feed, Outlet};
+use crate::backend::Place;
 use crate::backend::board::Incomplete;
 use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::wal::segment::Segment;
 use crate::wal::{Checkpoint, Error, QueueMark};
+use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest time that a crash repeats deliveries of.
@@ -259,6 +262,27 @@ impl Outlet {
                 tracing::error!(%error, "the incomplete flag could not be written");
             }
         });
+    }
+}
+
+impl Facts {
+    /// Says, durably, that a backend lacks nothing any more. Returns what was said of it before.
+    pub async fn clear_incomplete(&self, place: &Place) -> io::Result<Option<Arc<Incomplete>>> {
+        let path = incomplete_path(&self.data, &place.name);
+        match self.disk.remove(&path).await {
+            Ok(()) => {
+                let directory = path.parent().unwrap_or(&self.data);
+                self.disk.sync_directory(directory).await?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let before = self.board.incomplete(place.id);
+        self.board.set_incomplete(place.id, None);
+        if before.is_some() {
+            tracing::info!(backend = place.label(), "the backend counts as complete, by command");
+        }
+        Ok(before)
     }
 }
 

@@ -7,9 +7,11 @@
 //! A file can be posted again as it is: the database stands in its comments.
 
 use super::Outlet;
+use crate::proto::line::line_end;
 use crate::ring::Target;
 use crate::wal::Frame;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 /// A line and why it was refused.
 pub struct Reject<'a> {
@@ -34,14 +36,7 @@ impl Outlet {
         let mut last = None;
         for reject in rejects {
             if last != Some(reject.message) {
-                let message = one_line(reject.message);
-                let comment = format!(
-                    "# {} org={:?} db={:?} rp={:?}: {message}\n",
-                    httpdate::fmt_http_date(when),
-                    target.org,
-                    target.database,
-                    target.retention_policy,
-                );
+                let comment = comment(when, target, reject.message);
                 text.extend_from_slice(comment.as_bytes());
                 last = Some(reject.message);
             }
@@ -75,6 +70,58 @@ impl Outlet {
     }
 }
 
+/// What stands before lines that were refused for one reason.
+pub fn comment(when: SystemTime, target: &Target, message: &str) -> String {
+    format!("# {} {}: {}\n", httpdate::fmt_http_date(when), target.to_comment(), one_line(message))
+}
+
+/// Lines of a file that were refused for one reason. All slices are parts of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group<'a> {
+    /// When, where and why, as it stands there; empty for lines that no comment tells of.
+    pub comment: &'a [u8],
+    pub target: Option<Target>,
+    pub message: String,
+    /// Each with its line end, if it has one.
+    pub lines: Vec<&'a [u8]>,
+}
+
+/// Reads a file of refused lines. A comment that names no target goes with the group before it.
+pub fn groups(text: &[u8]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let is_comment = text[at] == b'#';
+        let end = if is_comment {
+            text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |len| at + len + 1)
+        } else {
+            (line_end(text, at) + 1).min(text.len())
+        };
+        let line = &text[at..end];
+        at = end;
+        if is_comment {
+            let comment = String::from_utf8_lossy(line);
+            if let Some((target, rest)) = Target::from_comment(&comment) {
+                let message = rest.trim_start_matches(": ").trim_end().to_owned();
+                groups.push(Group {
+                    comment: line,
+                    target: Some(target),
+                    message,
+                    lines: Vec::new(),
+                });
+            }
+        } else if !line.trim_ascii().is_empty() {
+            if groups.is_empty() {
+                let message = String::new();
+                groups.push(Group { comment: b"", target: None, message, lines: Vec::new() });
+            }
+            groups.last_mut().expect("just made").lines.push(line);
+        }
+    }
+    groups.retain(|group| !group.lines.is_empty());
+    groups
+}
+
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
@@ -94,6 +141,32 @@ fn day(unix_seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_read_as_it_was_written() {
+        let target = Target { org: "o".into(), database: "d".into(), retention_policy: "".into() };
+        let when = std::time::UNIX_EPOCH;
+        let (first, second) =
+            (comment(when, &target, "a\nb"), comment(when, &target, "one of these 2"));
+        let lines = ["m s=\"x\n# no comment\ny\" 1\n", "m v=1 2\n", "k v=1 3\n"];
+        let text =
+            [&first, lines[0], lines[1], "# a word of a person\n", &second, lines[2]].concat();
+        let found = groups(text.as_bytes());
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found[0].lines, [lines[0].as_bytes(), lines[1].as_bytes()]);
+        assert_eq!((&*found[0].message, &found[0].target), ("a b", &Some(target)));
+        assert_eq!(found[0].comment, first.as_bytes());
+        assert_eq!(found[1].message, "one of these 2");
+        assert_eq!(found[1].lines, [lines[2].as_bytes()]);
+    }
+
+    #[test]
+    fn lines_without_a_comment_have_no_target() {
+        let found = groups(b"\nm v=1 1\n\n# text\nm v=2 2");
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].lines.len(), &found[0].target), (2, &None));
+        assert!(groups(b"# org=\"o\" db=\"d\" rp=\"\": nothing behind it\n").is_empty());
+    }
 
     #[test]
     fn a_file_is_named_after_its_day() {

@@ -10,6 +10,7 @@
 //! (the two placements), `topology` (all circles together), `fingerprint` (how a later start compares),
 //! `router` (one shard's cache).
 
+pub mod comment;
 pub mod crc_ring;
 pub mod even;
 pub mod fingerprint;

@@ -10,7 +10,7 @@ use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::query::Reply;
-use super::{health, ping, query, write};
+use super::{complete, health, ping, query, write};
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
@@ -329,6 +329,7 @@ async fn dispatch(gateway: &Gateway, call: Call, request: Request) -> Reply {
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup => ping::setup(),
         Job::Status => health::status(&(gateway.facts)()),
+        Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),
         Job::Metrics => {

@@ -4,7 +4,7 @@ use super::answer::{self, Answer, Dialect, Voice};
 use super::auth;
 use super::gateway::Settings;
 use super::meter::Rejection;
-use super::{query, write};
+use super::{complete, query, write};
 use crate::proto::http::body::Framing;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -22,6 +22,8 @@ pub enum Endpoint {
     Setup,
     /// What `circlet status` prints.
     Status,
+    /// `circlet backend mark-complete`.
+    Complete,
     /// Known paths of 2.x that are still to come.
     Later,
     /// Everything else.
@@ -46,6 +48,7 @@ impl Endpoint {
             | "/api/v2/orgs"
             | "/api/v2/query/ast"
             | "/api/v2/query/analyze" => Endpoint::Later,
+            path if complete::backend_of(path).is_some() => Endpoint::Complete,
             _ => Endpoint::Other,
         }
     }
@@ -63,6 +66,7 @@ impl Endpoint {
             Endpoint::Metrics => "/metrics",
             Endpoint::Setup => "/api/v2/setup",
             Endpoint::Status => "/-/status",
+            Endpoint::Complete => "/-/backend/complete",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
         }
@@ -77,6 +81,7 @@ impl Endpoint {
                 Some("GET, HEAD")
             }
             Endpoint::Setup | Endpoint::Status => Some("GET"),
+            Endpoint::Complete => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
         }
     }
@@ -96,7 +101,7 @@ impl Endpoint {
         match self {
             Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => false,
             Endpoint::Setup | Endpoint::Other => false,
-            Endpoint::WriteV1 | Endpoint::WriteV2 => true,
+            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Complete => true,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Status | Endpoint::Later => true,
         }
     }
@@ -122,6 +127,7 @@ pub enum Job {
     Metrics,
     Setup,
     Status,
+    Complete { backend: String },
 }
 
 /// A request that is answered without its body.
@@ -184,6 +190,9 @@ fn job(
         Endpoint::Metrics => Job::Metrics,
         Endpoint::Setup => Job::Setup,
         Endpoint::Status => Job::Status,
+        Endpoint::Complete => {
+            Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }
+        }
         Endpoint::Later | Endpoint::Other => return Err(answer::not_yet(voice, &head.path)),
     })
 }

@@ -14,6 +14,7 @@
 pub mod answer;
 pub mod auth;
 pub mod budget;
+pub mod complete;
 pub mod conn;
 pub mod endpoint;
 pub mod gateway;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
 use crate::ring::Target;
 use crate::rt::{Clock, Disk, launch, preflight};
-use crate::wal::{self, Checkpoint, Dropped, Item, QueueMark, Registry};
+use crate::wal::{self, Checkpoint, Dropped, Frame, Item, Kind, QueueMark, Registry, Run};
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
@@ -32,6 +32,14 @@ pub struct Wish {
 pub struct Taken {
     pub lines: u64,
     pub bytes: u64,
+}
+
+/// The same of one log, on its way.
+#[derive(Default)]
+struct Taking {
+    taken: Taken,
+    tags: Vec<Rc<[u8]>>,
+    last: Option<Target>,
 }
 
 struct Work {
@@ -88,7 +96,9 @@ async fn take_all(
     Disk::Real.open(&probe).await.map_err(|error| error.to_string())?;
     let mut taken = Taken::default();
     for log in &work.logs {
-        take_log(&work, *log, write, &mut taken).await.map_err(|error| error.to_string())?;
+        let of_log = take_log(&work, *log, write).await.map_err(|error| error.to_string())?;
+        taken.lines += of_log.lines;
+        taken.bytes += of_log.bytes;
     }
     Ok(taken)
 }
@@ -97,8 +107,7 @@ async fn take_log(
     work: &Work,
     log: LogId,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
-    taken: &mut Taken,
-) -> Result<(), wal::Error> {
+) -> Result<Taken, wal::Error> {
     let opened = wal::open(wal::Settings {
         log,
         directory: work.directory.join(format!("log-{:03}", log.0)),
@@ -113,7 +122,7 @@ async fn take_log(
     .await?;
     let end = opened.log.end();
     let mut checkpoint = opened.checkpoint.unwrap_or_default();
-    let mut tags: Vec<Rc<[u8]>> = Vec::new();
+    let mut taking = Taking::default();
     for (tag, from) in queues(work, &checkpoint) {
         let mut at = from;
         while at < end {
@@ -122,72 +131,86 @@ async fn take_log(
                 break;
             }
             for item in items {
-                at = take_item(work, &item, tag.as_deref(), &checkpoint, write, taken, &mut tags)?;
+                at = take_item(work, &item, &tag, &checkpoint, write, &mut taking)?;
             }
         }
     }
-    forget(work, &mut checkpoint, end, opened.found.highest_stamp, tags);
+    forget(work, &mut checkpoint, end, opened.found.highest_stamp, taking.tags);
     let mut file = opened.checkpoint_file;
     // Both slots, so that an older one cannot bring the lines back.
     file.write(&checkpoint).await?;
-    file.write(&checkpoint).await
+    file.write(&checkpoint).await?;
+    Ok(taking.taken)
 }
 
-/// The queues to take from: the tag of a parked one, and the first frame.
-fn queues(work: &Work, checkpoint: &Checkpoint) -> Vec<(Option<Vec<u8>>, u64)> {
+/// The queues to take from: the tag, empty for the backend's own, and the first frame.
+fn queues(work: &Work, checkpoint: &Checkpoint) -> Vec<(Rc<[u8]>, u64)> {
     let ours = checkpoint.marks.iter().filter(|mark| mark.backend == work.backend);
-    let mut queues: Vec<_> =
-        ours.map(|mark| ((!mark.tag.is_empty()).then(|| mark.tag.to_vec()), mark.cursor)).collect();
-    if !queues.iter().any(|(tag, _)| tag.is_none()) {
-        queues.push((None, 0));
+    let mut queues: Vec<_> = ours.map(|mark| (mark.tag.clone(), mark.cursor)).collect();
+    if !queues.iter().any(|(tag, _)| tag.is_empty()) {
+        queues.push((Rc::from(&b""[..]), 0));
     }
     queues
 }
 
-fn is_wanted(work: &Work, tag: &[u8]) -> bool {
-    let Some(wanted) = &work.wish.database else { return true };
+/// Whether a run's tag is of the database that a person named.
+pub fn is_of(tag: &[u8], database: &str) -> bool {
     let target = Target::from_tag(tag);
-    target.is_some_and(|target| *target.database == **wanted || target.bucket() == **wanted)
+    target.is_some_and(|target| *target.database == *database || target.bucket() == database)
+}
+
+/// Writes a run as it can be posted again. A comment says for which database, whenever that changes; a
+/// statement is a comment.
+pub fn write_run(
+    frame: &Frame,
+    run: &Run,
+    last: &mut Option<Target>,
+    write: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), wal::Error> {
+    let target = Target::from_tag(&run.tag);
+    let payload = frame.payload(run);
+    let mut text = Vec::new();
+    if let (Some(target), true) = (&target, *last != target) {
+        text.extend_from_slice(format!("# {}\n", target.to_comment()).as_bytes());
+        *last = Some(target.clone());
+    }
+    if frame.kind == Kind::Statement {
+        text.extend_from_slice(b"# statement: ");
+    }
+    text.extend_from_slice(payload);
+    if !payload.ends_with(b"\n") {
+        text.push(b'\n');
+    }
+    write(&text).map_err(|source| wal::Error::Disk { during: "writing the lines", source })
 }
 
 /// Returns the number of the next frame.
 fn take_item(
     work: &Work,
     item: &Item,
-    tag: Option<&[u8]>,
+    tag: &[u8],
     checkpoint: &Checkpoint,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
-    taken: &mut Taken,
-    tags: &mut Vec<Rc<[u8]>>,
+    taking: &mut Taking,
 ) -> Result<u64, wal::Error> {
     let frame = match item {
         Item::Frame(frame) => frame,
         Item::Damaged(numbers) => return Ok(numbers.end),
     };
     for run in frame.runs.iter().filter(|run| run.targets.contains(&work.backend)) {
-        // The backend's own queue does not hold what waits in a parked one.
-        let mut ours = checkpoint.marks.iter().filter(|mark| mark.backend == work.backend);
-        let is_elsewhere = tag.is_none() && ours.any(|mark| *mark.tag == *run.tag);
-        let is_other = tag.is_some_and(|tag| *run.tag != *tag);
-        let is_gone = checkpoint.drops.iter().any(|dropped| {
-            dropped.backend == work.backend
-                && *dropped.tag == *run.tag
-                && frame.number() < dropped.end
-        });
-        if is_elsewhere || is_other || is_gone || !is_wanted(work, &run.tag) {
+        let is_owed = checkpoint.owes(work.backend, frame.number(), &run.tag) == Some(tag);
+        let is_wanted =
+            work.wish.database.as_deref().is_none_or(|database| is_of(&run.tag, database));
+        if !is_owed || !is_wanted {
             continue;
         }
-        if !tags.contains(&run.tag) {
-            tags.push(run.tag.clone());
+        if !taking.tags.contains(&run.tag) {
+            taking.tags.push(run.tag.clone());
         }
-        taken.lines += u64::from(run.points);
-        taken.bytes += run.payload.len() as u64;
+        taking.taken.lines += u64::from(run.points);
+        taking.taken.bytes += run.payload.len() as u64;
         if work.wish.exports {
-            let target = Target::from_tag(&run.tag);
-            let bucket = target.map(|target| target.bucket().into_owned()).unwrap_or_default();
-            let comment = format!("# db={bucket:?}\n");
-            let written = write(comment.as_bytes()).and_then(|()| write(frame.payload(run)));
-            written.map_err(|source| wal::Error::Disk { during: "writing the lines", source })?;
+            write_run(frame, run, &mut taking.last, write)?;
         }
     }
     Ok(frame.number() + 1)

@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
 pub(super) const SLOT_BYTES: usize = 256 * 1024;
-const NAME: &str = "cursors";
+pub(super) const NAME: &str = "cursors";
 
 /// How far one queue is confirmed. Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,27 @@ pub struct Checkpoint {
     pub floors: Vec<(BackendId, Stamp)>,
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
+}
+
+impl Checkpoint {
+    /// The cursor of the queue with this tag; 0 if nothing was ever confirmed.
+    pub fn cursor(&self, backend: BackendId, tag: &[u8]) -> u64 {
+        let mut ours = self.marks.iter().filter(|mark| mark.backend == backend);
+        ours.find(|mark| *mark.tag == *tag).map_or(0, |mark| mark.cursor)
+    }
+
+    /// The tag of the queue in which frame `number` still owes a backend its runs with `tag`; `None` if they
+    /// are confirmed or were dropped.
+    pub fn owes<'a>(&self, backend: BackendId, number: u64, tag: &'a [u8]) -> Option<&'a [u8]> {
+        let is_dropped = self.drops.iter().any(|dropped| {
+            dropped.backend == backend && *dropped.tag == *tag && number < dropped.end
+        });
+        let mut ours = self.marks.iter().filter(|mark| mark.backend == backend);
+        // The backend's own queue does not hold what waits in a parked one.
+        let is_parked = ours.any(|mark| *mark.tag == *tag);
+        let queue = if is_parked { tag } else { &[] };
+        (!is_dropped && number >= self.cursor(backend, queue)).then_some(queue)
+    }
 }
 
 /// The open file and the turn of its slots.
@@ -137,7 +158,8 @@ async fn create(disk: &Disk, directory: &Path, log: LogId) -> Result<CheckpointF
     Ok(CheckpointFile { file, log, generation: 0 })
 }
 
-pub(super) fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
+/// A slot without its checksum, for which four bytes more are needed.
+pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     let mut out = Vec::with_capacity(4096);
     out.extend_from_slice(&MAGIC.to_le_bytes());
     out.extend_from_slice(&generation.to_le_bytes());
@@ -179,7 +201,8 @@ fn count(len: usize) -> [u8; 4] {
     u32::try_from(len).expect("bounded by the slot").to_le_bytes()
 }
 
-pub(super) fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
+/// Generation and content of a slot; `None` if it is torn, rotten, or of another log.
+pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     let mut input = In { bytes: slot };
     if input.u64()? != MAGIC {
         return None;

@@ -11,11 +11,12 @@
 //!
 //! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
 //! (append, wait), `writer` (commit, failures), `space` (files), `reader` (start, read), `checkpoint`,
-//! `registry`.
+//! `registry`, `inspect` (from outside).
 
 pub mod checkpoint;
 pub mod format;
 pub mod frame;
+pub mod inspect;
 pub mod log;
 pub mod reader;
 pub mod recovery;

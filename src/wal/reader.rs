@@ -196,11 +196,11 @@ async fn scan_segment(settings: &Settings, segment: &Segment, limit: u64) -> Res
     Ok(())
 }
 
-fn count(ranges: &[Range<u64>]) -> u64 {
+pub(super) fn count(ranges: &[Range<u64>]) -> u64 {
     ranges.iter().map(|range| range.end.saturating_sub(range.start)).sum()
 }
 
-fn below(numbers: Range<u64>, limit: u64) -> Option<Range<u64>> {
+pub(super) fn below(numbers: Range<u64>, limit: u64) -> Option<Range<u64>> {
     let numbers = numbers.start..numbers.end.min(limit);
     (!numbers.is_empty()).then_some(numbers)
 }
@@ -348,7 +348,7 @@ enum Held {
 }
 
 /// The parts of `numbers` that are in none of the holes, which are in order.
-fn without(numbers: Range<u64>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
+pub(super) fn without(numbers: Range<u64>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
     let mut parts = Vec::new();
     let mut from = numbers.start;
     for hole in holes.iter().filter(|hole| hole.end > numbers.start && hole.start < numbers.end) {

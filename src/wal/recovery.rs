@@ -15,6 +15,7 @@ use super::format::{FrameHeader, SEGMENT_HEADER_BYTES};
 use super::frame::Frame;
 use super::{Error, during};
 use crate::base::limits::PAGE;
+use crate::base::mapped::Mapped;
 use crate::rt::{Bytes, File};
 use std::ops::Range;
 use std::rc::Rc;
@@ -71,9 +72,17 @@ pub enum Finding {
     },
 }
 
+/// What a segment is read from.
+#[derive(Clone, Copy)]
+enum Medium<'a> {
+    File(&'a File),
+    /// A running gateway may be writing it.
+    Mapped(&'a Mapped),
+}
+
 /// Walks over the frames of one segment.
 pub struct Scan<'a> {
-    file: &'a File,
+    medium: Medium<'a>,
     epoch: u64,
     expected: u64,
     at: u64,
@@ -88,8 +97,24 @@ impl<'a> Scan<'a> {
     /// Begins at the first frame's place, where frame `expected` should stand. `synced` is what a footer
     /// knows, or 0.
     pub fn new(file: &'a File, epoch: u64, expected: u64, area_end: u64, synced: u64) -> Scan<'a> {
+        Scan::of(Medium::File(file), epoch, expected, area_end, synced)
+    }
+
+    /// The same over a mapped file, to which somebody may be writing: what is there only now was not
+    /// missing. Its futures are ready at once and need no executor.
+    pub fn of_mapped(
+        mapped: &'a Mapped,
+        epoch: u64,
+        expected: u64,
+        area_end: u64,
+        synced: u64,
+    ) -> Scan<'a> {
+        Scan::of(Medium::Mapped(mapped), epoch, expected, area_end, synced)
+    }
+
+    fn of(medium: Medium<'a>, epoch: u64, expected: u64, area_end: u64, synced: u64) -> Scan<'a> {
         let at = SEGMENT_HEADER_BYTES as u64;
-        Scan { file, epoch, expected, at, area_end, synced, walked: false, window: None }
+        Scan { medium, epoch, expected, at, area_end, synced, walked: false, window: None }
     }
 
     /// The next finding; `None` at the end of the log in this segment.
@@ -97,14 +122,20 @@ impl<'a> Scan<'a> {
         if self.at >= self.area_end {
             return Ok(None); // Case C.
         }
-        let (here, frame) = self.look(self.at).await?;
+        let (mut here, frame) = self.look(self.at).await?;
         if let (Here::Expected, Some(frame)) = (&here, frame) {
-            let offset = self.at;
-            self.at += frame.header.frame_bytes() as u64;
-            self.expected = frame.number() + 1;
-            return Ok(Some(Finding::Frame { frame, offset }));
+            return Ok(Some(self.take(frame)));
         }
         let ahead = self.look_ahead().await?;
+        if let Medium::Mapped(_) = self.medium {
+            // It may have been written after the first look; then the look ahead found what came behind it.
+            self.window = None;
+            let (again, frame) = self.look(self.at).await?;
+            if let (Here::Expected, Some(frame)) = (&again, frame) {
+                return Ok(Some(self.take(frame)));
+            }
+            here = again;
+        }
         let verdict = judge(&here, self.expected, ahead.is_some(), self.synced);
         // Without a frame behind it, the hole reaches to the end of the frame area.
         let (next_at, next) = ahead.unwrap_or((self.area_end, u64::MAX));
@@ -119,6 +150,13 @@ impl<'a> Scan<'a> {
                 Some(Finding::Damage { numbers, place })
             }
         })
+    }
+
+    fn take(&mut self, frame: Frame) -> Finding {
+        let offset = self.at;
+        self.at += frame.header.frame_bytes() as u64;
+        self.expected = frame.number() + 1;
+        Finding::Frame { frame, offset }
     }
 
     async fn look(&mut self, at: u64) -> Result<(Here, Option<Frame>), Error> {
@@ -183,7 +221,11 @@ impl<'a> Scan<'a> {
         }
         let left = usize::try_from(self.area_end - at).unwrap_or(usize::MAX);
         let want = READ_BYTES.max(len).min(left.next_multiple_of(PAGE)).next_multiple_of(PAGE);
-        let bytes = Rc::new(self.file.read(at, want).await.map_err(during("reading a segment"))?);
+        let read = match self.medium {
+            Medium::File(file) => file.read(at, want).await,
+            Medium::Mapped(mapped) => mapped.read(at, want).map(Bytes::Heap),
+        };
+        let bytes = Rc::new(read.map_err(during("reading a segment"))?);
         self.window = Some((at, bytes.clone()));
         Ok((bytes, 0))
     }

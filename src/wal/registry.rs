@@ -23,7 +23,8 @@ pub struct Registry {
     directory: PathBuf,
     pub node: [u8; 16],
     names: Vec<String>,
-    _lock: fs::File,
+    /// `None` for somebody who only looks.
+    _lock: Option<fs::File>,
 }
 
 impl Registry {
@@ -34,7 +35,17 @@ impl Registry {
         let lock = lock(&directory)?;
         let node = read_format(&directory, fresh_node)?;
         let names = read_names(&directory)?;
-        Ok(Registry { directory, node, names, _lock: lock })
+        Ok(Registry { directory, node, names, _lock: Some(lock) })
+    }
+
+    /// Looks into `<data>/wal` without a lock and without a change: a gateway may be using it.
+    pub fn look(data: &Path) -> Result<Registry, String> {
+        let directory = data.join("wal");
+        let path = directory.join("FORMAT");
+        let text = fs::read_to_string(&path).map_err(|error| cannot("read", &path, &error))?;
+        let node = known_format(&path, &text)?;
+        let names = read_names(&directory)?;
+        Ok(Registry { directory, node, names, _lock: None })
     }
 
     pub fn directory(&self) -> &Path {
@@ -132,9 +143,7 @@ fn pause() {
 fn read_format(directory: &Path, fresh_node: [u8; 16]) -> Result<[u8; 16], String> {
     let path = directory.join("FORMAT");
     match fs::read_to_string(&path) {
-        Ok(text) => parse_format(&text).ok_or_else(|| {
-            format!("{} is of a format that this version does not know: {text:?}", path.display())
-        }),
+        Ok(text) => known_format(&path, &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut hex = String::new();
             for byte in fresh_node {
@@ -146,6 +155,12 @@ fn read_format(directory: &Path, fresh_node: [u8; 16]) -> Result<[u8; 16], Strin
         }
         Err(error) => Err(cannot("read", &path, &error)),
     }
+}
+
+fn known_format(path: &Path, text: &str) -> Result<[u8; 16], String> {
+    parse_format(text).ok_or_else(|| {
+        format!("{} is of a format that this version does not know: {text:?}", path.display())
+    })
 }
 
 fn parse_format(text: &str) -> Option<[u8; 16]> {

@@ -131,7 +131,7 @@ impl Entry {
     }
 }
 
-fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
+pub(super) fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
     for run in &frame.runs {
         for backend in &run.targets {
             let at = shares.iter().position(|share| share.backend == *backend);

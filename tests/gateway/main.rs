@@ -22,3 +22,4 @@ mod readme;
 mod recorded;
 mod targets;
 mod telegraf;
+mod tools;

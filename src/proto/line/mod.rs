@@ -103,6 +103,11 @@ pub struct Line<'a> {
     pub time: Option<UnixNanos>,
 }
 
+/// Where the servers end the line that starts at `start`: the index of its LF, or the length of the body.
+pub fn line_end(body: &[u8], start: usize) -> usize {
+    split::line_end(body, start).at
+}
+
 impl Line<'_> {
     /// The measurement as the servers decode it: what is hashed, and what a query names.
     pub fn measurement_name(&self) -> Cow<'_, [u8]> {

@@ -132,6 +132,7 @@ impl World {
             Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
             Job::Setup => ping::setup(),
             Job::Status => health::status(&health::Facts::default()),
+            Job::Complete { backend } => answer::found("application/json", backend),
             Job::Health => health::health(&health::Facts::default()),
             Job::Ready => health::ready(&health::Facts::default()),
             Job::Metrics => answer::found("text/plain", "metrics\n"),

@@ -119,3 +119,18 @@ fn the_logs_on_disk_are_those_with_a_number() {
     assert_eq!(registry.logs().unwrap(), [LogId(0), LogId(2)]);
     assert!(registry.log_directory(LogId(2)).is_dir());
 }
+
+#[test]
+fn somebody_who_looks_takes_no_lock_and_changes_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(Registry::look(data.path()).unwrap_err().contains("FORMAT"), "nothing is there");
+    assert!(fs::read_dir(data.path()).unwrap().next().is_none(), "nothing is made");
+    let mut user = open(data.path());
+    user.numbers(&["a".to_owned(), "b".to_owned()]).unwrap();
+    let seen = Registry::look(data.path()).unwrap();
+    assert_eq!((seen.names(), seen.node), (user.names(), user.node));
+    drop(user);
+    open(data.path());
+    fs::write(data.path().join("wal/FORMAT"), "format=2\n").unwrap();
+    assert!(Registry::look(data.path()).unwrap_err().contains("does not know"));
+}

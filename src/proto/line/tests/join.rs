@@ -3,44 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::{Lines, Reason, explain, split};
+use super::servers::lines as servers_lines;
 use super::{RULES, accepted};
-
-/// The line splitter of InfluxDB, written from its behaviour and apart from `super::super::split`: the state
-/// is a closure of flags here, and the end of the body is treated as version 1.6 does or as later ones do.
-fn servers_lines(body: &[u8], version_1_6: bool) -> Vec<&[u8]> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    while start < body.len() {
-        let mut fields = false;
-        let mut quoted = false;
-        let mut depth = 0_i64; // unquoted `=` less unquoted `,`
-        let mut at = start;
-        loop {
-            if at >= body.len() {
-                break;
-            }
-            let byte = body[at];
-            if byte == b'\\' && (version_1_6 || at + 2 < body.len()) {
-                at += 2;
-                continue;
-            }
-            fields |= byte == b' ';
-            if fields && byte == b'"' && depth > 0 {
-                quoted = !quoted;
-            } else if fields && !quoted {
-                depth += i64::from(byte == b'=') - i64::from(byte == b',');
-            }
-            if byte == b'\n' && !quoted {
-                break;
-            }
-            at += 1;
-        }
-        let end = at.min(body.len());
-        lines.push(&body[start..end]);
-        start = end + 1;
-    }
-    lines
-}
 
 /// For each of `servers_lines` whether an LF ends it.
 fn servers_line_ends(body: &[u8]) -> Vec<bool> {

@@ -2,6 +2,7 @@
 
 mod join;
 mod laws;
+mod servers;
 mod vectors;
 
 use super::{Line, Lines, Precision, Rules};

@@ -1,0 +1,100 @@
+//! A file seen through memory, for whoever looks into files that somebody else is writing.
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A mapped file, as long as it was when it was opened.
+#[derive(Debug)]
+pub struct Mapped {
+    /// `None` for an empty file, which cannot be mapped.
+    map: Option<MmapRaw>,
+}
+
+impl Mapped {
+    pub fn open(path: &Path) -> io::Result<Mapped> {
+        let file = fs::File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Mapped { map: None });
+        }
+        Ok(Mapped { map: Some(MmapOptions::new().map_raw_read_only(&file)?) })
+    }
+
+    /// The file's length in bytes.
+    pub fn size(&self) -> u64 {
+        self.map.as_ref().map_or(0, |map| map.len() as u64)
+    }
+
+    /// A copy of `len` bytes from `at`; fewer at the end of the file.
+    ///
+    /// A page that the disk cannot give, or that was cut off, is an error; on a kernel before 5.14 it ends
+    /// the process with SIGBUS.
+    pub fn read(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
+        let Some(map) = &self.map else { return Ok(Vec::new()) };
+        let at = usize::try_from(at).unwrap_or(usize::MAX).min(map.len());
+        let len = len.min(map.len() - at);
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        match map.advise_range(Advice::PopulateRead, at, len) {
+            // An older kernel does not know this advice.
+            Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
+            _ => {}
+        }
+        let mut copy = vec![0; len];
+        #[expect(
+            unsafe_code,
+            reason = "others write this file, so that no slice of it may be lent"
+        )]
+        // SAFETY: `at + len` is at most the length of the map, which lives as long as `self`; the copy is
+        // memory of our own. Bytes that change meanwhile are copied as they come, and judged by the
+        // checksum of the copy.
+        unsafe {
+            std::ptr::copy_nonoverlapping(map.as_ptr().add(at), copy.as_mut_ptr(), len);
+        }
+        Ok(copy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn a_read_is_cut_at_the_end_and_sees_what_others_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        fs::write(&path, vec![b'a'; 10_000]).unwrap();
+        let mapped = Mapped::open(&path).unwrap();
+        assert_eq!(mapped.size(), 10_000);
+        assert_eq!(mapped.read(9_990, 100).unwrap(), [b'a'; 10]);
+        assert_eq!(mapped.read(4_000, 200).unwrap(), [b'a'; 200]);
+        assert!(mapped.read(10_000, 1).unwrap().is_empty());
+        assert!(mapped.read(u64::MAX, 1).unwrap().is_empty());
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.write_all_at(b"new", 5_000).unwrap();
+        assert_eq!(mapped.read(4_999, 5).unwrap(), b"anewa");
+    }
+
+    #[test]
+    fn an_empty_file_is_empty_and_a_missing_one_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        assert_eq!(Mapped::open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        fs::write(&path, b"").unwrap();
+        assert!(Mapped::open(&path).unwrap().read(0, 10).unwrap().is_empty());
+    }
+
+    #[test]
+    fn pages_that_are_gone_are_an_error_and_no_signal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        fs::write(&path, vec![b'a'; 10 * 4096]).unwrap();
+        let mapped = Mapped::open(&path).unwrap();
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4096).unwrap();
+        assert!(mapped.read(8 * 4096, 4096).is_err());
+        assert_eq!(mapped.read(0, 4096).unwrap(), [b'a'; 4096]);
+    }
+}

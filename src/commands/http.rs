@@ -1,0 +1,149 @@
+//! One request over one connection, for commands: plain blocking sockets with time-outs.
+
+use circlet::backend::{Verdict, answer};
+use circlet::config::{Auth, Config};
+use circlet::proto::http::response::{Head, Reader, Whole};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// An answer that is longer than this is none that a command understands.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How long each step of a question to the running gateway may take.
+const GATEWAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub head: Head,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn is_success(&self) -> bool {
+        self.verdict() == Verdict::Done
+    }
+
+    /// What it means, if it answers a write.
+    pub fn verdict(&self) -> Verdict {
+        answer::judge(self.head.status, &self.body, None)
+    }
+
+    /// Status and the text of an error, in whichever dialect.
+    pub fn complaint(&self) -> String {
+        format!("{}: {}", self.head.status, answer::message(&self.body))
+    }
+}
+
+/// Asks the gateway of this configuration, with its first token.
+pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
+    let token = match &config.auth {
+        Auth::Open => String::new(),
+        Auth::Tokens(tokens) => {
+            let first = tokens.first().map_or("", |token| token.expose());
+            format!("Authorization: Token {first}\r\n")
+        }
+    };
+    let fields = format!("Host: {}\r\n{token}", config.listen);
+    ask(config.listen, GATEWAY_LIMIT, method, path, &fields, b"")
+}
+
+/// Sends one request. `fields` are header fields, each with its line end. Every step has the limit.
+pub fn ask(
+    address: impl ToSocketAddrs,
+    limit: Duration,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> io::Result<Reply> {
+    let mut stream = connect(address, limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.set_write_timeout(Some(limit))?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\n{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    read(&mut stream)
+}
+
+/// The first address that takes the connection.
+fn connect(address: impl ToSocketAddrs, limit: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("the host has no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn read(stream: &mut impl Read) -> io::Result<Reply> {
+    let bad = |error| io::Error::other(format!("no HTTP answer: {error}"));
+    let mut reader = Reader::new(false);
+    let mut bytes = Vec::new();
+    let (head, length) = loop {
+        if let Some(found) = reader.push(&bytes).map_err(bad)? {
+            break found;
+        }
+        if !more(stream, &mut bytes)? {
+            return Err(io::Error::other("closed without an HTTP answer"));
+        }
+    };
+    let mut whole = Whole::new(head);
+    whole.push(&bytes[length..]).map_err(bad)?;
+    while !whole.is_done() {
+        bytes.clear();
+        if whole.content.len() > ANSWER_BYTES_MAX {
+            return Err(io::Error::other("the answer is too long"));
+        }
+        if !more(stream, &mut bytes)? {
+            whole.close().map_err(bad)?;
+            break;
+        }
+        whole.push(&bytes).map_err(bad)?;
+    }
+    Ok(Reply { head: whole.head, body: whole.content })
+}
+
+/// Reads more; false at the end of the stream.
+fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    let mut piece = [0; 16 * 1024];
+    let read = stream.read(&mut piece).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::other("no answer in time"),
+        _ => error,
+    })?;
+    bytes.extend_from_slice(&piece[..read]);
+    Ok(read > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(mut answer: &[u8]) -> Result<(u16, Vec<u8>), String> {
+        let reply = read(&mut answer).map_err(|error| error.to_string())?;
+        Ok((reply.head.status, reply.body))
+    }
+
+    #[test]
+    fn an_answer_ends_where_its_framing_says() {
+        let chunked =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nrest";
+        assert_eq!(of(chunked).unwrap(), (200, b"abc".to_vec()));
+        assert_eq!(of(b"HTTP/1.0 503 No\r\n\r\nall").unwrap(), (503, b"all".to_vec()));
+        assert_eq!(of(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap(), (204, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_cut_short_or_no_http_is_an_error() {
+        assert_eq!(of(b"HTTP/1.1 200 OK\r\n").unwrap_err(), "closed without an HTTP answer");
+        let cut = of(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc").unwrap_err();
+        assert!(cut.starts_with("no HTTP answer"), "{cut}");
+        assert!(of(b"SSH-2.0-OpenSSH\r\n\r\n").unwrap_err().starts_with("no HTTP answer"));
+    }
+}
