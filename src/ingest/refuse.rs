@@ -47,6 +47,15 @@ pub struct Refusal {
     pub targets: Vec<BackendId>,
 }
 
+/// Lines that wait for their turn in a search.
+struct Piece {
+    lines: Vec<Place>,
+    /// What the backend says about them together, if it was asked.
+    known: Option<Verdict>,
+    /// Cut off something that was too large, and therefore asked without being counted.
+    is_large: bool,
+}
+
 struct Search<'a> {
     client: &'a std::rc::Rc<crate::backend::Client>,
     path: &'a str,
@@ -184,21 +193,20 @@ impl Search<'_> {
     /// about these lines alone.
     async fn run(&mut self, mut lines: Vec<Place>, mut verdict: Verdict) -> Result<(), Verdict> {
         loop {
-            let (suspects, message, dropped) = match &verdict {
+            let (suspects, dropped) = match &verdict {
                 Verdict::Done => return Ok(()),
                 Verdict::Partial { message } => {
                     let named = named(message);
-                    (self.candidates(&lines, &named), message.clone(), named.dropped)
+                    (self.candidates(&lines, &named), named.dropped)
                 }
-                Verdict::Refused { message } | Verdict::Suspect { message } => {
-                    (lines.clone(), message.clone(), None)
+                Verdict::Refused { .. } | Verdict::Suspect { .. } | Verdict::TooLarge => {
+                    (lines.clone(), None)
                 }
-                Verdict::TooLarge => (lines.clone(), "the line is too large".to_owned(), None),
                 Verdict::Parked { .. } | Verdict::Later { .. } => return Err(verdict),
             };
             let before = self.found.len();
             let are_all = suspects.len() == lines.len();
-            self.narrow(suspects, message).await?;
+            self.narrow(suspects, verdict).await?;
             let found = &self.found[before..];
             let is_told = dropped.is_none_or(|dropped| found.len() as u64 >= dropped);
             lines.retain(|line| !found.iter().any(|(place, _)| place == line));
@@ -218,32 +226,36 @@ impl Search<'_> {
         }
     }
 
-    /// Sends halves, in the order of the lines, until single lines are refused. `lines` together are known
-    /// to be refused.
-    async fn narrow(&mut self, lines: Vec<Place>, message: String) -> Result<(), Verdict> {
-        let mut open = vec![(lines, Some(message))];
-        while let Some((lines, known)) = open.pop() {
-            let message = match known {
-                Some(message) => message,
-                None => match self.send(&lines).await {
-                    Verdict::Done => continue,
-                    Verdict::Partial { message }
-                    | Verdict::Refused { message }
-                    | Verdict::Suspect { message } => message,
-                    Verdict::TooLarge => "the line is too large".to_owned(),
-                    stopped @ (Verdict::Parked { .. } | Verdict::Later { .. }) => {
-                        return Err(stopped);
-                    }
-                },
+    /// Sends halves, in the order of the lines, until single lines are refused. `verdict` is known of all
+    /// of them together.
+    async fn narrow(&mut self, lines: Vec<Place>, verdict: Verdict) -> Result<(), Verdict> {
+        let mut open = vec![Piece { lines, known: Some(verdict), is_large: false }];
+        while let Some(Piece { lines, known, is_large }) = open.pop() {
+            let verdict = match known {
+                Some(verdict) => verdict,
+                None => self.send(&lines).await,
             };
-            if lines.len() == 1 || self.requests >= REQUESTS_MAX {
+            if is_large {
+                // A cut by size says nothing against the lines, and ends at single ones by itself.
+                self.requests -= 1;
+            }
+            let (message, is_large) = match verdict {
+                Verdict::Done => continue,
+                Verdict::Partial { message }
+                | Verdict::Refused { message }
+                | Verdict::Suspect { message } => (message, false),
+                Verdict::TooLarge => ("the line is too large".to_owned(), true),
+                stopped @ (Verdict::Parked { .. } | Verdict::Later { .. }) => return Err(stopped),
+            };
+            if lines.len() == 1 || !is_large && self.requests >= REQUESTS_MAX {
                 self.keep_together(lines, &message);
                 continue;
             }
             // The first half is on top, with all that becomes of it: a later line for the same point must
             // be sent last.
             let (first, second) = lines.split_at(lines.len() / 2);
-            open.extend([(second.to_vec(), None), (first.to_vec(), None)]);
+            let piece = |lines: &[Place]| Piece { lines: lines.to_vec(), known: None, is_large };
+            open.extend([piece(second), piece(first)]);
         }
         Ok(())
     }
