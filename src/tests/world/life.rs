@@ -268,15 +268,19 @@ impl Run {
             }
         }
         let end = self.tasks.now_ns() + nanos(DRAIN_MAX);
+        let mut turn = 0;
         while !process.node.is_drained() {
             self.watch(process);
             if self.tasks.now_ns() > end {
                 self.record.violation(format!("not drained: {}", owed(&process.node)));
                 return;
             }
-            sleep(Duration::from_millis(50)).await;
-            // Whoever locked a database out has just let it in again: statements ask for a look.
-            process.node.ingests[0].facts.asked.raise();
+            sleep(Duration::from_millis(2)).await;
+            turn += 1;
+            if turn % 25 == 0 {
+                // Whoever locked a database out has just let it in again: statements ask for a look.
+                process.node.ingests[0].facts.asked.raise();
+            }
         }
         sleep(Duration::from_secs(3)).await;
         let left = self.tasks.tasks_in(process.group);
