@@ -69,6 +69,8 @@ pub struct Node {
     posts: Vec<Post>,
     events: Option<Receiver<Letter>>,
     latencies: Merged,
+    /// Not 0 once somebody has asked to stop.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Node {
@@ -79,6 +81,11 @@ impl Node {
 
     /// Takes the data directory, and compares the rings with those of the last start.
     pub fn open(config: Arc<Config>, accept_ring_change: bool) -> Result<Node, Trouble> {
+        // From here on a signal means an orderly end, even if it comes while logs are read.
+        let asked = Arc::new(AtomicUsize::new(0));
+        for signal in [SIGTERM, SIGINT] {
+            register(signal, &asked).map_err(|error| Trouble::Running(error.to_string()))?;
+        }
         let data = &config.data_dir;
         let mut node = [0; 16];
         getrandom::fill(&mut node).map_err(|error| Trouble::Environment(error.to_string()))?;
@@ -102,6 +109,7 @@ impl Node {
             posts: Vec::new(),
             events: None,
             latencies: Merged::default(),
+            asked,
             config,
         })
     }
@@ -171,12 +179,8 @@ impl Node {
     /// Watches the shards until a signal asks to stop. A second signal ends the process at once, which is
     /// safe.
     pub fn watch(&mut self) -> Result<(), Trouble> {
-        let asked = Arc::new(AtomicUsize::new(0));
-        for signal in [SIGTERM, SIGINT] {
-            register(signal, &asked).map_err(|error| Trouble::Running(error.to_string()))?;
-        }
         let mut ticks = 0u32;
-        while asked.load(Ordering::Relaxed) == 0 {
+        while self.asked.load(Ordering::Relaxed) == 0 {
             self.take_event(TICK, |_| false)?;
             ticks += 1;
             if ticks.is_multiple_of(10) {
