@@ -54,7 +54,11 @@ impl Outcome {
 
 impl Run {
     pub fn new(seed: u64, tells: bool) -> Run {
-        let shape = Shape::of(seed);
+        Run::of(seed, Shape::of(seed), tells)
+    }
+
+    /// A run of another shape than the seed's own.
+    pub fn of(seed: u64, shape: Shape, tells: bool) -> Run {
         let tasks = SimTasks::new(seed);
         let record = Rc::new(Record::default());
         record.tells.set(tells);

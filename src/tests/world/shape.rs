@@ -87,7 +87,7 @@ impl Shape {
     pub fn of(seed: u64) -> Shape {
         let mut dice = Dice::new(seed);
         let circles = (0..1 + dice.below(2)).map(|_| circle(&mut dice)).collect();
-        let crashes = dice.of(&[0, 0, 1, 1, 1, 2, 3]);
+        let crashes = dice.of(&[0, 0, 1, 1, 2, 2, 3]);
         let first = 1 + dice.below(3);
         let mut lives: Vec<Life> =
             (0..=crashes).map(|turn| life(&mut dice, first, turn > 0)).collect();
@@ -114,6 +114,27 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// Many short lives, many statements, backends that come and go: what a start does again is cut short
+    /// by the next end.
+    pub fn restless(seed: u64) -> Shape {
+        let mut dice = Dice::new(seed);
+        let mut shape = Shape::of(seed);
+        let shards = 2 + u16::try_from(dice.below(2)).unwrap();
+        let mut lives = Vec::new();
+        for _ in 0..5 {
+            let ends = Ends::Killed(20 + dice.below(400));
+            lives.push(Life { shards, cursors: Cursors::Kept, fault: None, ends });
+        }
+        lives.push(Life { ends: Ends::Clean, ..lives[0] });
+        (shape.lives, shape.circles) = (lives, vec![vec![Kind::Influxdb1]]);
+        (shape.statements, shape.trouble, shape.brisk) = (20, 3, true);
+        (shape.lacking, shape.bad, shape.times, shape.measurements) = (false, 0, 1, 1);
+        (shape.connections, shape.requests, shape.databases) = (4, 12, 1);
+        shape
+    }
+}
+
 fn circle(dice: &mut Dice) -> Vec<Kind> {
     (0..1 + dice.below(2))
         .map(|_| if dice.one_in(2) { Kind::Influxdb1 } else { Kind::Influxdb2 })
@@ -131,11 +152,13 @@ fn life(dice: &mut Dice, first: u64, is_later: bool) -> Life {
         let fault = dice.of(&[Fault::InputOutput, Fault::Full, Fault::ShortWrite]);
         (30 + dice.below(300), 1 + dice.below(8), fault)
     });
+    // A short one ends while it still repeats what the one before left unconfirmed.
+    let span = if dice.one_in(3) { 40 } else { 1500 };
     let ends = match dice.below(5) {
         0 => Ends::PowerAt(20 + dice.below(400)),
-        1 | 2 => Ends::Power(30 + dice.below(1500)),
+        1 | 2 => Ends::Power(10 + dice.below(span)),
         3 => Ends::Clean,
-        _ => Ends::Killed(30 + dice.below(1500)),
+        _ => Ends::Killed(10 + dice.below(span)),
     };
     // One trouble of the disk at a time: it can only be planted once.
     let fault = fault.filter(|_| !matches!(ends, Ends::PowerAt(_)));
