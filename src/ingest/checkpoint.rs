@@ -185,13 +185,7 @@ impl Outlet {
                 }
             };
             let oldest = mark.oldest.min(newer);
-            match feed.parked.borrow().as_ref() {
-                Some(parked) => parked.cell(self.log.id()).publish_durable(oldest),
-                None => {
-                    let backend = mark.backend;
-                    self.facts.board.cell(self.log.id(), backend).publish_durable(oldest);
-                }
-            }
+            self.with_cell(feed, |cell| cell.publish_durable(oldest));
         }
         for (backend, floor) in &written.floors {
             self.facts.board.cell(self.log.id(), *backend).publish_floor(*floor);
@@ -255,8 +249,7 @@ impl Outlet {
         tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
         let path = incomplete_path(&self.facts.data, &place.name);
         let disk = self.facts.disk.clone();
-        let text =
-            format!("{}\n{}\n{}\n", incomplete.since_unix_ms, incomplete.points, incomplete.reason);
+        let text = incomplete_text(&incomplete);
         crate::rt::spawn(crate::rt::Lane::Background, async move {
             if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
                 tracing::error!(%error, "the incomplete flag could not be written");
@@ -289,6 +282,11 @@ impl Facts {
 /// Where the flag of a backend stands: since (Unix ms), points, reason, a line each.
 pub fn incomplete_path(data: &std::path::Path, backend: &str) -> std::path::PathBuf {
     data.join("incomplete").join(format!("{backend}.txt"))
+}
+
+/// The flag as it is written to disk.
+pub fn incomplete_text(flag: &Incomplete) -> String {
+    format!("{}\n{}\n{}\n", flag.since_unix_ms, flag.points, flag.reason)
 }
 
 /// The flag as it stands on disk.

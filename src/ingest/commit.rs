@@ -1,8 +1,9 @@
 //! The log's turn: commits what was appended, publishes it on the board, then lets the answers go.
 
 use super::{Feed, Outlet};
+use crate::backend::board::Cell;
 use crate::base::planted::{Planted, is_planted};
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Stamp};
 use crate::rt::{sleep, within};
 use crate::wal::{Frame, Writer};
 use std::rc::Rc;
@@ -96,26 +97,23 @@ impl Outlet {
 
     /// Puts what a queue owes on the board.
     pub fn publish_feed(&self, feed: &Feed) {
-        let queue = feed.queue.borrow();
-        let owed = queue.owed();
-        let publish = |cell: &crate::backend::board::Cell| {
+        let owed = feed.queue.borrow().owed();
+        self.with_cell(feed, |cell| {
             cell.publish(owed.oldest, owed.oldest_statement, owed.unix_ms, owed.bytes);
-        };
-        match feed.parked.borrow().as_ref() {
-            Some(parked) => publish(parked.cell(self.log.id())),
-            None => publish(self.facts.board.cell(self.log.id(), queue.backend)),
-        }
+        });
     }
 
     /// Something newer than the last checkpoint is owed: the cut may not pass it.
-    pub fn publish_durable(&self, feed: &Feed, stamp: crate::base::time::Stamp) {
-        let queue = feed.queue.borrow();
-        let publish = |cell: &crate::backend::board::Cell| {
-            cell.publish_durable(cell.durable_oldest().min(stamp));
-        };
+    pub fn publish_durable(&self, feed: &Feed, stamp: Stamp) {
+        self.with_cell(feed, |cell| cell.publish_durable(cell.durable_oldest().min(stamp)));
+    }
+
+    /// The cell on the board that this log's queue writes: the backend's, or the parked database's.
+    pub(super) fn with_cell(&self, feed: &Feed, write: impl FnOnce(&Cell)) {
+        let log = self.log.id();
         match feed.parked.borrow().as_ref() {
-            Some(parked) => publish(parked.cell(self.log.id())),
-            None => publish(self.facts.board.cell(self.log.id(), queue.backend)),
+            Some(parked) => write(parked.cell(log)),
+            None => write(self.facts.board.cell(log, feed.queue.borrow().backend)),
         }
     }
 }

@@ -209,12 +209,16 @@ fn append_now(path: &Path, text: &[u8]) -> io::Result<()> {
     sync_parent(path)
 }
 
-fn replace_now(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Replaces a small file whole and brings it to stable storage, on the calling thread: before shards run,
+/// or on a plain thread.
+pub fn replace_now(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let fresh = path.with_extension("new");
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
     let mut file = std::fs::File::create(&fresh)?;
     file.write_all(text)?;
     file.sync_all()?;

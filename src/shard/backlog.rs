@@ -6,8 +6,9 @@ use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
 use crate::config::Config;
-use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
+use crate::ingest::checkpoint::{incomplete_path, incomplete_text, parse_incomplete};
 use crate::ring::Target;
+use crate::rt::disk::replace_now;
 use crate::rt::{Clock, Disk, launch, preflight};
 use crate::wal::{self, Checkpoint, Dropped, Frame, Item, Kind, QueueMark, Registry, Run};
 use std::io;
@@ -243,9 +244,5 @@ fn mark(config: &Config, backend: &str, points: u64) -> io::Result<()> {
         since_unix_ms: Clock::Real.unix().millis(),
         points: points + before.map_or(0, |before| before.points),
     };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    std::fs::write(&path, format!("{}\n{}\n{}\n", flag.since_unix_ms, flag.points, flag.reason))?;
-    std::fs::File::open(&path)?.sync_all()
+    replace_now(&path, incomplete_text(&flag).as_bytes())
 }

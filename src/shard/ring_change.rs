@@ -2,7 +2,7 @@
 //! be found any more.
 
 use crate::ring::{Topology, moved_share};
-use std::io::Write as _;
+use crate::rt::disk::replace_now;
 use std::path::Path;
 
 /// Compares the rings with those of the last start, and remembers them. The error says what moves.
@@ -13,7 +13,7 @@ pub fn check(data: &Path, topology: &Topology, is_accepted: bool) -> Result<(), 
         Ok(text) if text == fresh => return Ok(()),
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return write(data, &path, &fresh);
+            return write(&path, &fresh);
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     };
@@ -33,18 +33,10 @@ pub fn check(data: &Path, topology: &Topology, is_accepted: bool) -> Result<(), 
             moved * 100.0
         ));
     }
-    write(data, &path, &fresh)
+    write(&path, &fresh)
 }
 
-fn write(data: &Path, path: &Path, text: &str) -> Result<(), String> {
-    let replace = || {
-        let fresh = data.join("topology.new");
-        let mut file = std::fs::File::create(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, path)?;
-        std::fs::File::open(data)?.sync_all()
-    };
-    let replaced: std::io::Result<()> = replace();
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let replaced = replace_now(path, text.as_bytes());
     replaced.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

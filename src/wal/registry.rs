@@ -10,9 +10,10 @@
 //! Used once at start, on a plain thread, before any shard.
 
 use crate::base::ids::{BackendId, LogId};
+use crate::rt::disk::replace_now;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
@@ -108,7 +109,7 @@ impl Registry {
         for (number, name) in self.names.iter().enumerate() {
             writeln!(text, "{number}\t{name}").expect("writing to a string");
         }
-        replace(&self.directory, "backends.reg", &text)
+        replace_now(&self.directory.join("backends.reg"), text.as_bytes())
     }
 }
 
@@ -149,7 +150,7 @@ fn read_format(directory: &Path, fresh_node: [u8; 16]) -> Result<[u8; 16], Strin
             for byte in fresh_node {
                 write!(hex, "{byte:02x}").expect("writing to a string");
             }
-            replace(directory, "FORMAT", &format!("format={FORMAT} node={hex}\n"))
+            replace_now(&path, format!("format={FORMAT} node={hex}\n").as_bytes())
                 .map_err(|error| cannot("write", &path, &error))?;
             Ok(fresh_node)
         }
@@ -189,13 +190,4 @@ fn read_names(directory: &Path) -> Result<Vec<String>, String> {
         names.push(name.to_owned());
     }
     Ok(names)
-}
-
-fn replace(directory: &Path, name: &str, text: &str) -> io::Result<()> {
-    let fresh = directory.join(format!("{name}.new"));
-    let mut file = fs::File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, directory.join(name))?;
-    fs::File::open(directory)?.sync_all()
 }
