@@ -56,6 +56,11 @@ impl Parked {
         self.cells.iter().map(Cell::durable_oldest).min().unwrap_or(Stamp::NONE)
     }
 
+    /// The lowest floor of this database in the cursors on disk of any log; `Stamp::NONE` if none has one.
+    pub fn durable_floor(&self) -> Stamp {
+        self.cells.iter().map(Cell::durable_floor).min().unwrap_or(Stamp::NONE)
+    }
+
     pub fn bytes(&self) -> u64 {
         self.cells.iter().map(Cell::bytes).sum()
     }
@@ -100,7 +105,10 @@ impl ParkedList {
     ) -> Arc<Parked> {
         let _guard = self.guard();
         let entry = self.find(backend, tag).unwrap_or_else(|| {
-            let cells = (0..self.logs).map(|_| Cell::empty()).collect();
+            let cells: Vec<Cell> = (0..self.logs).map(|_| Cell::empty()).collect();
+            for cell in &cells {
+                cell.publish_floor(Stamp::NONE);
+            }
             let entry = Arc::new(Parked {
                 backend,
                 tag: tag.into(),
@@ -158,13 +166,60 @@ impl ParkedList {
         for entry in closed.iter().filter(|entry| !known(entry)) {
             entry.cell(log).publish_durable(Stamp::NONE);
         }
-        closed.retain(|entry| entry.durable_oldest() != Stamp::NONE);
+        closed.retain(|entry| {
+            entry.durable_oldest() != Stamp::NONE || entry.durable_floor() != Stamp::NONE
+        });
         self.closed.store(Arc::new(closed));
+    }
+
+    /// What a log is about to write down as floors: the oldest stamp of every database that waits.
+    /// Until that is done, the lower one of the old and the new floor counts.
+    pub fn floors(&self, log: LogId) -> Vec<(Arc<Parked>, Stamp)> {
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let here = entries.iter().chain(closed.iter());
+        let floors = here.filter_map(|entry| {
+            let oldest = entry.durable_oldest();
+            let cell = entry.cell(log);
+            cell.publish_floor(cell.durable_floor().min(oldest));
+            (oldest != Stamp::NONE).then(|| (entry.clone(), oldest))
+        });
+        floors.collect()
+    }
+
+    /// A log wrote these floors, and no others.
+    pub fn floors_written(&self, log: LogId, written: &[(Arc<Parked>, Stamp)]) {
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        for entry in entries.iter().chain(closed.iter()) {
+            let floor = written.iter().find(|(known, _)| Arc::ptr_eq(known, entry));
+            entry.cell(log).publish_floor(floor.map_or(Stamp::NONE, |(_, floor)| *floor));
+        }
+    }
+
+    /// Whether this log's cursors on disk keep a floor of a database that waits no more.
+    pub fn has_stale_floor(&self, log: LogId) -> bool {
+        self.closed.load().iter().any(|entry| {
+            entry.durable_oldest() == Stamp::NONE && entry.cell(log).durable_floor() != Stamp::NONE
+        })
+    }
+
+    /// For each database of a backend that waits, or did by some cursors on disk: nothing of it below this
+    /// stamp is ever sent again.
+    pub fn bounds(&self, backend: BackendId) -> Vec<(Arc<Parked>, Stamp)> {
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let here = entries.iter().chain(closed.iter()).filter(|entry| entry.backend == backend);
+        here.map(|entry| (entry.clone(), entry.durable_oldest().min(entry.durable_floor())))
+            .collect()
     }
 
     pub fn bytes(&self, backend: BackendId) -> u64 {
         let entries = self.entries.load();
         entries.iter().filter(|entry| entry.backend == backend).map(|entry| entry.bytes()).sum()
+    }
+
+    /// Nothing for this backend below this stamp waits, by the cursors and floors on disk.
+    pub fn durable_bound(&self, backend: BackendId) -> Stamp {
+        let bounds = self.bounds(backend);
+        bounds.into_iter().map(|(_, bound)| bound).min().unwrap_or(Stamp::NONE)
     }
 
     /// Nothing for this backend below this stamp waits, by the cursors on disk.

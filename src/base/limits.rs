@@ -24,5 +24,8 @@ pub const HEADERS_MAX: usize = 100;
 /// A frame of the log with its header, in bytes; a larger request is cut into several.
 pub const FRAME_BYTES_MAX: usize = if cfg!(test) { 8 * PAGE } else { 512 * 1024 };
 
+/// Closed segments that are left alone before older ones are packed: what is owed there is mostly on its way.
+pub const SPILL_BEHIND: usize = if cfg!(test) { 1 } else { 4 };
+
 /// A segment of the log, in bytes, where the disk is large enough.
 pub const SEGMENT_BYTES: usize = if cfg!(test) { 32 * PAGE } else { 64 * 1024 * 1024 };

@@ -3,11 +3,12 @@
 use super::{Facts, Feed, Outlet};
 use crate::backend::Place;
 use crate::backend::board::Incomplete;
+use crate::backend::parked::Parked;
 use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::wal::segment::Segment;
-use crate::wal::{Checkpoint, Error, QueueMark};
+use crate::wal::{Checkpoint, Error, ParkedFloor, QueueMark};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -89,6 +90,7 @@ impl Outlet {
         if !self.is_dirty.replace(false) && !self.is_floor_wanted() {
             return Ok(());
         }
+        let parked_floors = board.parked.floors(self.log.id());
         self.catch_up(end);
         let feeds = self.feeds();
         let checkpoint = Checkpoint {
@@ -97,6 +99,7 @@ impl Outlet {
             floors: self.floors.borrow().clone(),
             marks: feeds.iter().map(|feed| mark(feed)).collect(),
             drops: self.drops_in_force(&feeds),
+            parked_floors: parked_floors.iter().map(parked_floor).collect(),
         };
         let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
             self.is_dirty.set(true);
@@ -108,6 +111,7 @@ impl Outlet {
             self.is_dirty.set(true);
             return Err(error);
         }
+        board.parked.floors_written(self.log.id(), &parked_floors);
         self.publish_written(&feeds, &checkpoint, end);
         self.checkpoints.set(self.checkpoints.get() + 1);
         self.checkpoint_done.raise();
@@ -152,18 +156,20 @@ impl Outlet {
     fn set_floors(&self) {
         let board = &self.facts.board;
         let all = 0..u16::try_from(board.backends_count()).unwrap_or(u16::MAX);
-        // A log whose cursors are lost forgets its parked queues: what waits there comes again only as far
-        // as the floors let it.
         for backend in all.map(BackendId) {
-            let floor = board.cut(backend).min(board.parked.durable_oldest(backend));
-            super::start::raise(&mut self.floors.borrow_mut(), backend, floor);
+            // In this order: what leaves the backend's own queue is parked before.
+            let cut = board.cut(backend);
+            let parked = board.parked.durable_oldest(backend);
+            super::start::raise(&mut self.floors.borrow_mut(), backend, cut);
+            super::start::raise(&mut self.safe_floors.borrow_mut(), backend, cut.min(parked));
         }
     }
 
     /// Whether another log waits for this one's floors to be written, although nothing else has changed.
     fn is_floor_wanted(&self) -> bool {
         let board = &self.facts.board;
-        self.floors.borrow().iter().any(|(backend, floor)| {
+        board.parked.has_stale_floor(self.log.id())
+            || self.floors.borrow().iter().any(|(backend, floor)| {
             let wanted = board.wanted_floor(*backend);
             let written = board.cell(self.log.id(), *backend).durable_floor();
             written <= wanted && wanted < *floor
@@ -199,23 +205,15 @@ impl Outlet {
     /// Frees segments of which no queue, by the cursors on disk, needs anything: neither to send it, nor
     /// to repeat it behind something older, even if the cursors of some log are lost.
     async fn free(&self) -> Result<(), Error> {
-        let board = &self.facts.board;
-        let feeds = self.feeds();
+        let needs = self.needs();
         let is_free = |segment: &Segment| {
             segment.shares.borrow().iter().all(|share| {
-                let passed = feeds
-                    .iter()
-                    .filter(|feed| feed.queue.borrow().backend == share.backend)
-                    .all(|feed| feed.queue.borrow().cursor() > share.last_frame);
-                let below = |oldest: Stamp| share.last_stamp < oldest;
-                let is_confirmed = passed
-                    && below(board.cut(share.backend))
-                    && below(board.parked.durable_oldest(share.backend));
-                if is_confirmed {
-                    board.want_floor(share.backend, share.last_stamp);
+                let need = needs.of(share.backend);
+                if need.is_confirmed(share.last_frame, share.last_stamp) {
+                    self.facts.board.want_floor(share.backend, share.last_stamp);
                 }
-                is_confirmed && below(board.durable_floor(share.backend))
-                    || is_planted(Planted::EarlyFree) && passed
+                !need.is_for_any(share.last_frame, share.last_stamp)
+                    || is_planted(Planted::EarlyFree) && need.is_passed(share.last_frame)
             })
         };
         let freed = self.log.free(is_free).await?;
@@ -229,6 +227,8 @@ impl Outlet {
         let meters = &self.facts.meters;
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
         meters.wal_disk_bytes.set(self.log.disk_bytes() as f64);
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        meters.wal_packed_bytes.set(self.log.packed_bytes() as f64);
         let segments = u32::try_from(self.log.segments().len()).unwrap_or(u32::MAX);
         meters.wal_segments.set(f64::from(segments));
     }
@@ -297,6 +297,10 @@ pub fn parse_incomplete(text: &str) -> Option<Incomplete> {
         points: lines.next()?.parse().ok()?,
         reason: lines.next()?.to_owned(),
     })
+}
+
+fn parked_floor((parked, stamp): &(Arc<Parked>, Stamp)) -> ParkedFloor {
+    ParkedFloor { backend: parked.backend, tag: Rc::from(&*parked.tag), stamp: *stamp }
 }
 
 fn mark(feed: &Feed) -> QueueMark {

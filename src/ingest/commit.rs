@@ -24,7 +24,7 @@ impl Outlet {
         let mut sync_due: Option<Mono> = None;
         loop {
             if writer.has_work() {
-                writer.set_floors(self.floors.borrow().clone());
+                writer.set_floors(self.safe_floors.borrow().clone());
                 writer.set_note(self.window.borrow().note());
                 self.commit_once(&mut writer).await;
                 let now = self.facts.clock.mono();

@@ -9,7 +9,7 @@
 //! It does not know queries, sockets of clients, or status codes.
 //!
 //! Read in this order: `accept` (a request), `batch` (runs), `commit` (the log's turn), `queue`, `order` and `window`
-//! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `start`.
+//! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `spill`, `start`.
 
 pub mod accept;
 pub mod acks;
@@ -23,6 +23,7 @@ pub mod queue;
 pub mod refuse;
 pub mod rejects;
 pub mod slow;
+pub mod spill;
 pub mod start;
 pub mod statement;
 pub mod window;
@@ -78,7 +79,10 @@ pub struct Outlet {
     pub queues: RefCell<Vec<Rc<Feed>>>,
     pub acks: Acks,
     pub checkpoint_file: RefCell<Option<CheckpointFile>>,
+    /// Of the backends' own queues: see `wal::Checkpoint`.
     pub floors: RefCell<Vec<(BackendId, Stamp)>>,
+    /// The same with what is parked: below them nothing is needed by anybody. For the headers of segments.
+    pub safe_floors: RefCell<Vec<(BackendId, Stamp)>>,
     /// Something changed since the last checkpoint.
     pub is_dirty: Cell<bool>,
     /// Raised when a checkpoint must be written at once.

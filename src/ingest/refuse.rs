@@ -8,6 +8,7 @@ use super::rejects::Reject;
 use super::{Feed, Outlet};
 use crate::backend::answer::{Named, named};
 use crate::backend::{Verdict, write};
+use crate::base::checksum::crc32c;
 use crate::base::ids::BackendId;
 use crate::proto::line::{Lines, Precision, Rules, decode_measurement};
 use crate::ring::Target;
@@ -42,7 +43,8 @@ struct Place {
 #[derive(Debug)]
 pub struct Refusal {
     pub frame: u64,
-    pub offset: usize,
+    /// CRC-32C of the line: where it stands in the frame changes when the frame is packed.
+    pub line: u32,
     pub refused_by: Vec<BackendId>,
     pub targets: Vec<BackendId>,
 }
@@ -127,21 +129,22 @@ impl Outlet {
             let range = start + line.range.start..start + line.range.end;
             self.acks.refused(part.number(), &range, message);
             feed.rejected.borrow_mut().insert((part.number(), range.start));
-            self.note_refusal(place.id, part, range.start);
+            self.note_refusal(place.id, part, &part.payload()[line.range.clone()]);
         }
         Ok(())
     }
 
     /// Whether others take the line is known only later.
-    fn note_refusal(&self, backend: BackendId, part: &Part, offset: usize) {
+    fn note_refusal(&self, backend: BackendId, part: &Part, text: &[u8]) {
+        let line = crc32c(text);
         let mut refusals = self.refusals.borrow_mut();
         let known =
-            |refusal: &&mut Refusal| refusal.frame == part.number() && refusal.offset == offset;
+            |refusal: &&mut Refusal| refusal.frame == part.number() && refusal.line == line;
         match refusals.iter_mut().find(known) {
             Some(refusal) => refusal.refused_by.push(backend),
             None => refusals.push(Refusal {
                 frame: part.number(),
-                offset,
+                line,
                 refused_by: vec![backend],
                 targets: part.run().targets.to_vec(),
             }),

@@ -29,6 +29,9 @@ pub struct Told {
     pub log: LogId,
     pub highest_stamp: Stamp,
     pub floors: Vec<(BackendId, Stamp)>,
+    pub parked_floors: Vec<(BackendId, Box<[u8]>, Stamp)>,
+    /// In the headers of its segments: they count what is parked, too.
+    pub safe_floors: Vec<(BackendId, Stamp)>,
     /// For each queue that owes something: no frame of it is older than this.
     pub oldest: Vec<(BackendId, Box<[u8]>, Stamp)>,
     pub damaged_frames: u64,
@@ -47,6 +50,7 @@ pub struct Plan {
     at: Mono,
     /// The highest floor of each backend that any log tells.
     floors: Vec<(BackendId, Stamp)>,
+    safe_floors: Vec<(BackendId, Stamp)>,
     /// Backend and tag (empty for the backend's own queues) to the cut.
     cuts: FastMap<(BackendId, Box<[u8]>), Stamp>,
 }
@@ -65,13 +69,17 @@ impl Plan {
         }
         // Losing one log's cursors must not send everything again: the cut was at the floor once.
         for log in told.iter().filter(|_| !is_planted(Planted::FloorsIgnored)) {
-            for (backend, floor) in &log.floors {
+            for (backend, floor) in log.floors.iter().chain(&log.safe_floors) {
                 if let Some(cut) = plan.cuts.get_mut(&(*backend, Box::default())) {
                     *cut = (*cut).max(*floor);
                 }
                 raise(&mut plan.floors, *backend, *floor);
             }
+            for (backend, floor) in &log.safe_floors {
+                raise(&mut plan.safe_floors, *backend, *floor);
+            }
         }
+        plan.find_parked(told);
         // Its lines also stand in the backend's own queues, which lead them away again. A newer one that went
         // through either kind is repeated with an older one of the other kind.
         let mains: FastMap<BackendId, Stamp> = plan
@@ -84,6 +92,28 @@ impl Plan {
             *cut = (*cut).min(mains.get(backend).copied().unwrap_or(Stamp::NONE));
         }
         plan
+    }
+
+    /// A log that has lost its cursors does not know what was parked in it, below the floors of the
+    /// backends' own queues. Another log does, which wrote both at one moment.
+    fn find_parked(&mut self, told: &[Told]) {
+        if !told.iter().any(|log| log.lost_cursors) || self.lost_all_cursors {
+            return;
+        }
+        for (backend, _) in &self.floors {
+            let floor = |log: &&Told| {
+                let floor = log.floors.iter().find(|(known, _)| known == backend);
+                floor.map_or(Stamp(0), |(_, floor)| *floor)
+            };
+            let Some(newest) = told.iter().filter(|log| log.has_cursors).max_by_key(floor) else {
+                return;
+            };
+            let least = floor_of(&self.safe_floors, *backend);
+            for (_, tag, stamp) in newest.parked_floors.iter().filter(|(of, ..)| of == backend) {
+                let cut = self.cuts.entry((*backend, tag.clone())).or_insert(Stamp::NONE);
+                *cut = (*cut).min(*stamp).max(least);
+            }
+        }
     }
 
     /// The mistake of a log that looks at itself alone.
@@ -107,6 +137,10 @@ impl Plan {
     }
 }
 
+fn floor_of(floors: &[(BackendId, Stamp)], backend: BackendId) -> Stamp {
+    floors.iter().find(|(known, _)| *known == backend).map_or(Stamp(0), |(_, floor)| *floor)
+}
+
 /// Floors never sink: what was confirmed below one stays so.
 pub(super) fn raise(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: Stamp) {
     match floors.iter_mut().find(|(known, _)| *known == backend) {
@@ -119,8 +153,6 @@ pub(super) fn raise(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, fl
 pub fn found(opened: &Opened, backends: &[BackendId]) -> Told {
     let empty = Checkpoint::default();
     let checkpoint = opened.checkpoint.as_ref().unwrap_or(&empty);
-    let mut floors = opened.found.floors.clone();
-    floors.extend_from_slice(&checkpoint.floors);
     let mut oldest = Vec::new();
     for backend in backends {
         let mark =
@@ -142,7 +174,13 @@ pub fn found(opened: &Opened, backends: &[BackendId]) -> Told {
     Told {
         log: opened.log.id(),
         highest_stamp: opened.found.highest_stamp,
-        floors,
+        floors: checkpoint.floors.clone(),
+        parked_floors: checkpoint
+            .parked_floors
+            .iter()
+            .map(|floor| (floor.backend, Box::from(&*floor.tag), floor.stamp))
+            .collect(),
+        safe_floors: opened.found.floors.clone(),
         oldest,
         damaged_frames: opened.found.damaged_frames,
         lost_cursors: opened.checkpoint.is_none() && opened.found.frames > 0,
@@ -201,6 +239,7 @@ impl Outlet {
             acks: super::acks::Acks::default(),
             checkpoint_file: RefCell::new(Some(checkpoint_file)),
             floors: RefCell::new(plan.floors.clone()),
+            safe_floors: RefCell::new(plan.safe_floors.clone()),
             is_dirty: Cell::new(true),
             checkpoint_now: Signal::new(),
             checkpoints: Cell::new(0),
@@ -332,7 +371,8 @@ impl Outlet {
                     match item {
                         Item::Frame(frame) => {
                             at = frame.number() + 1;
-                            if frame.kind == Kind::Statement && frame.names(backend) {
+                            let is_here = frame.number() < stop;
+                            if is_here && frame.kind == Kind::Statement && frame.names(backend) {
                                 statements.push((frame.number(), frame.stamp()));
                             }
                         }
@@ -355,6 +395,7 @@ impl Outlet {
                 spawn(Lane::Deliver, self.clone().run(feed));
             }
         }
+        spawn(Lane::Background, self.clone().spill());
     }
 
     /// Whether nothing is owed to any backend that could take it.

@@ -14,6 +14,8 @@ pub const LINES_REJECTED: &str = "circlet_lines_rejected_total";
 pub const WAL_FRAMES: &str = "circlet_wal_frames_total";
 pub const WAL_BYTES: &str = "circlet_wal_appended_bytes_total";
 pub const WAL_DISK_BYTES: &str = "circlet_wal_disk_bytes";
+pub const WAL_PACKED_BYTES: &str = "circlet_wal_packed_bytes";
+pub const WAL_SPILLED: &str = "circlet_wal_spilled_bytes_total";
 pub const WAL_SEGMENTS: &str = "circlet_wal_segments";
 pub const WAL_FAILURES: &str = "circlet_wal_failures_total";
 pub const LOST_POINTS: &str = "circlet_lost_points_total";
@@ -34,7 +36,7 @@ pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
-    let counters: [(&'static str, &'static str); 15] = [
+    let counters: [(&'static str, &'static str); 16] = [
         (HTTP_REQUESTS, "Requests answered, by endpoint and status code"),
         (HTTP_REJECTED, "Requests refused before they were understood, by reason"),
         (HTTP_BODY_BYTES, "Bytes of request bodies as they were sent, by content encoding"),
@@ -43,6 +45,7 @@ pub(super) fn describe() {
         (WAL_FRAMES, "Frames brought to stable storage"),
         (WAL_BYTES, "Bytes of frames written to the log"),
         (WAL_FAILURES, "Commits that the disk refused"),
+        (WAL_SPILLED, "Bytes of dense copies that were made of what old segments owed"),
         (LOST_POINTS, "Points that were acknowledged and lost, by the way they went; must be 0"),
         (REJECTS, "Lines and statements that a backend refused for good, kept in the rejects"),
         (BACKEND_WRITES, "Write requests sent to a backend, by the meaning of its answer"),
@@ -55,12 +58,13 @@ pub(super) fn describe() {
         describe_counter!(name, text);
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
-    let gauges: [(&'static str, &'static str); 13] = [
+    let gauges: [(&'static str, &'static str); 14] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
         (HTTP_CONNECTIONS, "Open client connections"),
         (WAL_DISK_BYTES, "Bytes of segments that hold frames"),
+        (WAL_PACKED_BYTES, "Of these, bytes of dense copies of what old segments owed"),
         (WAL_SEGMENTS, "Segments that hold frames"),
         (BACKEND_UP, "1 while a backend answers the prober"),
         (BACKEND_INCOMPLETE, "1 while a backend may lack points that other circles have"),

@@ -3,9 +3,10 @@
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
-//!         zeros, CRC-32C
+//!         parked floors n u32, parked floor ..., zeros, CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
+//! parked floor = backend u16, stamp u64, tag_len u16, tag
 //! ```
 //! A torn slot has a wrong checksum, and then the other one, one second older, counts. Losing both is
 //! safe: everything that is still on disk is sent again.
@@ -18,7 +19,7 @@ use crate::rt::{Buffer, Disk, File};
 use std::path::Path;
 use std::rc::Rc;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
+const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR2");
 pub(super) const SLOT_BYTES: usize = 256 * 1024;
 pub(super) const NAME: &str = "cursors";
 
@@ -45,13 +46,25 @@ pub struct Dropped {
     pub end: u64,
 }
 
+/// Below this stamp nothing waits in the parked queues of a database, in any log.
+/// Lives on: the shard that owns the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedFloor {
+    pub backend: BackendId,
+    pub tag: Rc<[u8]>,
+    pub stamp: Stamp,
+}
+
 /// What a log writes down at least every second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     pub highest_stamp: Stamp,
+    /// Below its floor a backend has confirmed everything, in every log, but for what is parked.
     pub floors: Vec<(BackendId, Stamp)>,
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
+    /// Every database that waits anywhere, as of the moment of the floors.
+    pub parked_floors: Vec<ParkedFloor>,
 }
 
 impl Checkpoint {
@@ -186,6 +199,12 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&dropped.end.to_le_bytes());
         push_tag(&mut out, &dropped.tag);
     }
+    out.extend_from_slice(&count(checkpoint.parked_floors.len()));
+    for floor in &checkpoint.parked_floors {
+        out.extend_from_slice(&floor.backend.0.to_le_bytes());
+        out.extend_from_slice(&floor.stamp.0.to_le_bytes());
+        push_tag(&mut out, &floor.tag);
+    }
     let len = count(out.len());
     out[len_at..len_at + 4].copy_from_slice(&len);
     out
@@ -230,6 +249,11 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let backend = BackendId(input.u16()?);
         let end = input.u64()?;
         checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
+    }
+    for _ in 0..input.u32()? {
+        let backend = BackendId(input.u16()?);
+        let stamp = Stamp(input.u64()?);
+        checkpoint.parked_floors.push(ParkedFloor { backend, tag: take_tag(&mut input)?, stamp });
     }
     Some((generation, checkpoint))
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! segment  = header page | header page again | frame | frame | ... | zeros or stale bytes | footer page
 //! frame    = header 72 B | payload | table | zeros to the next page
+//! packed   = header page | header page again | frames without zeros between | zeros | footer page
 //! table    = for each run: payload_len u32, points u32, targets u8, flags u8, tag_len u16,
 //!            target u16 ..., tag bytes
 //! ```
@@ -21,8 +22,15 @@ pub const FRAME_HEADER_BYTES: usize = 72;
 pub const SEGMENT_HEADER_BYTES: usize = 2 * PAGE;
 const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"CFRM");
 const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"CIRCSEG1");
+const PACKED_MAGIC: u64 = u64::from_le_bytes(*b"CIRCPCK1");
 const FOOTER_MAGIC: u64 = u64::from_le_bytes(*b"CIRCFTR1");
 const VERSION: u8 = 1;
+
+/// A frame in a packed segment begins at a multiple of this.
+pub const PACKED_STEP: usize = 8;
+
+/// Where the facts of a packed segment stand in its header page.
+const PACKED_AT: usize = PAGE - 4 - 40;
 
 /// How many backends fit a page of floors or of footer facts. With more, the page carries none and the
 /// segment is read whole at start, which is slower and just as right.
@@ -44,8 +52,24 @@ pub struct FrameHeader {
     pub runs: u32,
     /// Every frame up to this number was on stable storage when this one was sealed. A hole below it is
     /// damage; a hole above it is a commit that was never acknowledged.
+    ///
+    /// In a packed segment: the number of the frame before this one, or the one below the segment's first
+    /// number. Numbers between are no hole: nothing of them was owed.
     pub synced: u64,
     pub body_crc: u32,
+}
+
+/// What the header of a packed segment knows, because it is written last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packed {
+    pub frames: u64,
+    /// Number of the last frame that stands here; below the first number if none does.
+    pub last_frame: u64,
+    /// One behind the last number that this segment stands for.
+    pub end_frame: u64,
+    pub last_stamp: Stamp,
+    /// Behind the last frame.
+    pub end: u64,
 }
 
 /// The first two pages of a segment, each the same.
@@ -63,6 +87,8 @@ pub struct SegmentHeader {
     pub bytes: u64,
     /// The cut of each backend when the segment was created.
     pub floors: Vec<(BackendId, Stamp)>,
+    /// Set for a dense copy of what several segments still owed.
+    pub packed: Option<Packed>,
 }
 
 /// What a sealed segment holds for one backend.
@@ -93,6 +119,11 @@ impl FrameHeader {
     pub fn frame_bytes(&self) -> usize {
         (FRAME_HEADER_BYTES + self.payload_len as usize + self.table_len as usize)
             .next_multiple_of(PAGE)
+    }
+
+    /// The same in a packed segment.
+    pub fn packed_bytes(&self) -> usize {
+        (FRAME_HEADER_BYTES + self.body_len()).next_multiple_of(PACKED_STEP)
     }
 
     pub fn body_len(&self) -> usize {
@@ -153,7 +184,7 @@ impl SegmentHeader {
     pub fn encode(&self) -> Vec<u8> {
         let mut page = vec![0; PAGE];
         let mut out = Out { bytes: &mut page, at: 0 };
-        out.u64(SEGMENT_MAGIC);
+        out.u64(if self.packed.is_some() { PACKED_MAGIC } else { SEGMENT_MAGIC });
         out.put(&self.log.0.to_le_bytes());
         out.u64(self.segment);
         out.u64(self.epoch);
@@ -168,6 +199,14 @@ impl SegmentHeader {
             out.put(&backend.0.to_le_bytes());
             out.u64(floor.0);
         }
+        if let Some(packed) = &self.packed {
+            out.at = PACKED_AT;
+            out.u64(packed.frames);
+            out.u64(packed.last_frame);
+            out.u64(packed.end_frame);
+            out.u64(packed.last_stamp.0);
+            out.u64(packed.end);
+        }
         seal(&mut page);
         page.extend_from_within(..);
         page
@@ -180,7 +219,8 @@ impl SegmentHeader {
 
     fn decode_page(page: &[u8]) -> Option<SegmentHeader> {
         let mut input = In { bytes: sealed(page)? };
-        if input.u64()? != SEGMENT_MAGIC {
+        let magic = input.u64()?;
+        if magic != SEGMENT_MAGIC && magic != PACKED_MAGIC {
             return None;
         }
         let mut header = SegmentHeader {
@@ -193,6 +233,7 @@ impl SegmentHeader {
             created_unix_ms: input.u64()?,
             bytes: input.u64()?,
             floors: Vec::new(),
+            packed: None,
         };
         for _ in 0..input.u32()? {
             header.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
@@ -201,7 +242,31 @@ impl SegmentHeader {
         let sane = header.bytes.is_multiple_of(PAGE as u64)
             && header.bytes > (SEGMENT_HEADER_BYTES + PAGE) as u64
             && u32::try_from(header.bytes).is_ok();
-        sane.then_some(header)
+        if !sane {
+            return None;
+        }
+        if magic == PACKED_MAGIC {
+            let packed = Packed::decode(page.get(PACKED_AT..)?)?;
+            let numbers = header.first_frame..=packed.end_frame;
+            let has_sense = header.first_frame > 0
+                && numbers.contains(&(packed.last_frame.checked_add(1)?))
+                && (SEGMENT_HEADER_BYTES as u64..=header.bytes - PAGE as u64).contains(&packed.end);
+            header.packed = Some(has_sense.then_some(packed)?);
+        }
+        Some(header)
+    }
+}
+
+impl Packed {
+    fn decode(bytes: &[u8]) -> Option<Packed> {
+        let mut input = In { bytes };
+        Some(Packed {
+            frames: input.u64()?,
+            last_frame: input.u64()?,
+            end_frame: input.u64()?,
+            last_stamp: Stamp(input.u64()?),
+            end: input.u64()?,
+        })
     }
 }
 

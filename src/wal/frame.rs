@@ -1,6 +1,6 @@
 //! A frame: the atomic unit of the log. Open while requests are copied into it, then sealed for ever.
 
-use super::format::{FRAME_HEADER_BYTES, FrameHeader, In};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, In, PACKED_STEP};
 use crate::base::checksum::crc32c;
 use crate::base::ids::BackendId;
 use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
@@ -165,7 +165,7 @@ impl OpenFrame {
     /// Ends the filling.
     pub fn seal(mut self, place: Sealing) -> Frame {
         assert!(!self.is_empty(), "an empty frame is never sealed");
-        let table = encode_table(&self.runs);
+        let table = encode_table(self.runs.iter());
         assert_eq!(table.len(), self.table_len);
         let payload_len = self.filled - FRAME_HEADER_BYTES;
         let bytes = self.buffer.bytes_mut();
@@ -258,6 +258,42 @@ impl Frame {
         Frame { header, kind: self.kind, runs: self.runs.clone(), source }
     }
 
+    /// The bytes of the same frame with the runs that `keeps` names, for a packed segment of this epoch in
+    /// which frame `before` stands in front of it; `None` if no run is kept.
+    pub fn narrowed(
+        &self,
+        epoch: u64,
+        before: u64,
+        keeps: impl Fn(&Run) -> bool,
+    ) -> Option<(FrameHeader, Vec<u8>)> {
+        let kept: Vec<&Run> = self.runs.iter().filter(|run| keeps(run)).collect();
+        let points = kept.iter().map(|run| run.points).sum();
+        let payload_len: usize = kept.iter().map(|run| run.payload.len()).sum();
+        let table = encode_table(kept.iter().copied());
+        if kept.is_empty() {
+            return None;
+        }
+        let mut bytes = vec![0; FRAME_HEADER_BYTES];
+        bytes.reserve(payload_len + table.len() + PACKED_STEP);
+        for run in &kept {
+            bytes.extend_from_slice(self.payload(run));
+        }
+        bytes.extend_from_slice(&table);
+        let header = FrameHeader {
+            payload_len: u32::try_from(payload_len).expect("less than it was"),
+            table_len: u32::try_from(table.len()).expect("less than it was"),
+            epoch,
+            points,
+            runs: u32::try_from(kept.len()).expect("fewer than there were"),
+            synced: before,
+            body_crc: crc32c(&bytes[FRAME_HEADER_BYTES..]),
+            ..self.header
+        };
+        header.encode(&mut bytes);
+        bytes.resize(header.packed_bytes(), 0);
+        Some((header, bytes))
+    }
+
     /// Whether anything in it is for `backend`.
     pub fn names(&self, backend: BackendId) -> bool {
         self.runs.iter().any(|run| run.targets.contains(&backend))
@@ -273,7 +309,7 @@ fn entry_bytes(tag: &[u8], targets: &[BackendId]) -> usize {
     ENTRY_BYTES + 2 * targets.len() + tag.len()
 }
 
-fn encode_table(runs: &[Run]) -> Vec<u8> {
+fn encode_table<'a>(runs: impl ExactSizeIterator<Item = &'a Run>) -> Vec<u8> {
     let mut table = Vec::with_capacity(runs.len() * 32);
     for run in runs {
         let len = u32::try_from(run.payload.len()).expect("a frame is far below 4 GiB");

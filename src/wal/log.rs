@@ -248,6 +248,18 @@ impl Log {
         self.0.segments.borrow().iter().map(|segment| segment.header.bytes).sum()
     }
 
+    /// Of these, of packed segments.
+    pub fn packed_bytes(&self) -> u64 {
+        let segments = self.0.segments.borrow();
+        let packed = segments.iter().filter(|segment| segment.is_packed());
+        packed.map(|segment| segment.header.bytes).sum()
+    }
+
+    /// The usual length of a segment's file.
+    pub fn segment_bytes(&self) -> u64 {
+        self.0.settings.segment_bytes
+    }
+
     pub fn hot_bytes(&self) -> usize {
         self.0.hot_bytes.get()
     }

@@ -10,14 +10,15 @@
 //! numbered backends.
 //!
 //! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
-//! (append, wait), `writer` (commit, failures), `space` (files), `reader` (start, read), `checkpoint`,
-//! `registry`, `inspect` (from outside).
+//! (append, wait), `writer` (commit, failures), `space` (files), `pack` (dense copies), `reader` (start,
+//! read), `checkpoint`, `registry`, `inspect` (from outside).
 
 pub mod checkpoint;
 pub mod format;
 pub mod frame;
 pub mod inspect;
 pub mod log;
+pub mod pack;
 pub mod reader;
 pub mod recovery;
 pub mod registry;
@@ -26,7 +27,7 @@ pub mod space;
 pub mod writer;
 
 pub use checkpoint::CheckpointFile;
-pub use checkpoint::{Checkpoint, Dropped, QueueMark};
+pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark};
 pub use frame::{Frame, Kind, OpenFrame, Run};
 pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};

@@ -59,6 +59,7 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
         }
     }
     segments.sort_by_key(|segment: &Rc<Segment>| segment.number());
+    remove_superseded(&settings, &mut segments).await?;
     read_facts(&settings, &segments, &mut found).await?;
     found.damaged_segments = unreadable.len();
     // How many frames such a segment held is not known, but it is not nothing.
@@ -85,6 +86,33 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
     }
     *log.0.segments.borrow_mut() = segments;
     Ok(Opened { log, found, checkpoint, checkpoint_file })
+}
+
+/// Case K: what was owed of these stands in a packed segment, which a crash kept from replacing them.
+async fn remove_superseded(
+    settings: &Settings,
+    segments: &mut Vec<Rc<Segment>>,
+) -> Result<(), Error> {
+    let mut first = u64::MAX;
+    let mut kept = Vec::new();
+    let before = segments.len();
+    for segment in segments.drain(..).rev() {
+        if segment.header.first_frame >= first {
+            let removed = settings.disk.remove(&segment.path).await;
+            removed.map_err(during("removing a segment that was packed"))?;
+            continue;
+        }
+        if segment.is_packed() {
+            first = segment.header.first_frame;
+        }
+        kept.push(segment);
+    }
+    segments.extend(kept.into_iter().rev());
+    if segments.len() < before {
+        let synced = settings.disk.sync_directory(&settings.directory).await;
+        synced.map_err(during("removing a segment that was packed"))?;
+    }
+    Ok(())
 }
 
 /// A segment whose header is damaged is set aside whole.
@@ -140,7 +168,10 @@ async fn read_facts(
             limit = segment.header.first_frame;
         }
         let missing = count(&segment.holes.borrow()) + count(&segment.damage.borrow());
-        let frames = segment.end_frame.get() - segment.header.first_frame;
+        let frames = match segment.header.packed {
+            Some(packed) => packed.frames,
+            None => segment.end_frame.get() - segment.header.first_frame,
+        };
         found.frames += frames.saturating_sub(missing);
         found.damaged_frames += count(&segment.damage.borrow());
         found.highest_stamp = found.highest_stamp.max(segment.last_stamp.get());
@@ -179,10 +210,14 @@ async fn read_segment_facts(
 async fn scan_segment(settings: &Settings, segment: &Segment, limit: u64) -> Result<(), Error> {
     *segment.index.borrow_mut() = Some(Vec::new());
     let first = segment.header.first_frame;
-    let mut scan = Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), 0);
+    let mut scan = Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), 0)
+        .packed_as(&segment.header);
     while let Some(finding) = scan.next().await? {
         match finding {
             Finding::Frame { frame, .. } if frame.number() >= limit => break,
+            Finding::Frame { frame, offset } if segment.is_packed() => {
+                segment.learn(&frame, offset);
+            }
             Finding::Frame { frame, offset } => segment.note(&frame, offset),
             Finding::Hole { numbers } => segment.holes.borrow_mut().extend(below(numbers, limit)),
             Finding::Damage { numbers, place } => {
@@ -216,7 +251,10 @@ async fn set_aside(
     tracing::error!(?numbers, ?place, "damage in the log: set aside as {name}");
     let len = usize::try_from(place.end - place.start).unwrap_or(0).min(1 << 20);
     let copied = async {
-        let bytes = segment.file.read(place.start, len).await?;
+        // Whole pages around it; in a packed segment frames begin within a page.
+        let start = place.start / PAGE as u64 * PAGE as u64;
+        let len = (len + usize::try_from(place.start - start).unwrap_or(0)).next_multiple_of(PAGE);
+        let bytes = segment.file.read(start, len).await?;
         settings.disk.replace_text(&settings.quarantine.join(&name), bytes.to_vec()).await
     };
     if let Err(error) = copied.await {
@@ -306,20 +344,22 @@ impl Log {
 
     /// The index of a segment that was found with a footer. Every frame up to the footer's last was found
     /// by an earlier scan or synced, but for the holes that it names.
-    async fn load_index(&self, segment: &Rc<Segment>) -> Result<(), Error> {
+    pub(super) async fn load_index(&self, segment: &Rc<Segment>) -> Result<(), Error> {
+        segment.is_read.set(true);
         if segment.index.borrow().is_some() {
             return Ok(());
         }
         let first = segment.header.first_frame;
         let (epoch, end) = (segment.header.epoch, segment.end_offset.get());
         let last = segment.end_frame.get() - 1;
-        let mut scan = Scan::new(&segment.file, epoch, first, end, last);
+        let mut scan =
+            Scan::new(&segment.file, epoch, first, end, last).packed_as(&segment.header);
         let mut index = Vec::new();
         let mut damage = Vec::new();
         while let Some(finding) = scan.next().await? {
             match finding {
                 Finding::Frame { frame, offset } if segment.holds(frame.number()) => {
-                    index.push(Entry::of(&frame, offset));
+                    index.push(Entry::of(&frame.header, offset, segment.is_packed()));
                 }
                 Finding::Frame { .. } | Finding::Hole { .. } => {}
                 Finding::Damage { numbers, place } => {
@@ -361,7 +401,7 @@ pub(super) fn without(numbers: Range<u64>, holes: &[Range<u64>]) -> Vec<Range<u6
 }
 
 /// Frames and damage of one segment from `number` on; empty if nothing more of it is readable or lost.
-async fn read_cold(
+pub(super) async fn read_cold(
     log: &Log,
     segment: &Rc<Segment>,
     number: u64,
@@ -379,8 +419,10 @@ async fn read_cold(
     let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else {
         return Ok(lost_before(log.end()).into_iter().map(Item::Damaged).collect());
     };
-    let len = last.offset as usize + last.bytes as usize - first.offset as usize;
-    let read = segment.file.read(u64::from(first.offset), len).await;
+    // Only in a packed segment frames begin and end within a page.
+    let base = first.offset as usize / PAGE * PAGE;
+    let len = (last.offset as usize + last.bytes as usize - base).next_multiple_of(PAGE);
+    let read = segment.file.read(base as u64, len).await;
     let read: Rc<Bytes> = Rc::new(read.map_err(during("reading a segment"))?);
     let mut lost = lost_before(last.number).into_iter().peekable();
     let mut items = Vec::new();
@@ -388,7 +430,7 @@ async fn read_cold(
         while let Some(lost) = lost.next_if(|lost| lost.start < entry.number) {
             items.push(Item::Damaged(lost));
         }
-        let whole = Frame::decode(&read, (entry.offset - first.offset) as usize).filter(|frame| {
+        let whole = Frame::decode(&read, entry.offset as usize - base).filter(|frame| {
             frame.number() == entry.number && frame.header.epoch == segment.header.epoch
         });
         match whole {

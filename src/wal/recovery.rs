@@ -10,8 +10,11 @@
 //! | F | no header, or a broken body | a frame of this life that was sealed after this place was synced, or a footer that says so | set aside, counted, go on behind it | rot, a lost or misdirected write |
 //! | G | a frame of another life, or with a lower number | judged as no header | B, D or F | recycled space |
 //! | H | a frame of this life with a higher number | judged as a hole before it | D or F | a lost write |
+//! | I | in a packed segment: the next frame of its chain | anything | take it; numbers between were not owed | normal |
+//! | J | in a packed segment: anything else | - | set aside, counted, go on at the next whole frame | rot: it was whole before it got its name |
+//! | K | a segment that begins at or behind the first number of a later packed one | - | removed: what was owed of it stands there | a crash between two names |
 
-use super::format::{FrameHeader, SEGMENT_HEADER_BYTES};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader};
 use super::frame::Frame;
 use super::{Error, during};
 use crate::base::limits::PAGE;
@@ -90,6 +93,9 @@ pub struct Scan<'a> {
     synced: u64,
     /// Whether `synced` takes account of every frame up to the end.
     walked: bool,
+    is_packed: bool,
+    /// Learned when a read comes back short.
+    file_end: u64,
     window: Option<(u64, Rc<Bytes>)>,
 }
 
@@ -114,11 +120,26 @@ impl<'a> Scan<'a> {
 
     fn of(medium: Medium<'a>, epoch: u64, expected: u64, area_end: u64, synced: u64) -> Scan<'a> {
         let at = SEGMENT_HEADER_BYTES as u64;
-        Scan { medium, epoch, expected, at, area_end, synced, walked: false, window: None }
+        let (walked, is_packed, file_end, window) = (false, false, u64::MAX, None);
+        Scan { medium, epoch, expected, at, area_end, synced, walked, is_packed, file_end, window }
+    }
+
+    /// Walks over a packed segment instead, if it is one.
+    pub fn packed_as(mut self, header: &SegmentHeader) -> Scan<'a> {
+        if let Some(packed) = &header.packed {
+            self.is_packed = true;
+            self.expected = header.first_frame;
+            self.area_end = packed.end;
+            self.synced = packed.last_frame;
+        }
+        self
     }
 
     /// The next finding; `None` at the end of the log in this segment.
     pub async fn next(&mut self) -> Result<Option<Finding>, Error> {
+        if self.is_packed {
+            return self.next_packed().await;
+        }
         if self.at >= self.area_end {
             return Ok(None); // Case C.
         }
@@ -157,6 +178,46 @@ impl<'a> Scan<'a> {
         self.at += frame.header.frame_bytes() as u64;
         self.expected = frame.number() + 1;
         Finding::Frame { frame, offset }
+    }
+
+    /// Cases I and J. Every frame names the one before it, so that what is missing is known exactly.
+    async fn next_packed(&mut self) -> Result<Option<Finding>, Error> {
+        let (from, began) = (self.expected, self.at);
+        while self.at < self.area_end.min(self.file_end) {
+            if let Some(frame) = self.packed_at(self.at).await? {
+                let before = frame.header.synced.max(from - 1);
+                if before >= from {
+                    // Looked at again, as the next of the chain, when the damage has been told.
+                    self.expected = before + 1;
+                    let place = began..self.at;
+                    return Ok(Some(Finding::Damage { numbers: from..before + 1, place }));
+                }
+                let offset = self.at;
+                self.at += frame.header.packed_bytes() as u64;
+                self.expected = frame.number() + 1;
+                return Ok(Some(Finding::Frame { frame, offset }));
+            }
+            self.at += PACKED_STEP as u64;
+        }
+        self.expected = self.synced + 1;
+        let numbers = from..self.synced + 1;
+        let place = began..self.area_end;
+        Ok((!numbers.is_empty()).then_some(Finding::Damage { numbers, place }))
+    }
+
+    /// A whole frame of this life that has not been passed.
+    async fn packed_at(&mut self, at: u64) -> Result<Option<Frame>, Error> {
+        let Some(header) = self.header(at).await? else { return Ok(None) };
+        let len = FRAME_HEADER_BYTES + header.body_len();
+        let fits = at + len as u64 <= self.area_end;
+        let is_ours = header.epoch == self.epoch
+            && (self.expected..=self.synced).contains(&header.number)
+            && header.synced < header.number;
+        if !fits || !is_ours {
+            return Ok(None);
+        }
+        let (bytes, inside) = self.window(at, len).await?;
+        Ok(Frame::decode(&bytes, inside))
     }
 
     async fn look(&mut self, at: u64) -> Result<(Here, Option<Frame>), Error> {
@@ -207,7 +268,8 @@ impl<'a> Scan<'a> {
     }
 
     async fn header(&mut self, at: u64) -> Result<Option<FrameHeader>, Error> {
-        let (bytes, inside) = self.window(at, PAGE).await?;
+        let len = if self.is_packed { FRAME_HEADER_BYTES } else { PAGE };
+        let (bytes, inside) = self.window(at, len).await?;
         Ok(bytes.get(inside..).and_then(FrameHeader::decode))
     }
 
@@ -219,14 +281,21 @@ impl<'a> Scan<'a> {
         {
             return Ok((bytes.clone(), usize::try_from(at - from).expect("inside a window")));
         }
-        let left = usize::try_from(self.area_end - at).unwrap_or(usize::MAX);
-        let want = READ_BYTES.max(len).min(left.next_multiple_of(PAGE)).next_multiple_of(PAGE);
+        // Only a packed segment has frames that begin within a page.
+        let inside = usize::try_from(at % PAGE as u64).expect("below a page");
+        let base = at - inside as u64;
+        let left = usize::try_from(self.area_end - base).unwrap_or(usize::MAX);
+        let want = READ_BYTES.max(inside + len).min(left.next_multiple_of(PAGE));
+        let want = want.next_multiple_of(PAGE);
         let read = match self.medium {
-            Medium::File(file) => file.read(at, want).await,
-            Medium::Mapped(mapped) => mapped.read(at, want).map(Bytes::Heap),
+            Medium::File(file) => file.read(base, want).await,
+            Medium::Mapped(mapped) => mapped.read(base, want).map(Bytes::Heap),
         };
         let bytes = Rc::new(read.map_err(during("reading a segment"))?);
-        self.window = Some((at, bytes.clone()));
-        Ok((bytes, 0))
+        if bytes.len() < want {
+            self.file_end = base + bytes.len() as u64;
+        }
+        self.window = Some((base, bytes.clone()));
+        Ok((bytes, inside))
     }
 }

@@ -1,7 +1,7 @@
 //! One file of frames: its name, what is known of it, where its frames stand.
 
-use super::format::{Footer, SEGMENT_HEADER_BYTES, SegmentHeader, Share};
-use super::frame::{Frame, Kind};
+use super::format::{Footer, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader, Share};
+use super::frame::{Frame, Kind, Run};
 use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
@@ -28,6 +28,14 @@ pub struct Segment {
     pub damage: RefCell<Vec<Range<u64>>>,
     /// Number and offset of each frame, in order; `None` until somebody reads an old segment.
     pub index: RefCell<Option<Vec<Entry>>>,
+    /// Somebody has read from it since the last look.
+    pub is_read: Cell<bool>,
+    /// A dense copy is being made: until it stands, nothing here is given up.
+    pub is_being_packed: Cell<bool>,
+    /// It is damaged, which a copy would hide from the queues that have yet to find it.
+    pub is_unpackable: Cell<bool>,
+    /// For which backends' own queues the copy was made; `None` if that is not known any more.
+    pub packed_for: RefCell<Option<Vec<BackendId>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +49,22 @@ pub struct Entry {
 impl Segment {
     pub fn new(header: SegmentHeader, file: File, path: PathBuf) -> Segment {
         Segment {
-            end_frame: Cell::new(header.first_frame),
-            end_offset: Cell::new(SEGMENT_HEADER_BYTES as u64),
-            last_stamp: Cell::new(header.stamp_before),
+            end_frame: Cell::new(header.packed.map_or(header.first_frame, |packed| packed.end_frame)),
+            end_offset: Cell::new(
+                header.packed.map_or(SEGMENT_HEADER_BYTES as u64, |packed| packed.end),
+            ),
+            last_stamp: Cell::new(
+                header.packed.map_or(header.stamp_before, |packed| packed.last_stamp),
+            ),
             statements: Cell::new(0),
             shares: RefCell::default(),
             holes: RefCell::default(),
             damage: RefCell::default(),
             index: RefCell::default(),
+            is_read: Cell::new(false),
+            is_being_packed: Cell::new(false),
+            is_unpackable: Cell::new(false),
+            packed_for: RefCell::default(),
             header,
             file,
             path,
@@ -68,18 +84,29 @@ impl Segment {
         (self.header.first_frame..self.end_frame.get()).contains(&number)
     }
 
+    /// Whether it is a dense copy of what was still owed.
+    pub fn is_packed(&self) -> bool {
+        self.header.packed.is_some()
+    }
+
     /// Notes a frame that now stands at `offset`.
     pub fn note(&self, frame: &Frame, offset: u64) {
+        assert!(!self.is_packed(), "a packed segment does not grow");
         assert!(frame.number() >= self.end_frame.get() && frame.stamp() > self.last_stamp.get());
         self.end_frame.set(frame.number() + 1);
         self.end_offset.set(offset + frame.header.frame_bytes() as u64);
         self.last_stamp.set(frame.stamp());
+        self.learn(frame, offset);
+    }
+
+    /// Notes what a frame holds that stands at `offset`.
+    pub fn learn(&self, frame: &Frame, offset: u64) {
         if frame.kind == Kind::Statement {
             self.statements.set(self.statements.get() + 1);
         }
         note_shares(&mut self.shares.borrow_mut(), frame);
         if let Some(index) = self.index.borrow_mut().as_mut() {
-            index.push(Entry::of(frame, offset));
+            index.push(Entry::of(&frame.header, offset, self.is_packed()));
         }
     }
 
@@ -121,18 +148,27 @@ impl Segment {
 }
 
 impl Entry {
-    pub fn of(frame: &Frame, offset: u64) -> Entry {
+    pub fn of(header: &FrameHeader, offset: u64, is_packed: bool) -> Entry {
+        let bytes = if is_packed { header.packed_bytes() } else { header.frame_bytes() };
         Entry {
-            number: frame.number(),
-            stamp: frame.stamp(),
+            number: header.number,
+            stamp: header.stamp,
             offset: u32::try_from(offset).expect("a segment is far below 4 GiB"),
-            bytes: u32::try_from(frame.header.frame_bytes()).expect("far below 4 GiB"),
+            bytes: u32::try_from(bytes).expect("far below 4 GiB"),
         }
     }
 }
 
 pub(super) fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
-    for run in &frame.runs {
+    note_runs(shares, &frame.header, &frame.runs);
+}
+
+pub(super) fn note_runs<'a>(
+    shares: &mut Vec<Share>,
+    header: &FrameHeader,
+    runs: impl IntoIterator<Item = &'a Run>,
+) {
+    for run in runs {
         for backend in &run.targets {
             let at = shares.iter().position(|share| share.backend == *backend);
             let at = at.unwrap_or_else(|| {
@@ -146,8 +182,8 @@ pub(super) fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
                 shares.len() - 1
             });
             let share = &mut shares[at];
-            share.last_frame = frame.number();
-            share.last_stamp = frame.stamp();
+            share.last_frame = header.number;
+            share.last_stamp = header.stamp;
             share.bytes += run.payload.len() as u64;
             share.points += u64::from(run.points);
         }
@@ -161,6 +197,9 @@ pub fn file_name(segment: u64) -> String {
 pub fn free_name(segment: u64) -> String {
     format!("free-{segment:016x}.wal")
 }
+
+/// The name of a packed segment in the making; there is one at a time. A start removes it.
+pub const PACKING_NAME: &str = "next-packed.tmp";
 
 /// The name of a file that is being made into a segment. Each gets its own: a spare may be in the making
 /// while a rotation that could not wait for it makes another.

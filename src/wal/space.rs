@@ -29,7 +29,8 @@ impl Log {
             let oldest = {
                 let segments = self.0.segments.borrow();
                 let last = segments.len() <= 1;
-                segments.first().filter(|oldest| !last && is_free(oldest)).cloned()
+                let is_free = |oldest: &&Rc<Segment>| !oldest.is_being_packed.get() && is_free(oldest);
+                segments.first().filter(|_| !last).filter(is_free).cloned()
             };
             let Some(oldest) = oldest else { break };
             let free = self.give_up(&oldest, recycled.len()).await;
@@ -97,7 +98,7 @@ impl Log {
     }
 
     /// Removes what failures left; what cannot be removed now is tried again later.
-    async fn sweep(&self) {
+    pub(super) async fn sweep(&self) {
         for path in self.0.litter.take() {
             match self.0.settings.disk.remove(&path).await {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

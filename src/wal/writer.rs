@@ -299,6 +299,7 @@ impl Writer {
             created_unix_ms: shared.settings.clock.unix().millis(),
             bytes: shared.settings.segment_bytes,
             floors: self.floors.clone(),
+            packed: None,
         }
     }
 }
@@ -316,6 +317,6 @@ pub(super) async fn write_footer(segment: &Segment) {
     }
 }
 
-fn fresh_epoch() -> u64 {
+pub(super) fn fresh_epoch() -> u64 {
     getrandom::u64().expect("the kernel gives random numbers")
 }

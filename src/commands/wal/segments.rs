@@ -35,7 +35,11 @@ fn segment_row(
 ) -> Result<(), Trouble> {
     let facts = segment.facts().map_err(failed)?;
     let header = &segment.header;
-    let state = if segment.footer.is_some() { "closed" } else { "open" };
+    let state = match (&segment.header.packed, &segment.footer) {
+        (Some(_), _) => "packed",
+        (None, Some(_)) => "closed",
+        (None, None) => "open",
+    };
     let name = file_name(&segment.path);
     let shares: Vec<String> = facts
         .shares

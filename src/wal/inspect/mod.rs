@@ -185,7 +185,18 @@ fn open_segment(path: &Path, number: u64, log: LogId) -> Result<Option<SegmentVi
 }
 
 /// Backwards, as a start does it: a frame that was written again to a later segment counts only there.
-fn limit(segments: &mut [SegmentView]) -> Result<(), Error> {
+fn limit(segments: &mut Vec<SegmentView>) -> Result<(), Error> {
+    let mut packed_from = u64::MAX;
+    segments.reverse();
+    // Case K: what was owed of these stands in a packed one.
+    segments.retain(|segment| {
+        let is_needed = segment.header.first_frame < packed_from;
+        if is_needed && segment.header.packed.is_some() {
+            packed_from = segment.header.first_frame;
+        }
+        is_needed
+    });
+    segments.reverse();
     let mut limit = u64::MAX;
     for segment in segments.iter_mut().rev() {
         segment.limit = limit;
@@ -216,7 +227,7 @@ impl SegmentView {
             Some(footer) => (footer.end.min(self.area_end()), footer.last_frame),
             None => (self.area_end(), 0),
         };
-        let scan = Scan::of_mapped(&self.map, epoch, first, end, synced);
+        let scan = Scan::of_mapped(&self.map, epoch, first, end, synced).packed_as(&self.header);
         Findings { segment: self, scan, waiting: VecDeque::new() }
     }
 
@@ -224,6 +235,7 @@ impl SegmentView {
     pub fn facts(&self) -> Result<Facts, Error> {
         if let Some(footer) = &self.footer {
             let numbers = footer.last_frame + 1 - self.header.first_frame;
+            let numbers = self.header.packed.map_or(numbers, |packed| packed.frames);
             return Ok(Facts {
                 end: footer.last_frame + 1,
                 frames: numbers.saturating_sub(count(&footer.holes)),
@@ -236,8 +248,11 @@ impl SegmentView {
         let mut facts = self.no_facts();
         for finding in self.findings() {
             if let Finding::Frame { frame, offset } = finding? {
-                facts.note(&frame, offset);
+                facts.note(&frame, offset, self.header.packed.is_some());
             }
+        }
+        if let Some(packed) = &self.header.packed {
+            facts.end = packed.end_frame;
         }
         Ok(facts)
     }
@@ -261,11 +276,13 @@ impl SegmentView {
 }
 
 impl Facts {
-    fn note(&mut self, frame: &Frame, offset: u64) {
+    fn note(&mut self, frame: &Frame, offset: u64, is_packed: bool) {
+        let header = &frame.header;
+        let bytes = if is_packed { header.packed_bytes() } else { header.frame_bytes() };
         self.end = frame.number() + 1;
         self.frames += 1;
         self.statements += u32::from(frame.kind == Kind::Statement);
-        self.used_bytes = offset + frame.header.frame_bytes() as u64;
+        self.used_bytes = offset + bytes as u64;
         self.last_stamp = frame.stamp();
         note_shares(&mut self.shares, frame);
     }

@@ -74,6 +74,9 @@ impl Verified {
             self.holes += super::count(&footer.holes);
             end = footer.last_frame + 1;
         }
+        if let Some(packed) = &segment.header.packed {
+            end = packed.end_frame;
+        }
         for finding in segment.findings() {
             match finding {
                 Ok(Finding::Frame { frame, .. }) => {

@@ -29,6 +29,7 @@ impl Hand {
             created_unix_ms: 0,
             bytes: (PAGES * PAGE) as u64,
             floors: Vec::new(),
+            packed: None,
         };
         let mut bytes = header.encode();
         bytes.resize(PAGES * PAGE, 0);

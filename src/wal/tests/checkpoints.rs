@@ -7,7 +7,7 @@ use crate::base::time::Stamp;
 use crate::rt::Disk;
 use crate::rt::sim::SimDisk;
 use crate::wal::checkpoint::{SLOT_BYTES, decode, encode};
-use crate::wal::{Checkpoint, CheckpointFile, QueueMark};
+use crate::wal::{Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark};
 use futures_lite::future::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -100,7 +100,24 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
     });
     (any::<u64>(), vec((any::<u16>(), any::<u64>()), 0..9), vec(mark, 0..20)).prop_map(
         |(highest, floors, marks)| Checkpoint {
-            drops: Vec::new(),
+            drops: marks
+                .iter()
+                .step_by(2)
+                .map(|mark| Dropped {
+                    backend: mark.backend,
+                    tag: mark.tag.clone(),
+                    end: mark.cursor,
+                })
+                .collect(),
+            parked_floors: marks
+                .iter()
+                .step_by(3)
+                .map(|mark| ParkedFloor {
+                    backend: mark.backend,
+                    tag: mark.tag.clone(),
+                    stamp: mark.oldest,
+                })
+                .collect(),
             highest_stamp: Stamp(highest),
             floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
             marks,

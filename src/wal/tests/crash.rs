@@ -1,7 +1,9 @@
 //! A script is run once to count the disk's operations, then again with a fault at each of them. After
 //! each, the next start must find what the model says. `SLOW_TESTS=1` tries many more outcomes.
 
-use super::world::{Choices, Contents, DIRECTORY, Model, Step, World, checkpoint, script, start};
+use super::world::{
+    Choices, Contents, DIRECTORY, Model, Step, World, checkpoint, is_kept, script, start,
+};
 use crate::rt::sim::{Fault, SimDisk};
 use futures_lite::future::block_on;
 use std::collections::BTreeMap;
@@ -88,7 +90,10 @@ fn check(disk: &SimDisk, run: &Run, model: &Model, power_cut: bool) {
 
 /// I1: everything acknowledged, but what was freed, is there.
 fn holds(contents: &Contents, must: &BTreeMap<u64, u64>, model: &Model) {
-    for (turn, number) in must.iter().filter(|(_, number)| **number >= model.freed_below) {
+    let is_due = |turn: u64, number: u64| {
+        number >= model.freed_below && (number >= model.packed_below || is_kept(turn))
+    };
+    for (turn, number) in must.iter().filter(|(turn, number)| is_due(**turn, **number)) {
         let at = contents.frames.iter().find(|(_, _, turns)| turns.contains(turn));
         let at = at.map(|(at, _, _)| *at);
         assert_eq!(at, Some(*number), "I1: where is turn {turn}? {contents:?}");

@@ -56,6 +56,7 @@ fn header() -> impl Strategy<Value = SegmentHeader> {
             created_unix_ms: stamp,
             bytes: pages * PAGE as u64,
             floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
+            packed: None,
         },
     )
 }
@@ -200,6 +201,7 @@ fn a_page_with_too_many_floors_carries_none() {
         created_unix_ms: 0,
         bytes: 64 * PAGE as u64,
         floors,
+        packed: None,
     };
     assert_eq!(SegmentHeader::decode(&header.encode()).unwrap().floors, []);
 }

@@ -5,6 +5,7 @@ mod checkpoints;
 mod crash;
 mod format;
 mod golden;
+mod packing;
 mod registry;
 mod rest;
 mod world;

@@ -141,6 +141,8 @@ pub struct Model {
     pub synced: BTreeMap<u64, u64>,
     /// Frames below this one may have been freed.
     pub freed_below: u64,
+    /// Of frames below this one only what `is_kept` names must still be there.
+    pub packed_below: u64,
     /// The last mark that was written for certain, and the last that was tried.
     pub marked: u64,
     pub marking: u64,
@@ -157,6 +159,7 @@ pub enum Step {
     Mark,
     Free,
     Spare,
+    Pack,
 }
 
 /// A running log.
@@ -218,6 +221,7 @@ impl World {
             Step::Mark => self.mark(),
             Step::Free => self.free(),
             Step::Spare => drop(block_on(self.log.prepare_spare())),
+            Step::Pack => self.pack(),
         }
     }
 
@@ -263,6 +267,18 @@ impl World {
         self.log.0.settings.sync_each_commit
     }
 
+    /// Packs the oldest closed segments.
+    fn pack(&mut self) {
+        let segments = self.log.segments();
+        let Some((_, closed)) = segments.split_last() else { return };
+        let Some(last) = closed.iter().take(3).last() else { return };
+        self.model.packed_below = self.model.packed_below.max(last.end_frame.get());
+        let first = segments[0].number();
+        let keeps = |_: &Frame, run: &Run| run.targets.contains(&BackendId(0));
+        drop(block_on(self.log.pack(first, 3, Vec::new(), keeps)));
+        self.log.forget_indexes();
+    }
+
     fn mark(&mut self) {
         let cursor = self.log.end();
         self.model.marking = cursor;
@@ -277,6 +293,11 @@ impl World {
         self.model.freed_below = self.model.freed_below.max(below);
         drop(block_on(self.log.free(|segment| segment.end_frame.get() <= below)));
     }
+}
+
+/// Whether somebody needs this turn when its segment is packed.
+pub fn is_kept(turn: u64) -> bool {
+    targets_of(turn).contains(&BackendId(0))
 }
 
 pub fn checkpoint(cursor: u64) -> Checkpoint {
@@ -326,6 +347,7 @@ pub fn script(seed: u64, commits: usize) -> Vec<Step> {
             1 => steps.push(Step::Spare),
             2 => steps.push(Step::Mark),
             4 => steps.extend([Step::Mark, Step::Free]),
+            3 => steps.push(Step::Pack),
             5 => steps.push(Step::Sync),
             _ => {}
         }
