@@ -5,6 +5,7 @@ mod checkpoints;
 mod crash;
 mod format;
 mod golden;
+mod lies;
 mod registry;
 mod rest;
 mod world;
