@@ -5,6 +5,7 @@
 //! with a fault planted there. After a power cut, [`SimDisk::power_cut`] gives the disk that the next
 //! start finds: of each sector that was written and not synced, the caller decides whether it survived.
 
+use crate::base::limits::PAGE;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -30,6 +31,33 @@ pub enum Fault {
     Full,
     /// A write happens in part and says so.
     ShortWrite,
+    /// A write says that all is well.
+    Lie(Lie),
+}
+
+/// What a disk does with a write or a read while it says that all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// The whole write is lost.
+    Lost,
+    /// One of its sectors is lost: the first, or the last.
+    LostFirst,
+    LostLast,
+    /// So many pages away in the same file, if there is such a place.
+    Pages(i64),
+    /// At the same position of the file that was made before, or of the newest.
+    OtherFile,
+}
+
+/// What happens at the chosen read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFault {
+    InputOutput,
+    /// One page of it, counted from its start, comes from elsewhere.
+    Misdirected {
+        page: usize,
+        from: Lie,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -48,7 +76,10 @@ struct State {
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
     operations: u64,
-    fault: Option<(Range<u64>, Fault)>,
+    faults: Vec<(Range<u64>, Fault)>,
+    /// Reads are counted alone: they change nothing, and a power cut between two of them is none.
+    reads: u64,
+    read_fault: Option<(Range<u64>, ReadFault)>,
     slow: bool,
     stopped: bool,
 }
@@ -72,7 +103,17 @@ impl SimDisk {
 
     /// Plants `fault` at each of these operations.
     pub fn plant_many(&self, at: Range<u64>, fault: Fault) {
-        self.0.borrow_mut().fault = Some((at, fault));
+        self.0.borrow_mut().faults = vec![(at, fault)];
+    }
+
+    /// Plants two faults, each at its operation.
+    pub fn plant_two(&self, faults: [(u64, Fault); 2]) {
+        self.0.borrow_mut().faults = faults.map(|(at, fault)| (at..at + 1, fault)).to_vec();
+    }
+
+    /// Plants `fault` at each of these reads, counted from 1.
+    pub fn plant_reads(&self, at: Range<u64>, fault: ReadFault) {
+        self.0.borrow_mut().read_fault = Some((at, fault));
     }
 
     /// From now on every operation lets other tasks go on before it happens.
@@ -92,6 +133,11 @@ impl SimDisk {
     /// Operations so far.
     pub fn operations(&self) -> u64 {
         self.0.borrow().operations
+    }
+
+    /// Reads so far.
+    pub fn reads(&self) -> u64 {
+        self.0.borrow().reads
     }
 
     /// Whether the planted power cut has happened.
@@ -260,8 +306,11 @@ impl SimDisk {
     fn step(&self) -> io::Result<()> {
         match self.count()? {
             Some(Fault::PowerCut) => Err(self.stop()),
-            Some(_) => Err(io::Error::from_raw_os_error(libc::EIO)),
-            None => Ok(()),
+            Some(Fault::Full) => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+            Some(Fault::InputOutput | Fault::ShortWrite) => {
+                Err(io::Error::from_raw_os_error(libc::EIO))
+            }
+            Some(Fault::Lie(_)) | None => Ok(()),
         }
     }
 
@@ -272,12 +321,34 @@ impl SimDisk {
         }
         state.operations += 1;
         let now = state.operations;
-        Ok(state.fault.as_ref().filter(|(at, _)| at.contains(&now)).map(|(_, fault)| *fault))
+        Ok(state.faults.iter().find(|(at, _)| at.contains(&now)).map(|(_, fault)| *fault))
     }
 
     fn stop(&self) -> io::Error {
         self.0.borrow_mut().stopped = true;
         io::Error::other("the machine stops here")
+    }
+}
+
+impl State {
+    /// Which bytes of a write or read of `len` bytes take place, and where.
+    fn lie(&self, lie: Lie, inode: u64, position: usize, len: usize) -> (Range<usize>, u64, usize) {
+        match lie {
+            Lie::Lost => (0..0, inode, position),
+            Lie::LostFirst => (SECTOR..len, inode, position),
+            Lie::LostLast => (0..len - SECTOR, inode, position),
+            Lie::Pages(pages) => {
+                let away = isize::try_from(pages).unwrap_or(0) * PAGE as isize;
+                let there = position.saturating_add_signed(away);
+                let size = self.inodes[&inode].seen.len();
+                (0..len, inode, if there + len <= size { there } else { position })
+            }
+            Lie::OtherFile => {
+                let before = self.inodes.range(..inode).next_back();
+                let other = before.or(self.inodes.last_key_value()).map(|(other, _)| *other);
+                (0..len, other.unwrap_or(inode), position)
+            }
+        }
     }
 }
 
@@ -289,19 +360,24 @@ impl SimFile {
     pub(super) fn write(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
         let fault = self.disk.count()?;
         let reached = match fault {
-            None | Some(Fault::PowerCut) => bytes.len(),
+            None | Some(Fault::PowerCut | Fault::Lie(_)) => bytes.len(),
             Some(Fault::Full) => return Err(io::Error::from_raw_os_error(libc::ENOSPC)),
             Some(Fault::InputOutput | Fault::ShortWrite) => bytes.len() / 2 / SECTOR * SECTOR,
         };
         let position = usize::try_from(position).map_err(io::Error::other)?;
-        {
-            let mut state = self.disk.0.borrow_mut();
-            let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
-            for (turn, sector) in bytes[..reached].chunks(SECTOR).enumerate() {
+        let mut state = self.disk.0.borrow_mut();
+        let (kept, inode, position) = match fault {
+            Some(Fault::Lie(lie)) => state.lie(lie, self.inode, position, reached),
+            _ => (0..reached, self.inode, position),
+        };
+        let inode = state.inodes.get_mut(&inode).expect("an open file has an inode");
+        for (turn, sector) in bytes[..reached].chunks(SECTOR).enumerate() {
+            if kept.contains(&(turn * SECTOR)) {
                 place(&mut inode.seen, position + turn * SECTOR, sector);
                 inode.unsynced.push((position / SECTOR + turn, sector.to_vec()));
             }
         }
+        drop(state);
         match fault {
             // The write was under way when the power went: any part of it may be on the disk.
             Some(Fault::PowerCut) => Err(self.disk.stop()),
@@ -329,13 +405,29 @@ impl SimFile {
     }
 
     pub(super) fn read(&self, position: u64, len: usize) -> io::Result<Vec<u8>> {
-        let state = self.disk.0.borrow();
+        let mut state = self.disk.0.borrow_mut();
         if state.stopped {
             return Err(io::Error::other("the machine has stopped"));
         }
+        state.reads += 1;
+        let now = state.reads;
+        let fault = state.read_fault.as_ref().filter(|(at, _)| at.contains(&now));
+        let fault = fault.map(|(_, fault)| *fault);
+        if fault == Some(ReadFault::InputOutput) {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
         let seen = &state.inodes[&self.inode].seen;
         let from = usize::try_from(position).map_err(io::Error::other)?.min(seen.len());
-        Ok(seen[from..seen.len().min(from + len)].to_vec())
+        let mut bytes = seen[from..seen.len().min(from + len)].to_vec();
+        if let Some(ReadFault::Misdirected { page, from: lie }) = fault {
+            let at = page * PAGE;
+            let (_, inode, elsewhere) = state.lie(lie, self.inode, from + at, PAGE);
+            let wrong = state.inodes[&inode].seen.get(elsewhere..elsewhere + PAGE);
+            if let (Some(place), Some(wrong)) = (bytes.get_mut(at..at + PAGE), wrong) {
+                place.copy_from_slice(wrong);
+            }
+        }
+        Ok(bytes)
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -426,6 +518,50 @@ mod tests {
         assert!(disk.stopped());
         assert!(file.sync().is_err() && file.read(0, SECTOR).is_err());
         assert_eq!(bytes(&disk.power_cut(true, |_| true)), [1; SECTOR]);
+    }
+
+    #[test]
+    fn a_lie_is_a_success_whose_bytes_are_missing_or_elsewhere() {
+        let page = |disk: &SimDisk, at: usize| bytes(disk)[at * PAGE];
+        for (lie, expect) in [
+            (Lie::Lost, [0, 0, 0]),
+            (Lie::LostFirst, [0, 1, 0]),
+            (Lie::LostLast, [1, 1, 0]),
+            (Lie::Pages(1), [0, 1, 1]),
+            (Lie::Pages(2), [1, 1, 0]),
+        ] {
+            let disk = SimDisk::default();
+            let file = file(&disk);
+            file.allocate(3 * PAGE as u64).unwrap();
+            disk.plant(disk.operations() + 1, Fault::Lie(lie));
+            assert_eq!(file.write(&[1; 2 * PAGE], 0).unwrap(), 2 * PAGE);
+            file.sync().unwrap();
+            assert_eq!([0, 1, 2].map(|at| page(&disk, at)), expect, "{lie:?}");
+            assert_eq!(page(&disk, 1), bytes(&disk.power_cut(true, |_| false))[PAGE]);
+        }
+        let disk = SimDisk::default();
+        let (first, second) = (file(&disk), disk.create(Path::new("/d/g")).unwrap());
+        disk.plant(disk.operations() + 1, Fault::Lie(Lie::OtherFile));
+        second.write(&[2; PAGE], 0).unwrap();
+        assert_eq!((first.size(), second.size()), (PAGE as u64, 0));
+    }
+
+    #[test]
+    fn a_read_fails_or_has_a_page_from_elsewhere_when_it_is_told_to() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        for at in 0..3 {
+            file.write(&[at as u8; PAGE], at * PAGE as u64).unwrap();
+        }
+        let pages = |read: Vec<u8>| read.chunks(PAGE).map(|page| page[0]).collect::<Vec<_>>();
+        let misdirected = ReadFault::Misdirected { page: 1, from: Lie::Pages(-1) };
+        disk.plant_reads(2..3, misdirected);
+        assert_eq!(pages(file.read(0, 3 * PAGE).unwrap()), [0, 1, 2]);
+        assert_eq!(pages(file.read(0, 3 * PAGE).unwrap()), [0, 0, 2]);
+        assert_eq!(pages(file.read(0, 3 * PAGE).unwrap()), [0, 1, 2]);
+        disk.plant_reads(4..5, ReadFault::InputOutput);
+        file.read(0, PAGE).unwrap_err();
+        assert_eq!((file.read(0, PAGE).unwrap().len(), disk.reads()), (PAGE, 5));
     }
 
     #[test]

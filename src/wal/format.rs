@@ -217,6 +217,13 @@ impl SegmentHeader {
         pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE).find_map(Self::decode_page)
     }
 
+    /// The header of this segment: of two whole pages one may have come here by mistake.
+    pub fn decode_of(pages: &[u8], log: LogId, segment: u64) -> Option<SegmentHeader> {
+        let pages = pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE);
+        let mut headers = pages.filter_map(Self::decode_page);
+        headers.find(|header| header.log == log && header.segment == segment)
+    }
+
     fn decode_page(page: &[u8]) -> Option<SegmentHeader> {
         let mut input = In { bytes: sealed(page)? };
         let magic = input.u64()?;

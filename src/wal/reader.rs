@@ -126,8 +126,8 @@ async fn open_segment(
     // What was read before a power cut could otherwise vanish after it was acted upon.
     file.sync().await.map_err(during("syncing a found segment"))?;
     let pages = file.read(0, SEGMENT_HEADER_BYTES).await;
-    let header = SegmentHeader::decode(&pages.map_err(during("reading a segment's header"))?)
-        .filter(|header| header.segment == number && header.log == settings.log);
+    let pages = pages.map_err(during("reading a segment's header"))?;
+    let header = SegmentHeader::decode_of(&pages, settings.log, number);
     let Some(header) = header else {
         let name = format!("log-{:03}-{}", settings.log.0, segment::file_name(number));
         tracing::error!(segment = %path.display(), "the header is damaged: set aside as {name}");

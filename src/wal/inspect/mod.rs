@@ -168,11 +168,12 @@ fn open_segment(path: &Path, number: u64, log: LogId) -> Result<Option<SegmentVi
     let Some(map) = open_mapped(path)? else { return Ok(None) };
     let pages = map.read(0, SEGMENT_HEADER_BYTES);
     let pages = pages.map_err(during("reading a segment's header"))?;
-    let header = SegmentHeader::decode(&pages)
-        .filter(|header| header.segment == number && header.log == log && header.bytes > 0);
+    let header = SegmentHeader::decode_of(&pages, log, number).filter(|header| header.bytes > 0);
     let Some(header) = header else { return Ok(None) };
     let mut segment = SegmentView {
-        is_header_whole: pages.chunks(PAGE).all(|page| SegmentHeader::decode(page).is_some()),
+        is_header_whole: pages
+            .chunks(PAGE)
+            .all(|page| SegmentHeader::decode_of(page, log, number).is_some()),
         header,
         footer: None,
         path: path.to_owned(),
@@ -270,7 +271,8 @@ impl SegmentView {
     /// Whether the file still lives the life in which it was opened.
     fn is_alive(&self) -> bool {
         let pages = Mapped::open(&self.path).and_then(|map| map.read(0, SEGMENT_HEADER_BYTES));
-        let header = pages.ok().and_then(|pages| SegmentHeader::decode(&pages));
+        let (log, number) = (self.header.log, self.header.segment);
+        let header = pages.ok().and_then(|pages| SegmentHeader::decode_of(&pages, log, number));
         header.is_some_and(|header| header.epoch == self.header.epoch)
     }
 }

@@ -6,6 +6,7 @@ mod crash;
 mod format;
 mod golden;
 mod packing;
+mod lies;
 mod registry;
 mod rest;
 mod world;

@@ -120,6 +120,15 @@ fn one_rotten_header_page_costs_nothing_and_two_cost_the_segment_which_is_kept()
         disk.damage(&segment_path(2), page + 9, |byte| *byte ^= 1);
         assert_eq!(lost(&disk, &whole).0, [0u64; 0]);
     }
+    // The page of another segment, whole, but in the wrong place.
+    let other = disk.bytes(&segment_path(1)).unwrap();
+    for page in [0, PAGE] {
+        let disk = copy(&disk);
+        for (at, value) in other[..PAGE].iter().enumerate() {
+            disk.damage(&segment_path(2), page + at, |byte| *byte = *value);
+        }
+        assert_eq!(lost(&disk, &whole).0, [0u64; 0], "page {page}");
+    }
     for segment in 0..3 {
         let numbers = entries(&copy(&disk), segment);
         let disk = copy(&disk);

@@ -94,10 +94,15 @@ pub struct Contents {
 
 impl Contents {
     pub fn of(log: &Log) -> Contents {
+        Contents::try_of(log).unwrap()
+    }
+
+    /// The error of the disk, if it does not let the log be read.
+    pub fn try_of(log: &Log) -> Result<Contents, Error> {
         let mut contents = Contents::default();
         let mut at = 1;
         for bytes in [1, 3 * PAGE, 16 * PAGE].iter().cycle() {
-            let items = block_on(log.read(at, *bytes)).unwrap();
+            let items = block_on(log.read(at, *bytes))?;
             if items.is_empty() {
                 break;
             }
@@ -114,10 +119,10 @@ impl Contents {
             }
         }
         let stamps = contents.frames.iter().map(|(_, stamp, _)| *stamp).collect::<Vec<_>>();
-        assert!(stamps.is_sorted_by(|a, b| a < b), "stamps rise: {stamps:?}");
+        assert!(stamps.is_sorted_by(|a, b| a < b), "I2: stamps rise: {stamps:?}");
         let turns = contents.turns();
-        assert!(turns.is_sorted_by(|a, b| a < b), "turns are in the order appended: {turns:?}");
-        contents
+        assert!(turns.is_sorted_by(|a, b| a < b), "I2: turns are in the order appended: {turns:?}");
+        Ok(contents)
     }
 
     fn take(&mut self, frame: &Frame) -> u64 {
@@ -146,7 +151,31 @@ pub struct Model {
     /// The last mark that was written for certain, and the last that was tried.
     pub marked: u64,
     pub marking: u64,
+    /// Every mark that was tried.
+    pub marks: Vec<u64>,
+    /// The first frame of the last commit that was acknowledged.
+    pub last_commit: u64,
     pub refusals: u64,
+}
+
+/// Turns of an earlier life of the files are above this.
+pub const STALE_TURNS: u64 = 1_000_000;
+
+/// A disk whose files were used before, by a log that was given up: each segment that the same script makes
+/// now stands on frames of the same numbers at the same places, but of another life.
+pub fn stale_disk(seed: u64, commits: usize) -> SimDisk {
+    let before = SimDisk::default();
+    let model = Model { turns: STALE_TURNS, ..Model::default() };
+    let mut world = World::open(&before, true, model).unwrap();
+    world.play(&script(seed, commits).into_iter().filter(Step::keeps).collect::<Vec<_>>());
+    let disk = SimDisk::default();
+    for segment in world.log.segments() {
+        // The last name is used first.
+        let name = crate::wal::segment::free_name(1000 - segment.number());
+        let bytes = before.bytes(&segment.path).unwrap();
+        disk.put(&Path::new(DIRECTORY).join(name), bytes);
+    }
+    disk
 }
 
 /// One step of a script.
@@ -160,6 +189,13 @@ pub enum Step {
     Free,
     Spare,
     Pack,
+}
+
+impl Step {
+    /// Whether it leaves all segments where they are.
+    fn keeps(&self) -> bool {
+        !matches!(self, Step::Free)
+    }
 }
 
 /// A running log.
@@ -249,6 +285,9 @@ impl World {
             assert!(frame.kind == Kind::Lines || turns == 1, "a statement is alone");
         }
         self.writer.release(&committed.frames);
+        if let Some(first) = committed.frames.first() {
+            self.model.last_commit = first.number();
+        }
         let waiting = std::mem::take(&mut self.waiting);
         for (turn, place) in waiting {
             match block_on(poll_once(pin!(self.log.durable(place)))) {
@@ -282,6 +321,7 @@ impl World {
     fn mark(&mut self) {
         let cursor = self.log.end();
         self.model.marking = cursor;
+        self.model.marks.push(cursor);
         if block_on(self.cursors.write(&checkpoint(cursor))).is_ok() {
             self.model.marked = cursor;
         }
