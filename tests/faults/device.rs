@@ -133,7 +133,8 @@ impl Drop for Device {
     fn drop(&mut self) {
         // Also when something still stands on it after a panic: the server then ends with the last user.
         let gone = rustix::mount::unmount(&self.path, UnmountFlags::DETACH);
-        if let (Ok(()), false, Some(server)) = (gone, std::thread::panicking(), self.server.take()) {
+        if let (Ok(()), false, Some(server)) = (gone, std::thread::panicking(), self.server.take())
+        {
             server.join().expect("the server never panics");
         }
     }

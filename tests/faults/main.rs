@@ -6,11 +6,14 @@
     clippy::unwrap_used,
     reason = "tests wait in real time and may panic; the library's rules are for shards"
 )]
-#![allow(dead_code, reason = "each test binary uses its part of tests/support")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part of tests/support")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod device;
+mod disk;
+mod environment;
 mod mount;
 mod power;
+mod rot;

@@ -1,6 +1,6 @@
 //! File systems of a test's own: made, mounted, always unmounted.
 
-use crate::support::python::finish;
+use crate::support::python::{finish, output};
 use crate::support::wait::{seconds, until};
 use rustix::mount::UnmountFlags;
 use std::fs::File;
@@ -65,15 +65,32 @@ impl Mount {
     }
 
     pub fn with(options: &[&str], source: &Path, at: &Path) -> Mount {
+        let mounted = Mount::try_with(options, source, at);
+        mounted.unwrap_or_else(|error| panic!("cannot mount {}: {error}", source.display()))
+    }
+
+    /// The same on a disk that may fail meanwhile.
+    pub fn try_with(options: &[&str], source: &Path, at: &Path) -> Result<Mount, String> {
         std::fs::create_dir_all(at).expect("a place to mount on");
-        finish(Command::new("mount").args(options).arg(source).arg(at));
-        Mount { path: at.to_owned() }
+        let output = output(Command::new("mount").args(options).arg(source).arg(at));
+        match output.status.success() {
+            true => Ok(Mount { path: at.to_owned() }),
+            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        }
     }
 
     /// Changes its options.
     pub fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         finish(Command::new("mount").args(["-o", &options]).arg(&self.path));
+    }
+
+    /// The name of the block device that it stands on.
+    pub fn device(&self) -> String {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").expect("Linux has /proc");
+        let ours = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let ours = ours.filter(|words| Path::new(words[1]) == self.path).next_back();
+        ours.expect("it is mounted")[0].trim_start_matches("/dev/").to_owned()
     }
 
     /// Free bytes for everybody.

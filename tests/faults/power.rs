@@ -5,12 +5,13 @@
 //! that its journal is replayed, and the next gateway starts on it. With ack `durable` a 204 says nothing about
 //! backends, and while a circle is down the log alone holds its lines.
 
-use crate::device::{AtStake, CUTS, Device, Random};
+use crate::device::{AtStake, CUTS, Cut, Device, Random};
 use crate::mount::{Kind, Mount};
 use crate::support::ledger::{Running, expect_whole, findings};
 use crate::support::prelude::*;
 use crate::support::wait::let_pass;
 use crate::support::world::directory;
+use std::path::Path;
 use tempfile::TempDir;
 
 /// A gateway before its servers, and the disk that it is on.
@@ -45,16 +46,37 @@ impl Machine {
             None => self.device.cut_power(),
             Some(writes) => {
                 self.device.cut_power_after(writes);
-                until("the power is gone", seconds(30), || (!self.device.has_power()).then_some(()));
+                until("the power is gone", seconds(30), || {
+                    (!self.device.has_power()).then_some(())
+                });
             }
         }
         self.world.circlet.kill();
         self.mount.take().expect("it is mounted").unmount();
         let stake = self.device.restore_power(cut, seed);
-        let at = self.directory.path().join("mounted");
-        self.mount = Some(Mount::image(self.kind, &self.device.path, &at));
+        if turn % 4 == 3 {
+            self.cut_while_starting(cut, seed);
+        }
+        self.mount = Some(self.try_mount().expect("a sound file system"));
         self.world.circlet.restart();
         stake
+    }
+
+    /// The power goes again while the journal is replayed or the gateway starts.
+    fn cut_while_starting(&mut self, cut: Cut, seed: u64) {
+        self.device.cut_power_after(1 + seed % 40);
+        if let Ok(mount) = self.try_mount() {
+            self.world.circlet.start_only();
+            until("the power is gone", seconds(30), || (!self.device.has_power()).then_some(()));
+            self.world.circlet.kill();
+            mount.unmount();
+        }
+        self.device.restore_power(cut, seed);
+    }
+
+    fn try_mount(&self) -> Result<Mount, String> {
+        let at = self.directory.path().join("mounted");
+        Mount::try_with(&["-t", self.kind.name(), "-o", "loop"], &self.device.path, &at)
     }
 }
 
@@ -136,6 +158,31 @@ fn a_power_cut_loses_no_acknowledged_line_on_xfs() {
         return;
     }
     assert!(live(Kind::Xfs, CUTS_EACH, 1) > 0, "nothing was ever at stake");
+}
+
+/// Lives of this many cuts, in turn on each file system, until as many were made as are wanted or the time
+/// is over. What was reached stands in a file, so that the next run goes on there.
+#[test]
+#[ignore = "scripts/faults power runs it"]
+fn long_run() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let wanted = number("FAULTS_WANTED").expect("FAULTS_WANTED is a number");
+    let minutes = number("FAULTS_MINUTES").expect("FAULTS_MINUTES is a number");
+    let began = std::time::Instant::now();
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("faults").join("power");
+    let read = std::fs::read_to_string(&state).unwrap_or_default();
+    let mut reached = read.trim().parse::<u64>().unwrap_or(0);
+    let kinds = [Kind::Ext4, Kind::Xfs].into_iter().filter(|kind| kind.is_known());
+    for kind in kinds.cycle() {
+        if reached >= wanted || began.elapsed() >= seconds(60 * minutes) {
+            break;
+        }
+        live(kind, 2 * CUTS_EACH, 1000 + reached);
+        reached += 2 * CUTS_EACH as u64;
+        std::fs::create_dir_all(state.parent().unwrap()).unwrap();
+        std::fs::write(&state, format!("{reached}\n")).unwrap();
+        println!("{reached} of {wanted} power cuts, none lost an acknowledged line");
+    }
 }
 
 /// The disk of these tests is worth something: what nobody flushed is gone.

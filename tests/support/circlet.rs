@@ -65,7 +65,12 @@ impl Circlet {
         assert!(self.process.is_none(), "it runs already");
         let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([BINARY]).collect();
         let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg("run").arg("-c").arg(&self.config).current_dir(&self.directory);
+        command
+            .args(&words[1..])
+            .arg("run")
+            .arg("-c")
+            .arg(&self.config)
+            .current_dir(&self.directory);
         self.process = Some(Process::start(&mut command, &self.log()));
     }
 

@@ -5,6 +5,7 @@ mod checkpoints;
 mod crash;
 mod format;
 mod golden;
+mod lost_files;
 mod registry;
 mod rest;
 mod world;
