@@ -112,7 +112,11 @@ impl Log {
         let settings = &self.0.settings;
         let recycled = self.0.free_files.borrow_mut().pop();
         if let Some(path) = recycled {
-            settings.disk.rename(&path, next).await?;
+            if let Err(error) = settings.disk.rename(&path, next).await {
+                // On a disk that takes no change it is still there, to be used later.
+                self.0.free_files.borrow_mut().push(path);
+                return Err(error);
+            }
             let file = settings.disk.open(next).await?;
             if file.size().await? == settings.segment_bytes {
                 return Ok(file);

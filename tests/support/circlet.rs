@@ -14,6 +14,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_circlet");
 pub struct Circlet {
     pub config: PathBuf,
     pub address: SocketAddr,
+    /// A program with its arguments that sets up the process and then becomes Circlet; mostly none.
+    pub wrapper: Vec<String>,
     directory: PathBuf,
     process: Option<Process>,
 }
@@ -29,7 +31,8 @@ impl Circlet {
     /// Not running yet.
     pub fn stopped(config: &Path, address: SocketAddr) -> Circlet {
         let directory = config.parent().expect("the file lies in a directory").to_owned();
-        Circlet { config: config.to_owned(), address, directory, process: None }
+        let wrapper = Vec::new();
+        Circlet { config: config.to_owned(), address, wrapper, directory, process: None }
     }
 
     /// Starts it again on the same data and waits until `/ready` says 200.
@@ -60,8 +63,14 @@ impl Circlet {
     /// Starts the process and returns at once.
     pub fn start_only(&mut self) {
         assert!(self.process.is_none(), "it runs already");
-        let mut command = Command::new(BINARY);
-        command.arg("run").arg("-c").arg(&self.config).current_dir(&self.directory);
+        let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([BINARY]).collect();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg("run")
+            .arg("-c")
+            .arg(&self.config)
+            .current_dir(&self.directory);
         self.process = Some(Process::start(&mut command, &self.log()));
     }
 
@@ -80,6 +89,16 @@ impl Circlet {
     /// The status of a run that ends by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
         self.process.take().expect("it runs").wait(seconds(30))
+    }
+
+    /// Of the running process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Whether it runs and has not ended by itself.
+    pub fn is_alive(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.ended().is_none())
     }
 
     /// Resident memory in bytes.

@@ -6,6 +6,7 @@ mod crash;
 mod format;
 mod golden;
 mod lies;
+mod lost_files;
 mod registry;
 mod rest;
 mod world;
