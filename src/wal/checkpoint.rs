@@ -12,6 +12,7 @@
 
 use super::format::In;
 use super::{Error, during, format};
+use crate::base::failpoint;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
 use crate::rt::{Buffer, Disk, File};
@@ -129,8 +130,12 @@ impl CheckpointFile {
         buffer.bytes_mut()[..body.len()].copy_from_slice(&body);
         format::seal(&mut buffer.bytes_mut()[..body.len() + 4]);
         let at = (generation % 2) * SLOT_BYTES as u64;
+        failpoint::reach("wal.checkpoint.before_write");
+        let is_torn = failpoint::tear("wal.checkpoint.torn", &mut buffer.bytes_mut()[..body.len()]);
         self.file.write(buffer.freeze(len), at).await.map_err(during("writing the cursors"))?;
+        failpoint::die_if(is_torn);
         self.file.sync().await.map_err(during("syncing the cursors"))?;
+        failpoint::reach("wal.checkpoint.after_sync");
         self.generation = generation;
         Ok(())
     }

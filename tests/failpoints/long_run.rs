@@ -1,0 +1,1 @@
+//! The long runs of `scripts/faults`: resumable, bounded in time.
