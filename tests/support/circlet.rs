@@ -59,9 +59,15 @@ impl Circlet {
 
     /// Starts the process and returns at once.
     pub fn start_only(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.process.is_none(), "it runs already");
         let mut command = Command::new(BINARY);
         command.arg("run").arg("-c").arg(&self.config).current_dir(&self.directory);
+        command.envs(variables.iter().copied());
         self.process = Some(Process::start(&mut command, &self.log()));
     }
 
@@ -75,6 +81,13 @@ impl Circlet {
         let mut process = self.process.take().expect("it runs");
         process.signal(Signal::TERM);
         process.wait(seconds(35))
+    }
+
+    /// Its status if it has ended by itself; then it can be started again.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.as_mut().expect("it was started").ended()?;
+        self.process = None;
+        Some(status)
     }
 
     /// The status of a run that ends by itself.
