@@ -60,3 +60,25 @@ fn two_gateways_never_share_one_data_directory() {
     assert_eq!(status.code(), Some(4), "{}", world.circlet.log_end());
     world.write("d", "still v=1 1").expect(204);
 }
+
+#[test]
+fn a_refusal_is_remembered_through_a_restart_until_the_other_circle_has_spoken() {
+    let mut world = Setup::new().write("ack_wait = \"300ms\"").start();
+    let owners = world.owners(&["--db", "d"], "typed");
+    world.server(&owners[0]).write("d", "typed v=0.5 1").expect(204);
+    world.server_mut(&owners[1]).kill();
+    world.wait_up(&owners[1], false);
+    world.write("d", "typed v=\"text\" 2").expect(400);
+    until("the refused line is kept", seconds(10), || (world.rejects().len() == 1).then_some(()));
+    // The end makes durable that the first circle is done with the line.
+    world.circlet.terminate();
+    world.server_mut(&owners[1]).restart();
+    world.circlet.restart();
+    world.wait_drained(seconds(30));
+    let flag =
+        |name: &str| world.metrics().must("circlet_backend_incomplete", &[("backend", name)]);
+    until("the first circle's owner is incomplete", seconds(10), || {
+        (flag(&owners[0]) == 1.0).then_some(())
+    });
+    assert_eq!(flag(&owners[1]), 0.0, "it took the line");
+}
