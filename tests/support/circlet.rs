@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Connection, Request};
 use super::process::Process;
-use super::wait::seconds;
+use super::wait::{seconds, until};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ impl Circlet {
 
     /// The status of a run that ends by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
-        self.process.take().expect("it runs").wait(seconds(30))
+        until("circlet ends", seconds(30), || self.ended())
     }
 
     /// Resident memory in bytes.
