@@ -3,15 +3,17 @@
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
-//!         zeros, CRC-32C
+//!         refusals n u32, refusal ..., CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
+//! refusal = frame u64, offset u32, n u16, backends that refused u16 ..., n u16, all its backends u16 ...
 //! ```
 //! A torn slot has a wrong checksum, and then the other one, one second older, counts. Losing both is
 //! safe: everything that is still on disk is sent again.
 
 use super::format::In;
 use super::{Error, during, format};
+use crate::base::failpoint;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
 use crate::rt::{Buffer, Disk, File};
@@ -20,6 +22,8 @@ use std::rc::Rc;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
 pub(super) const SLOT_BYTES: usize = 256 * 1024;
+/// Magic, generation, log, length.
+const HEAD_BYTES: usize = 22;
 pub(super) const NAME: &str = "cursors";
 
 /// How far one queue is confirmed. Lives on: the shard that owns the log.
@@ -45,6 +49,17 @@ pub struct Dropped {
     pub end: u64,
 }
 
+/// Bytes of a frame that some of its backends refused, until it is known what the others make of them.
+/// Lives on: the shard that owns the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub frame: u64,
+    /// Of the first byte in the frame.
+    pub offset: u32,
+    pub refused_by: Vec<BackendId>,
+    pub targets: Vec<BackendId>,
+}
+
 /// What a log writes down at least every second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -52,6 +67,7 @@ pub struct Checkpoint {
     pub floors: Vec<(BackendId, Stamp)>,
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
+    pub refusals: Vec<Refusal>,
 }
 
 impl Checkpoint {
@@ -129,8 +145,12 @@ impl CheckpointFile {
         buffer.bytes_mut()[..body.len()].copy_from_slice(&body);
         format::seal(&mut buffer.bytes_mut()[..body.len() + 4]);
         let at = (generation % 2) * SLOT_BYTES as u64;
+        failpoint::reach("wal.checkpoint.before_write");
+        let is_torn = failpoint::tear("wal.checkpoint.torn", &mut buffer.bytes_mut()[..body.len()]);
         self.file.write(buffer.freeze(len), at).await.map_err(during("writing the cursors"))?;
+        failpoint::die_if(is_torn);
         self.file.sync().await.map_err(during("syncing the cursors"))?;
+        failpoint::reach("wal.checkpoint.after_sync");
         self.generation = generation;
         Ok(())
     }
@@ -186,6 +206,13 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&dropped.end.to_le_bytes());
         push_tag(&mut out, &dropped.tag);
     }
+    out.extend_from_slice(&count(checkpoint.refusals.len()));
+    for refusal in &checkpoint.refusals {
+        out.extend_from_slice(&refusal.frame.to_le_bytes());
+        out.extend_from_slice(&refusal.offset.to_le_bytes());
+        push_backends(&mut out, &refusal.refused_by);
+        push_backends(&mut out, &refusal.targets);
+    }
     let len = count(out.len());
     out[len_at..len_at + 4].copy_from_slice(&len);
     out
@@ -195,6 +222,12 @@ fn push_tag(out: &mut Vec<u8>, tag: &[u8]) {
     let tag_len = u16::try_from(tag.len()).expect("a tag is a database's name");
     out.extend_from_slice(&tag_len.to_le_bytes());
     out.extend_from_slice(tag);
+}
+
+fn push_backends(out: &mut Vec<u8>, backends: &[BackendId]) {
+    let len = u16::try_from(backends.len()).expect("backends have numbers of 16 bits");
+    out.extend_from_slice(&len.to_le_bytes());
+    backends.iter().for_each(|backend| out.extend_from_slice(&backend.0.to_le_bytes()));
 }
 
 fn count(len: usize) -> [u8; 4] {
@@ -214,6 +247,7 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     if log_found != log.0 {
         return None;
     }
+    let mut input = In { bytes: slot.get(HEAD_BYTES..len)? };
     let mut checkpoint = Checkpoint { highest_stamp: Stamp(input.u64()?), ..Checkpoint::default() };
     for _ in 0..input.u32()? {
         checkpoint.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
@@ -231,10 +265,25 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let end = input.u64()?;
         checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
     }
+    // Older ones end here.
+    let refusals = if input.bytes.is_empty() { 0 } else { input.u32()? };
+    for _ in 0..refusals {
+        checkpoint.refusals.push(Refusal {
+            frame: input.u64()?,
+            offset: input.u32()?,
+            refused_by: take_backends(&mut input)?,
+            targets: take_backends(&mut input)?,
+        });
+    }
     Some((generation, checkpoint))
 }
 
 fn take_tag(input: &mut In<'_>) -> Option<Rc<[u8]>> {
     let len = input.u16()?;
     input.take(usize::from(len)).map(Rc::from)
+}
+
+fn take_backends(input: &mut In<'_>) -> Option<Vec<BackendId>> {
+    let len = input.u16()?;
+    (0..len).map(|_| input.u16().map(BackendId)).collect()
 }

@@ -3,6 +3,7 @@
 use super::log::Log;
 use super::segment::{self, Segment};
 use super::{Error, during};
+use crate::base::failpoint;
 use crate::rt::{Buffer, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -32,8 +33,10 @@ impl Log {
                 segments.first().filter(|oldest| !last && is_free(oldest)).cloned()
             };
             let Some(oldest) = oldest else { break };
+            failpoint::reach("wal.segment.before_free");
             let free = self.give_up(&oldest, recycled.len()).await;
             recycled.extend(free.map_err(during("freeing a segment"))?);
+            failpoint::reach("wal.segment.after_free");
             self.0.segments.borrow_mut().retain(|segment| !Rc::ptr_eq(segment, &oldest));
             freed += 1;
         }

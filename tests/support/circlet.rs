@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Connection, Request};
 use super::process::Process;
-use super::wait::seconds;
+use super::wait::{seconds, until};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -62,6 +62,11 @@ impl Circlet {
 
     /// Starts the process and returns at once.
     pub fn start_only(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.process.is_none(), "it runs already");
         let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([BINARY]).collect();
         let mut command = Command::new(words[0]);
@@ -71,6 +76,7 @@ impl Circlet {
             .arg("-c")
             .arg(&self.config)
             .current_dir(&self.directory);
+        command.envs(variables.iter().copied());
         self.process = Some(Process::start(&mut command, &self.log()));
     }
 
@@ -86,9 +92,16 @@ impl Circlet {
         process.wait(seconds(35))
     }
 
+    /// Its status if it has ended by itself; then it can be started again.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.as_mut().expect("it was started").ended()?;
+        self.process = None;
+        Some(status)
+    }
+
     /// The status of a run that ends by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
-        self.process.take().expect("it runs").wait(seconds(30))
+        until("circlet ends", seconds(30), || self.ended())
     }
 
     /// Of the running process.

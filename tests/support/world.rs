@@ -137,6 +137,12 @@ pub struct World {
 }
 
 impl World {
+    /// Leaves the directory where it is when everything has ended, for whoever wants to know why.
+    pub fn keep_directory(&mut self) -> &Path {
+        self.directory.disable_cleanup(true);
+        self.directory.path()
+    }
+
     pub fn servers(&self) -> impl Iterator<Item = &Influxd> {
         self.circles.iter().flatten()
     }
