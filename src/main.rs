@@ -6,6 +6,7 @@ use clap::Parser;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use circlet::base::failpoint;
 use circlet::config::{Config, Environment};
 use circlet::shard::{Node, Trouble};
 use circlet::telemetry::logs;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
 
 /// The life of a gateway.
 fn gateway(config: Config, accept_ring_change: bool) -> Result<(), Trouble> {
+    failpoint::arm();
     // 1. The machine allows io_uring and enough locked memory; limits are raised.
     Node::preflight()?;
     // 2. The data directory is ours alone; the rings are those of the last start.

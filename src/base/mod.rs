@@ -4,9 +4,10 @@
 //!
 //! It does not know any word of the product but the names of its ids.
 //!
-//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `mapped`, `planted`.
+//! Read in this order: `ids`, `time`, `limits`, `checksum`, `map`, `mapped`, `planted`, `failpoint`.
 
 pub mod checksum;
+pub mod failpoint;
 pub mod ids;
 pub mod limits;
 pub mod map;

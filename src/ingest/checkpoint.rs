@@ -24,7 +24,7 @@ impl Outlet {
             super::commit::wait_at_most(&self.checkpoint_now, EVERY).await;
             self.acks.sweep();
             self.note_window();
-            self.judge_refusals();
+            self.judge_refusals().await;
             for feed in self.feeds().iter().filter(|feed| feed.parked.borrow().is_some()) {
                 self.close_parked(feed);
             }
@@ -100,6 +100,7 @@ impl Outlet {
             marks: feeds.iter().map(|feed| mark(feed)).collect(),
             drops: self.drops_in_force(&feeds),
             parked_floors: parked_floors.iter().map(parked_floor).collect(),
+            refusals: self.refusals.borrow().clone(),
         };
         let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
             self.is_dirty.set(true);
@@ -235,6 +236,19 @@ impl Outlet {
 
     /// Says, durably, that a backend may lack points that other circles have.
     pub fn mark_incomplete(&self, backend: BackendId, reason: &str, points: u64) {
+        crate::rt::spawn(
+            crate::rt::Lane::Background,
+            self.marked_incomplete(backend, reason, points),
+        );
+    }
+
+    /// The same; the flag is on stable storage when what this gives has ended.
+    pub(super) fn marked_incomplete(
+        &self,
+        backend: BackendId,
+        reason: &str,
+        points: u64,
+    ) -> impl Future<Output = ()> + use<> {
         let before = self.facts.board.incomplete(backend);
         let incomplete = match before {
             Some(before) => Incomplete { points: before.points + points, ..(*before).clone() },
@@ -245,16 +259,18 @@ impl Outlet {
             },
         };
         self.facts.board.set_incomplete(backend, Some(incomplete.clone()));
-        let Some(place) = self.facts.place_of(backend).cloned() else { return };
-        tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
-        let path = incomplete_path(&self.facts.data, &place.name);
-        let disk = self.facts.disk.clone();
-        let text = incomplete_text(&incomplete);
-        crate::rt::spawn(crate::rt::Lane::Background, async move {
+        let place = self.facts.place_of(backend).cloned();
+        let (disk, data) = (self.facts.disk.clone(), self.facts.data.clone());
+        let reason = reason.to_owned();
+        async move {
+            let Some(place) = place else { return };
+            tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
+            let path = incomplete_path(&data, &place.name);
+            let text = incomplete_text(&incomplete);
             if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
                 tracing::error!(%error, "the incomplete flag could not be written");
             }
-        });
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::refuse::Isolated;
 use super::{Feed, Outlet, Retry, order};
 use crate::backend::board::ORDER_WINDOW_MIN;
 use crate::backend::{Condition, Error, Verdict, write};
+use crate::base::failpoint;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
 use crate::ring::Target;
@@ -197,7 +198,9 @@ impl Outlet {
         let path = client.place.write_path(&target.org, &target.database, &target.retention_policy);
         let pieces: Vec<&[u8]> = batch.iter().map(Part::payload).collect();
         let begun = self.facts.clock.mono();
+        failpoint::reach("deliver.before_send");
         let answer = write::send(client, &path, &pieces).await;
+        failpoint::reach("deliver.after_send");
         self.took(&feed, begun);
         drop(pieces);
         match answer {
@@ -238,6 +241,7 @@ impl Outlet {
     }
 
     fn confirm(&self, feed: &Feed, tag: &[u8], outcome: &'static str) {
+        failpoint::reach("deliver.before_confirm");
         let lines = feed.queue.borrow_mut().confirm(tag);
         feed.retry.set(Retry { was_up: true, ..Retry::default() });
         feed.suspects.borrow_mut().remove(tag);
@@ -246,6 +250,7 @@ impl Outlet {
         self.facts.meters.backend_write(name, outcome);
         self.facts.meters.backend_lines(name, lines);
         self.settled(feed);
+        failpoint::reach("deliver.after_confirm");
     }
 
     /// The queue has moved: tell the board, then whoever waits.

@@ -89,8 +89,10 @@ pub struct Outlet {
     pub checkpoint_now: Signal,
     pub checkpoints: Cell<u64>,
     pub checkpoint_done: Signal,
-    /// Lines that some backend refused: frame and offset, who refused, and who else should have it.
-    pub refusals: RefCell<Vec<refuse::Refusal>>,
+    /// Lines that some backend refused, until it is known whether others took them.
+    pub refusals: RefCell<Vec<crate::wal::Refusal>>,
+    /// The queues as the last life left them, before any was rewound.
+    pub marks_found: Vec<crate::wal::QueueMark>,
     /// Runs that an operator has dropped.
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
     /// The order window that new frames carry.

@@ -13,14 +13,21 @@ use crate::base::ids::BackendId;
 use crate::proto::line::{Lines, Precision, Rules, decode_measurement};
 use crate::ring::Target;
 use crate::rt::sleep;
+use crate::wal::Refusal;
 use std::ops::Range;
 use std::time::Duration;
 
 /// Requests for one refusal; what is not narrowed down by then is kept as "one of these".
 const REQUESTS_MAX: u32 = 64;
 
+/// Refusals that are remembered until the other backends have spoken; beyond them the refusing backend
+/// counts as incomplete at once.
+const REFUSALS_MAX: usize = 1000;
+
 /// Between two of them for one backend.
 const PAUSE: Duration = Duration::from_secs(1);
+
+const REFUSED_HERE: &str = "a line was refused here and taken elsewhere";
 
 /// What became of a batch that was refused in part.
 #[derive(Debug)]
@@ -37,16 +44,6 @@ struct Place {
     part: usize,
     /// In the part's payload, its line end included.
     range: Range<usize>,
-}
-
-/// A line that a backend refused while others may have taken it.
-#[derive(Debug)]
-pub struct Refusal {
-    pub frame: u64,
-    /// CRC-32C of the line: where it stands in the frame changes when the frame is packed.
-    pub line: u32,
-    pub refused_by: Vec<BackendId>,
-    pub targets: Vec<BackendId>,
 }
 
 /// Lines that wait for their turn in a search.
@@ -129,30 +126,48 @@ impl Outlet {
             let range = start + line.range.start..start + line.range.end;
             self.acks.refused(part.number(), &range, message);
             feed.rejected.borrow_mut().insert((part.number(), range.start));
-            self.note_refusal(place.id, part, &part.payload()[line.range.clone()]);
+            self.note_refusal(feed, part, &part.payload()[line.range.clone()]);
         }
         Ok(())
     }
 
-    /// Whether others take the line is known only later.
-    fn note_refusal(&self, backend: BackendId, part: &Part, text: &[u8]) {
+    /// Whether others take the line is known only later, maybe in another life: the next checkpoint, and any
+    /// that says that the queue has passed the line, holds it.
+    fn note_refusal(&self, feed: &Feed, part: &Part, text: &[u8]) {
+        let (backend, frame) = (feed.queue.borrow().backend, part.number());
+        // Sent once more behind something older: what it means was said in an earlier life.
+        if frame < self.cursor_found(feed) {
+            return;
+        }
         let line = crc32c(text);
         let mut refusals = self.refusals.borrow_mut();
-        let known =
-            |refusal: &&mut Refusal| refusal.frame == part.number() && refusal.line == line;
+        let has_room = refusals.len() < REFUSALS_MAX;
+        let known = |refusal: &&mut Refusal| refusal.frame == frame && refusal.line == line;
         match refusals.iter_mut().find(known) {
-            Some(refusal) => refusal.refused_by.push(backend),
-            None => refusals.push(Refusal {
-                frame: part.number(),
+            Some(known) if known.refused_by.contains(&backend) => {}
+            Some(known) => known.refused_by.push(backend),
+            None if has_room => refusals.push(Refusal {
+                frame,
                 line,
                 refused_by: vec![backend],
                 targets: part.run().targets.to_vec(),
             }),
+            None => self.mark_incomplete(backend, REFUSED_HERE, 1),
         }
     }
 
+    /// Where a queue was when the last life ended; 0 if there was none.
+    fn cursor_found(&self, feed: &Feed) -> u64 {
+        let queue = feed.queue.borrow();
+        let tag = queue.only.as_deref().unwrap_or_default();
+        let mut found = self.marks_found.iter();
+        found
+            .find(|mark| mark.backend == queue.backend && *mark.tag == *tag)
+            .map_or(0, |mark| mark.cursor)
+    }
+
     /// Where a line was taken by one circle and refused by another, the refusing one is incomplete.
-    pub(super) fn judge_refusals(&self) {
+    pub(super) async fn judge_refusals(&self) {
         let feeds = self.feeds();
         let cursor = |backend: BackendId| {
             let main = feeds.iter().find(|feed| {
@@ -169,7 +184,8 @@ impl Outlet {
             !settled
         });
         for backend in incomplete {
-            self.mark_incomplete(backend, "a line was refused here and taken elsewhere", 1);
+            // Durable before a checkpoint forgets the refusal.
+            self.marked_incomplete(backend, REFUSED_HERE, 1).await;
         }
     }
 }

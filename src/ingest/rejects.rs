@@ -7,10 +7,12 @@
 //! A file can be posted again as it is: the database stands in its comments.
 
 use super::Outlet;
+use crate::base::failpoint;
 use crate::proto::line::line_end;
 use crate::ring::Target;
 use crate::wal::Frame;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::SystemTime;
 
 /// A line and why it was refused.
@@ -42,7 +44,7 @@ impl Outlet {
             }
             text.extend_from_slice(reject.line);
         }
-        self.facts.disk.append_text(&path, text).await
+        self.append(&path, text).await
     }
 
     /// Appends a refused statement.
@@ -66,7 +68,14 @@ impl Outlet {
             one_line(statement)
         )
         .expect("writing to a string");
-        self.facts.disk.append_text(&path, text.into_bytes()).await
+        self.append(&path, text.into_bytes()).await
+    }
+
+    async fn append(&self, path: &Path, text: Vec<u8>) -> std::io::Result<()> {
+        failpoint::reach("reject.before_write");
+        self.facts.disk.append_text(path, text).await?;
+        failpoint::reach("reject.after_sync");
+        Ok(())
     }
 }
 

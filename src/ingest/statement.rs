@@ -4,6 +4,7 @@ use super::accept::{Failure, labels, unavailable};
 use super::queue::Part;
 use super::{Feed, Ingest, Outlet, Retry};
 use crate::backend::{self, Verdict};
+use crate::base::failpoint;
 use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
@@ -62,6 +63,7 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     let targets: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
     let tag: Rc<[u8]> = Rc::from(target.to_tag());
     let text = statement.encode();
+    failpoint::reach("statement.before_append");
     let placed = outlet.log.append_statement(&tag, &targets, &text);
     let placed = placed.map_err(|error| unavailable(&error))?;
     let (now, unix_ms) = (facts.clock.mono(), facts.clock.unix().millis());
@@ -71,6 +73,7 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     let waiter = outlet.acks.wait(&expected);
     outlet.acks.place(placed.number, placed.offset..placed.offset + text.len(), &waiter);
     let durable = outlet.log.durable(placed).await;
+    failpoint::reach("statement.after_append");
     if durable.is_ok() {
         within(facts.write.ack_wait, waiter.answered()).await;
     }
@@ -91,12 +94,14 @@ impl Outlet {
         let target = Target::from_tag(&tag);
         let statement = target.and_then(|target| Statement::decode(part.payload(), target));
         let begun = self.facts.clock.mono();
+        failpoint::reach("statement.before_send");
         let verdict = match &statement {
             Some(Statement::CreateDatabase { text, target }) => {
                 backend::statement::create_database(&client, text, target).await
             }
             None => Ok(Verdict::Refused { message: "it cannot be read".to_owned() }),
         };
+        failpoint::reach("statement.after_send");
         self.facts.latencies.record(crate::telemetry::Stage::Backend, self.since(begun));
         match verdict {
             Ok(Verdict::Done) => {

@@ -2,9 +2,19 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 /// The runtime refuses to start below this many bytes of lockable memory.
 const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
+
+/// Rings, segments, backends and a few clients need so many files at least.
+const FILES_MIN: u64 = 128;
+
+/// Enough for the most connections that the configuration lets in when told nothing.
+const FILES_ADVISED: u64 = 65_536;
+
+/// Takes away files that were given to a ring: an error of its own on a ring that has none.
+const IORING_UNREGISTER_FILES: u32 = 3;
 
 /// Why this machine cannot run shards, with the mend in its text.
 #[derive(Debug)]
@@ -12,6 +22,7 @@ pub enum Obstacle {
     Forbidden,
     NoKernelSupport,
     Memlock(u64),
+    Files(u64),
     Executor(String),
     Other(io::Error),
 }
@@ -34,6 +45,12 @@ impl fmt::Display for Obstacle {
                  LimitMEMLOCK=infinity in the unit, `ulimit -l unlimited` in the shell, or \
                  `--ulimit memlock=-1:-1` for a container"
             ),
+            Obstacle::Files(files) => write!(
+                f,
+                "only {files} files may be open and {FILES_MIN} are needed at least, {FILES_ADVISED} for many \
+                 clients: set LimitNOFILE={FILES_ADVISED} in the unit, `ulimit -n {FILES_ADVISED}` in the \
+                 shell, or `--ulimit nofile={FILES_ADVISED}` for a container"
+            ),
             Obstacle::Executor(text) => write!(f, "a shard's executor did not start: {text}"),
             Obstacle::Other(error) => write!(f, "io_uring does not start: {error}"),
         }
@@ -49,6 +66,10 @@ pub fn check() -> Result<(), Obstacle> {
     let memlock = rustix::process::getrlimit(rustix::process::Resource::Memlock);
     if let Some(bytes) = memlock.current.filter(|bytes| *bytes < MEMLOCK_BYTES_MIN) {
         return Err(Obstacle::Memlock(bytes));
+    }
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    if let Some(files) = files.current.filter(|files| *files < FILES_MIN) {
+        return Err(Obstacle::Files(files));
     }
     ignore_signals();
     try_ring()
@@ -71,25 +92,52 @@ fn ignore_signals() {
     }
 }
 
+/// A sandbox may forbid any of the three calls.
 fn try_ring() -> Result<(), Obstacle> {
+    let ring = set_up_ring()?;
+    // Nothing to submit and nothing to wait for.
+    let nothing = std::ptr::null::<libc::c_void>();
+    #[expect(unsafe_code, reason = "there is no safe interface, and the runtime panics without it")]
+    // SAFETY: no memory is handed over, and the ring is open.
+    let entered = unsafe {
+        let fd = ring.as_raw_fd();
+        libc::syscall(libc::SYS_io_uring_enter, fd, 0u32, 0u32, 0u32, nothing, 0usize)
+    };
+    if entered < 0 {
+        return Err(obstacle(io::Error::last_os_error()));
+    }
+    #[expect(unsafe_code, reason = "there is no safe interface, and the runtime panics without it")]
+    // SAFETY: no memory is handed over, and the ring is open.
+    let registered = unsafe {
+        let (fd, what) = (ring.as_raw_fd(), IORING_UNREGISTER_FILES);
+        libc::syscall(libc::SYS_io_uring_register, fd, what, nothing, 0u32)
+    };
+    let error = io::Error::last_os_error();
+    if registered < 0 && error.raw_os_error() != Some(libc::ENXIO) {
+        return Err(obstacle(error));
+    }
+    Ok(())
+}
+
+fn set_up_ring() -> Result<OwnedFd, Obstacle> {
     // The kernel's io_uring_params: 120 bytes, all zero asks for defaults.
     let mut parameters = [0u64; 15];
     #[expect(unsafe_code, reason = "the runtime panics where io_uring is missing, so ask first")]
     // SAFETY: the pointer leads to 120 writable bytes, the size that the call fills.
     let answer = unsafe { libc::syscall(libc::SYS_io_uring_setup, 8, parameters.as_mut_ptr()) };
-    if answer >= 0 {
-        let fd = i32::try_from(answer).expect("a file number fits an int");
-        #[expect(unsafe_code, reason = "the ring of the trial is closed by number")]
-        // SAFETY: the kernel just gave us this file; nothing else knows it.
-        unsafe {
-            libc::close(fd)
-        };
-        return Ok(());
+    if answer < 0 {
+        return Err(obstacle(io::Error::last_os_error()));
     }
-    let error = io::Error::last_os_error();
-    Err(match error.raw_os_error() {
+    let fd = i32::try_from(answer).expect("a file number fits an int");
+    #[expect(unsafe_code, reason = "the ring of the trial is closed by its owner")]
+    // SAFETY: the kernel just gave us this file; nothing else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn obstacle(error: io::Error) -> Obstacle {
+    match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => Obstacle::Forbidden,
         Some(libc::ENOSYS) => Obstacle::NoKernelSupport,
         _ => Obstacle::Other(error),
-    })
+    }
 }

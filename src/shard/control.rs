@@ -4,6 +4,7 @@ use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
 use super::ring_change;
 use crate::backend::Board;
+use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::Config;
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
@@ -148,13 +149,14 @@ impl Node {
     /// Waits for all logs, decides what is sent again, and lets the shards rewind.
     pub fn recover(&mut self) -> Result<(), Trouble> {
         let mut told: Vec<Told> = Vec::new();
-        self.await_all(|event| match event {
+        let all_told = self.await_all(|event| match event {
             Event::Told(logs) => {
                 told.extend(logs);
                 true
             }
             _ => false,
-        })?;
+        });
+        all_told.map_err(before_service)?;
         let damaged: u64 = told.iter().map(|log| log.damaged_frames).sum();
         let lost = told.iter().filter(|log| log.lost_cursors).count();
         if damaged > 0 || lost > 0 {
@@ -162,7 +164,7 @@ impl Node {
         }
         let plan = Arc::new(Plan::of(&told, Clock::Real.mono()));
         self.post(&Order::Begin(plan));
-        self.await_all(|event| matches!(event, Event::Begun))
+        self.await_all(|event| matches!(event, Event::Begun)).map_err(before_service)
     }
 
     /// Opens the doors.
@@ -260,6 +262,14 @@ impl Node {
     }
 }
 
+/// A disk that does not let a log begin is a matter of the machine.
+fn before_service(trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::Running(text) => Trouble::Environment(text),
+        other => other,
+    }
+}
+
 /// The first signal is counted, the second one ends the process.
 fn register(signal: i32, asked: &Arc<AtomicUsize>) -> std::io::Result<()> {
     use std::sync::atomic::AtomicBool;
@@ -305,7 +315,17 @@ fn write_probe(directory: &Path) -> Result<(), String> {
 fn restore_incomplete(config: &Config, ids: &[BackendId], board: &Board) {
     for (backend, id) in config.backends.iter().zip(ids) {
         let path = incomplete_path(&config.data_dir, &backend.name);
-        let flag = std::fs::read_to_string(path).ok().and_then(|text| parse_incomplete(&text));
+        let flag = match std::fs::read_to_string(path) {
+            Ok(text) => Some(parse_incomplete(&text).unwrap_or_else(rotten_flag)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(_) => Some(rotten_flag()),
+        };
         board.set_incomplete(*id, flag);
     }
+}
+
+/// A flag that cannot be read was set once.
+fn rotten_flag() -> Incomplete {
+    let reason = "its flag on disk is damaged, so why is not known".to_owned();
+    Incomplete { reason, since_unix_ms: Clock::Real.unix().millis(), points: 0 }
 }

@@ -7,8 +7,9 @@
 //! code; it is no compiler, and what the compiler or clippy can say is left to them.
 //!
 //! Read in this order: `source` (files and their words), `tree` (which file belongs to which module),
-//! `layers`, `homes`, `words`, `pages`, `papers`.
+//! `layers`, `homes`, `words`, `pages`, `papers`, `failpoints`.
 
+mod failpoints;
 mod homes;
 mod layers;
 mod pages;

@@ -3,24 +3,28 @@
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
-//!         parked floors n u32, parked floor ..., zeros, CRC-32C
+//!         refusals n u32, refusal ..., parked floors n u32, parked floor ..., CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
 //! parked floor = backend u16, stamp u64, tag_len u16, tag
+//! refusal = frame u64, line u32, n u16, backends that refused u16 ..., n u16, all its backends u16 ...
 //! ```
 //! A torn slot has a wrong checksum, and then the other one, one second older, counts. Losing both is
 //! safe: everything that is still on disk is sent again.
 
 use super::format::In;
 use super::{Error, during, format};
+use crate::base::failpoint;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
 use crate::rt::{Buffer, Disk, File};
 use std::path::Path;
 use std::rc::Rc;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR2");
+const MAGIC: u64 = u64::from_le_bytes(*b"CIRCCUR1");
 pub(super) const SLOT_BYTES: usize = 256 * 1024;
+/// Magic, generation, log, length.
+const HEAD_BYTES: usize = 22;
 pub(super) const NAME: &str = "cursors";
 
 /// How far one queue is confirmed. Lives on: the shard that owns the log.
@@ -55,6 +59,17 @@ pub struct ParkedFloor {
     pub stamp: Stamp,
 }
 
+/// Bytes of a frame that some of its backends refused, until it is known what the others make of them.
+/// Lives on: the shard that owns the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub frame: u64,
+    /// CRC-32C of its bytes: where they stand in the frame changes when the frame is packed.
+    pub line: u32,
+    pub refused_by: Vec<BackendId>,
+    pub targets: Vec<BackendId>,
+}
+
 /// What a log writes down at least every second.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -63,6 +78,7 @@ pub struct Checkpoint {
     pub floors: Vec<(BackendId, Stamp)>,
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
+    pub refusals: Vec<Refusal>,
     /// Every database that waits anywhere, as of the moment of the floors.
     pub parked_floors: Vec<ParkedFloor>,
 }
@@ -142,8 +158,12 @@ impl CheckpointFile {
         buffer.bytes_mut()[..body.len()].copy_from_slice(&body);
         format::seal(&mut buffer.bytes_mut()[..body.len() + 4]);
         let at = (generation % 2) * SLOT_BYTES as u64;
+        failpoint::reach("wal.checkpoint.before_write");
+        let is_torn = failpoint::tear("wal.checkpoint.torn", &mut buffer.bytes_mut()[..body.len()]);
         self.file.write(buffer.freeze(len), at).await.map_err(during("writing the cursors"))?;
+        failpoint::die_if(is_torn);
         self.file.sync().await.map_err(during("syncing the cursors"))?;
+        failpoint::reach("wal.checkpoint.after_sync");
         self.generation = generation;
         Ok(())
     }
@@ -199,6 +219,13 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&dropped.end.to_le_bytes());
         push_tag(&mut out, &dropped.tag);
     }
+    out.extend_from_slice(&count(checkpoint.refusals.len()));
+    for refusal in &checkpoint.refusals {
+        out.extend_from_slice(&refusal.frame.to_le_bytes());
+        out.extend_from_slice(&refusal.line.to_le_bytes());
+        push_backends(&mut out, &refusal.refused_by);
+        push_backends(&mut out, &refusal.targets);
+    }
     out.extend_from_slice(&count(checkpoint.parked_floors.len()));
     for floor in &checkpoint.parked_floors {
         out.extend_from_slice(&floor.backend.0.to_le_bytes());
@@ -214,6 +241,12 @@ fn push_tag(out: &mut Vec<u8>, tag: &[u8]) {
     let tag_len = u16::try_from(tag.len()).expect("a tag is a database's name");
     out.extend_from_slice(&tag_len.to_le_bytes());
     out.extend_from_slice(tag);
+}
+
+fn push_backends(out: &mut Vec<u8>, backends: &[BackendId]) {
+    let len = u16::try_from(backends.len()).expect("backends have numbers of 16 bits");
+    out.extend_from_slice(&len.to_le_bytes());
+    backends.iter().for_each(|backend| out.extend_from_slice(&backend.0.to_le_bytes()));
 }
 
 fn count(len: usize) -> [u8; 4] {
@@ -233,6 +266,7 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
     if log_found != log.0 {
         return None;
     }
+    let mut input = In { bytes: slot.get(HEAD_BYTES..len)? };
     let mut checkpoint = Checkpoint { highest_stamp: Stamp(input.u64()?), ..Checkpoint::default() };
     for _ in 0..input.u32()? {
         checkpoint.floors.push((BackendId(input.u16()?), Stamp(input.u64()?)));
@@ -250,7 +284,18 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let end = input.u64()?;
         checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
     }
-    for _ in 0..input.u32()? {
+    // Older ones end here.
+    let refusals = if input.bytes.is_empty() { 0 } else { input.u32()? };
+    for _ in 0..refusals {
+        checkpoint.refusals.push(Refusal {
+            frame: input.u64()?,
+            line: input.u32()?,
+            refused_by: take_backends(&mut input)?,
+            targets: take_backends(&mut input)?,
+        });
+    }
+    let parked_floors = if input.bytes.is_empty() { 0 } else { input.u32()? };
+    for _ in 0..parked_floors {
         let backend = BackendId(input.u16()?);
         let stamp = Stamp(input.u64()?);
         checkpoint.parked_floors.push(ParkedFloor { backend, tag: take_tag(&mut input)?, stamp });
@@ -261,4 +306,9 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
 fn take_tag(input: &mut In<'_>) -> Option<Rc<[u8]>> {
     let len = input.u16()?;
     input.take(usize::from(len)).map(Rc::from)
+}
+
+fn take_backends(input: &mut In<'_>) -> Option<Vec<BackendId>> {
+    let len = input.u16()?;
+    (0..len).map(|_| input.u16().map(BackendId)).collect()
 }

@@ -224,6 +224,16 @@ impl SegmentHeader {
         headers.find(|header| header.log == log && header.segment == segment)
     }
 
+    /// Whether a whole page of them was written by a version that this one does not know.
+    pub fn is_foreign(pages: &[u8]) -> bool {
+        let known = SEGMENT_MAGIC.to_le_bytes();
+        let foreign = |page| {
+            let magic = sealed(page).and_then(|page| page.get(..known.len()));
+            magic.is_some_and(|magic| magic != known && magic[..7] == known[..7])
+        };
+        pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE).any(foreign)
+    }
+
     fn decode_page(page: &[u8]) -> Option<SegmentHeader> {
         let mut input = In { bytes: sealed(page)? };
         let magic = input.u64()?;

@@ -127,6 +127,12 @@ async fn open_segment(
     file.sync().await.map_err(during("syncing a found segment"))?;
     let pages = file.read(0, SEGMENT_HEADER_BYTES).await;
     let pages = pages.map_err(during("reading a segment's header"))?;
+    if SegmentHeader::is_foreign(&pages) {
+        let path = path.display();
+        return Err(Error::Format(format!(
+            "{path} was written by a version that this one cannot read"
+        )));
+    }
     let header = SegmentHeader::decode_of(&pages, settings.log, number);
     let Some(header) = header else {
         let name = format!("log-{:03}-{}", settings.log.0, segment::file_name(number));

@@ -3,12 +3,16 @@
 //! ```text
 //! <data>/wal/FORMAT         format=1 node=<32 hex digits>
 //! <data>/wal/LOCK           held while a process uses the directory
-//! <data>/wal/backends.reg   <number> TAB <name>, a line each; a number is never given twice
+//! <data>/wal/backends.reg   <number> TAB <name>, a line each; a number is never given twice;
+//!                           last `crc32c=` and 8 hex digits, of all before it
+//! <data>/wal/backends.copy  the same again
 //! <data>/wal/log-000/       one log: segments, `cursors`, `next-*.tmp`, `free-*.wal`
 //! <data>/wal/quarantine/    copies of unreadable regions
 //! ```
 //! Used once at start, on a plain thread, before any shard.
 
+use super::segment;
+use crate::base::checksum::crc32c;
 use crate::base::ids::{BackendId, LogId};
 use crate::rt::disk::replace_now;
 use std::fmt::Write as _;
@@ -17,6 +21,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const FORMAT: u32 = 1;
+
+/// The list of names, twice: without it nobody knows for whom the lines in the log are.
+const NAMES: [&str; 2] = ["backends.copy", "backends.reg"];
 
 /// An opened data directory. The lock is held until it is dropped.
 #[derive(Debug)]
@@ -36,7 +43,13 @@ impl Registry {
         let lock = lock(&directory)?;
         let node = read_format(&directory, fresh_node)?;
         let names = read_names(&directory)?;
-        Ok(Registry { directory, node, names, _lock: Some(lock) })
+        let registry = Registry { directory, node, names, _lock: Some(lock) };
+        if !registry.names.is_empty() {
+            // One of the two may have been lost.
+            let written = registry.write_names();
+            written.map_err(|error| cannot("write", &registry.directory, &error))?;
+        }
+        Ok(registry)
     }
 
     /// Looks into `<data>/wal` without a lock and without a change: a gateway may be using it.
@@ -104,12 +117,19 @@ impl Registry {
         Ok(logs)
     }
 
+    /// Writes those of the two lists that are not as they should be.
     fn write_names(&self) -> io::Result<()> {
         let mut text = String::new();
         for (number, name) in self.names.iter().enumerate() {
             writeln!(text, "{number}\t{name}").expect("writing to a string");
         }
-        replace_now(&self.directory.join("backends.reg"), text.as_bytes())
+        writeln!(text, "crc32c={:08x}", crc32c(text.as_bytes())).expect("writing to a string");
+        for path in NAMES.map(|name| self.directory.join(name)) {
+            if fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
+                replace_now(&path, text.as_bytes())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +165,12 @@ fn read_format(directory: &Path, fresh_node: [u8; 16]) -> Result<[u8; 16], Strin
     let path = directory.join("FORMAT");
     match fs::read_to_string(&path) {
         Ok(text) => known_format(&path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && holds_segments(directory)? => {
+            Err(format!(
+                "{} is missing beside logs that hold data: put it back, or move the directories log-* away",
+                path.display()
+            ))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut hex = String::new();
             for byte in fresh_node {
@@ -176,18 +202,77 @@ fn parse_format(text: &str) -> Option<[u8; 16]> {
     Some(bytes)
 }
 
+/// From the longer of the two lists that are whole; they differ only after a crash between the two writes.
 fn read_names(directory: &Path) -> Result<Vec<String>, String> {
-    let path = directory.join("backends.reg");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(cannot("read", &path, &error)),
-    };
+    let mut best: Option<Vec<String>> = None;
+    let mut damaged = Vec::new();
+    for path in NAMES.map(|name| directory.join(name)) {
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(cannot("read", &path, &error)),
+        };
+        match parse_names(&text) {
+            Some(names) if best.as_ref().is_none_or(|best| best.len() <= names.len()) => {
+                best = Some(names);
+            }
+            Some(_) => {}
+            None => damaged.push(path.display().to_string()),
+        }
+    }
+    for path in &damaged {
+        tracing::error!(path, "the list of backends is damaged");
+    }
+    match best {
+        Some(names) => Ok(names),
+        None if damaged.is_empty() && !holds_segments(directory)? => Ok(Vec::new()),
+        None => Err(format!(
+            "{0}/{1} and {0}/{2} are missing or damaged, and only they say which backend each number in the \
+             logs means: put one of them back, or move the directories log-* away",
+            directory.display(),
+            NAMES[1],
+            NAMES[0]
+        )),
+    }
+}
+
+fn parse_names(text: &[u8]) -> Option<Vec<String>> {
+    let text = str::from_utf8(text).ok()?;
+    let (lines, seal) = text.split_at_checked(text.rfind("crc32c=")?)?;
+    if seal != format!("crc32c={:08x}\n", crc32c(lines.as_bytes())) {
+        return None;
+    }
     let mut names = Vec::new();
-    for line in text.lines() {
-        let known = line.split_once('\t').filter(|(at, _)| at.parse() == Ok(names.len()));
-        let (_, name) = known.ok_or_else(|| format!("{}: bad line {line:?}", path.display()))?;
+    for line in lines.lines() {
+        let (number, name) = line.split_once('\t')?;
+        if number.parse() != Ok(names.len()) {
+            return None;
+        }
         names.push(name.to_owned());
     }
-    Ok(names)
+    Some(names)
+}
+
+/// Whether there is a log with a segment.
+fn holds_segments(directory: &Path) -> Result<bool, String> {
+    let list = |path: &Path| -> Result<Vec<PathBuf>, String> {
+        let entries = fs::read_dir(path).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()
+        });
+        entries.map_err(|error| cannot("list", path, &error))
+    };
+    for path in list(directory)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("log-") && path.is_dir() {
+            let files = list(&path)?;
+            let is_segment = |file: &PathBuf| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                segment::parse_name(&name).is_some()
+            };
+            if files.iter().any(is_segment) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }

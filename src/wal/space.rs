@@ -3,6 +3,7 @@
 use super::log::Log;
 use super::segment::{self, Segment};
 use super::{Error, during};
+use crate::base::failpoint;
 use crate::rt::{Buffer, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -33,8 +34,10 @@ impl Log {
                 segments.first().filter(|_| !last).filter(is_free).cloned()
             };
             let Some(oldest) = oldest else { break };
+            failpoint::reach("wal.segment.before_free");
             let free = self.give_up(&oldest, recycled.len()).await;
             recycled.extend(free.map_err(during("freeing a segment"))?);
+            failpoint::reach("wal.segment.after_free");
             self.0.segments.borrow_mut().retain(|segment| !Rc::ptr_eq(segment, &oldest));
             freed += 1;
         }
@@ -113,7 +116,11 @@ impl Log {
         let settings = &self.0.settings;
         let recycled = self.0.free_files.borrow_mut().pop();
         if let Some(path) = recycled {
-            settings.disk.rename(&path, next).await?;
+            if let Err(error) = settings.disk.rename(&path, next).await {
+                // On a disk that takes no change it is still there, to be used later.
+                self.0.free_files.borrow_mut().push(path);
+                return Err(error);
+            }
             let file = settings.disk.open(next).await?;
             if file.size().await? == settings.segment_bytes {
                 return Ok(file);

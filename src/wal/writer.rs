@@ -6,6 +6,7 @@ use super::log::Log;
 use super::segment::{self, Entry, Segment};
 use super::space::Made;
 use super::{Error, during};
+use crate::base::failpoint;
 use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::planted::{Planted, is_planted};
@@ -96,6 +97,7 @@ impl Writer {
     /// Lets requests that wait for these frames go on.
     pub fn release(&self, frames: &[Rc<Frame>]) {
         if let Some(last) = frames.last() {
+            failpoint::reach("wal.append.before_release");
             self.log.0.released_end.set(last.number() + 1);
             self.log.0.released_stamp.set(last.stamp());
             self.log.0.released.raise();
@@ -134,7 +136,9 @@ impl Writer {
         let Some(active) = self.active.clone() else { return Ok(()) };
         let end = active.end_frame.get();
         if !is_planted(Planted::EarlyAnswer) {
+            failpoint::reach("wal.append.before_sync");
             active.file.sync().await.map_err(during("syncing a segment"))?;
+            failpoint::reach("wal.append.after_sync");
         }
         self.log.0.synced_end.set(end.max(self.log.0.synced_end.get()));
         self.unsynced_bytes = 0;
@@ -174,7 +178,9 @@ impl Writer {
             } else {
                 Rc::new(frame.moved_to(segment.header.epoch))
             };
+            failpoint::reach("wal.append.before_write");
             segment.file.write(here.buffer(), at).await.map_err(during("writing a frame"))?;
+            failpoint::reach("wal.append.after_write");
             segment.note(frame, at);
             self.unsynced_bytes += frame.memory_bytes();
         }
@@ -268,8 +274,11 @@ impl Writer {
         let path = segment::path(&settings.directory, number);
         let creating = async {
             file.write(buffer.freeze(pages.len()), 0).await?;
+            failpoint::reach("wal.segment.before_header_sync");
             file.sync().await?;
+            failpoint::reach("wal.segment.after_header_sync");
             settings.disk.rename(&made, &path).await?;
+            failpoint::reach("wal.segment.after_rename");
             settings.disk.sync_directory(&settings.directory).await
         };
         if let Err(error) = creating.await {
@@ -277,6 +286,7 @@ impl Writer {
             shared.litter.borrow_mut().extend([made, path]);
             return Err(during("creating a segment")(error));
         }
+        failpoint::reach("wal.segment.after_dir_sync");
         let segment = Rc::new(Segment::new(header, file.clone(), path));
         *segment.index.borrow_mut() = Some(Vec::<Entry>::new());
         shared.segments.borrow_mut().push(segment.clone());

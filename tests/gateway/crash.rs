@@ -1,41 +1,17 @@
 //! kill -9 and SIGTERM under load.
 
-use crate::support::ledger::{Running, expect_whole};
+use crate::support::deaths;
+use crate::support::ledger::expect_whole;
 use crate::support::prelude::*;
-use crate::support::wait::let_pass;
 
+/// Of one test; the long run repeats it.
 const DEATHS: u64 = 25;
-
-/// Waits until so many more lines were acknowledged.
-fn wait_for_more(running: &Running, lines: u64) {
-    let before = running.acknowledged();
-    until("lines are acknowledged", seconds(60), || {
-        (running.acknowledged() >= before + lines).then_some(())
-    });
-}
 
 #[test]
 fn kill_minus_nine_loses_no_acknowledged_line() {
-    let mut world = Setup::new().start();
-    let running = Load::default().start(world.circlet.address);
-    let down = world.circles[1][0].name.clone();
-    for death in 0..DEATHS {
-        match death {
-            8 => world.server_mut(&down).kill(),
-            13 => world.server_mut(&down).restart(),
-            _ => {}
-        }
-        wait_for_more(&running, 500);
-        let_pass(Duration::from_millis(death * 7919 % 193));
-        world.circlet.kill();
-        world.circlet.restart();
-    }
-    wait_for_more(&running, 500);
-    let (load, tally) = running.stop();
-    assert!(tally.broken > 0, "no writer noticed a death: {tally:?}");
-    world.wait_drained(seconds(120));
-    expect_whole(&world, &load, &tally);
-    world.expect_nothing_lost();
+    let end = deaths::at_random_moments(DEATHS, 1);
+    assert!(end.tally.broken > 0, "no writer noticed a death: {:?}", end.tally);
+    assert!(end.findings.is_empty(), "{:#?}", end.findings);
 }
 
 #[test]
@@ -58,12 +34,12 @@ fn sigterm_under_load_ends_with_zero_and_loses_nothing() {
     let mut world = Setup::new().start();
     let running = Load::default().start(world.circlet.address);
     for _ in 0..3 {
-        wait_for_more(&running, 1000);
+        running.wait_for_more(1000);
         let status = world.circlet.terminate();
         assert_eq!(status.code(), Some(0), "{}", world.circlet.log_end());
         world.circlet.restart();
     }
-    wait_for_more(&running, 1000);
+    running.wait_for_more(1000);
     let (load, tally) = running.stop();
     world.wait_drained(seconds(60));
     expect_whole(&world, &load, &tally);
@@ -83,4 +59,26 @@ fn two_gateways_never_share_one_data_directory() {
     let status = second.wait_end();
     assert_eq!(status.code(), Some(4), "{}", world.circlet.log_end());
     world.write("d", "still v=1 1").expect(204);
+}
+
+#[test]
+fn a_refusal_is_remembered_through_a_restart_until_the_other_circle_has_spoken() {
+    let mut world = Setup::new().write("ack_wait = \"300ms\"").start();
+    let owners = world.owners(&["--db", "d"], "typed");
+    world.server(&owners[0]).write("d", "typed v=0.5 1").expect(204);
+    world.server_mut(&owners[1]).kill();
+    world.wait_up(&owners[1], false);
+    world.write("d", "typed v=\"text\" 2").expect(400);
+    until("the refused line is kept", seconds(10), || (world.rejects().len() == 1).then_some(()));
+    // The end makes durable that the first circle is done with the line.
+    world.circlet.terminate();
+    world.server_mut(&owners[1]).restart();
+    world.circlet.restart();
+    world.wait_drained(seconds(30));
+    let flag =
+        |name: &str| world.metrics().must("circlet_backend_incomplete", &[("backend", name)]);
+    until("the first circle's owner is incomplete", seconds(10), || {
+        (flag(&owners[0]) == 1.0).then_some(())
+    });
+    assert_eq!(flag(&owners[1]), 0.0, "it took the line");
 }

@@ -2,7 +2,7 @@
 
 use super::http::{Answer, Connection, Request};
 use super::process::Process;
-use super::wait::seconds;
+use super::wait::{seconds, until};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ pub const BINARY: &str = env!("CARGO_BIN_EXE_circlet");
 pub struct Circlet {
     pub config: PathBuf,
     pub address: SocketAddr,
+    /// A program with its arguments that sets up the process and then becomes Circlet; mostly none.
+    pub wrapper: Vec<String>,
     directory: PathBuf,
     process: Option<Process>,
 }
@@ -29,7 +31,8 @@ impl Circlet {
     /// Not running yet.
     pub fn stopped(config: &Path, address: SocketAddr) -> Circlet {
         let directory = config.parent().expect("the file lies in a directory").to_owned();
-        Circlet { config: config.to_owned(), address, directory, process: None }
+        let wrapper = Vec::new();
+        Circlet { config: config.to_owned(), address, wrapper, directory, process: None }
     }
 
     /// Starts it again on the same data and waits until `/ready` says 200.
@@ -59,9 +62,21 @@ impl Circlet {
 
     /// Starts the process and returns at once.
     pub fn start_only(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(&mut self, variables: &[(&str, &str)]) {
         assert!(self.process.is_none(), "it runs already");
-        let mut command = Command::new(BINARY);
-        command.arg("run").arg("-c").arg(&self.config).current_dir(&self.directory);
+        let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([BINARY]).collect();
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .arg("run")
+            .arg("-c")
+            .arg(&self.config)
+            .current_dir(&self.directory);
+        command.envs(variables.iter().copied());
         self.process = Some(Process::start(&mut command, &self.log()));
     }
 
@@ -77,9 +92,26 @@ impl Circlet {
         process.wait(seconds(35))
     }
 
+    /// Its status if it has ended by itself; then it can be started again.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.process.as_mut().expect("it was started").ended()?;
+        self.process = None;
+        Some(status)
+    }
+
     /// The status of a run that ends by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
-        self.process.take().expect("it runs").wait(seconds(30))
+        until("circlet ends", seconds(30), || self.ended())
+    }
+
+    /// Of the running process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Whether it runs and has not ended by itself.
+    pub fn is_alive(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.ended().is_none())
     }
 
     /// Resident memory in bytes.

@@ -48,6 +48,10 @@ impl Influxd {
         self.process = None;
     }
 
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Stops answering without closing anything, as a machine does that hangs.
     pub fn freeze(&mut self) {
         self.process.as_mut().expect("it runs").signal(Signal::STOP);

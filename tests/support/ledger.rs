@@ -2,9 +2,10 @@
 //! backend is asked afterwards. Independent of the load tool, and survives the gateway's death.
 //!
 //! Point `i` of writer `w`: measurement `load_<i mod measurements>`, tag `w`, field `n` = i, time
-//! `FIRST_NS` + i. A body that was not answered 204 is sent again until it is, as a client does.
+//! `FIRST_NS` + i, and a field of letters if lines are to be long. A body that was not answered 204 is sent again until it is, as a client does.
 
 use super::http::{Answer, Connection, Request, encode};
+use super::wait::{seconds, until};
 use super::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub struct Load {
     pub writers: u64,
     pub measurements: u64,
     pub lines_per_body: u64,
+    /// Letters in each line that only make it longer.
+    pub padding: usize,
     /// Pause after each answer, so that backends on two cores keep up.
     pub pause: Duration,
     /// A writer ends after so many bodies.
@@ -35,6 +38,7 @@ impl Default for Load {
             writers: 4,
             measurements: 20,
             lines_per_body: 50,
+            padding: 0,
             pause: Duration::from_millis(5),
             bodies: u64::MAX,
         }
@@ -114,9 +118,13 @@ impl Load {
     fn request(&self, writer: u64, numbers: std::ops::Range<u64>) -> Request {
         let plain = (numbers.start / self.lines_per_body).is_multiple_of(2);
         let mut lines = String::new();
+        let padding = match self.padding {
+            0 => String::new(),
+            letters => format!(",s=\"{}\"", "x".repeat(letters)),
+        };
         for number in numbers {
             let (measurement, time) = (number % self.measurements, FIRST_NS + number);
-            lines.push_str(&format!("load_{measurement},w={writer} n={number}i {time}\n"));
+            lines.push_str(&format!("load_{measurement},w={writer} n={number}i{padding} {time}\n"));
         }
         let request = Request::post(&format!("/write?db={}", encode(&self.db)), lines);
         if plain { request } else { request.gzip().chunked(512) }
@@ -126,6 +134,14 @@ impl Load {
 impl Running {
     pub fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many more lines were acknowledged.
+    pub fn wait_for_more(&self, lines: u64) {
+        let before = self.acknowledged();
+        until("lines are acknowledged", seconds(60), || {
+            (self.acknowledged() >= before + lines).then_some(())
+        });
     }
 
     /// Stops all writers and adds up what they saw.

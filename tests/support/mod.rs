@@ -6,6 +6,7 @@
 //! Read `world` first: it puts the other parts together.
 
 pub mod circlet;
+pub mod deaths;
 pub mod http;
 pub mod influxd;
 pub mod ledger;

@@ -5,7 +5,8 @@ use super::vectors::root;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-fn interpreter() -> PathBuf {
+/// The Python of `.venv`.
+pub fn interpreter() -> PathBuf {
     let path = root().join(".venv/bin/python");
     assert!(path.exists(), "no .venv/bin/python: run scripts/setup");
     path

@@ -8,7 +8,7 @@ use super::wait::{seconds, until};
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -20,6 +20,7 @@ pub struct Setup {
     top: String,
     write: String,
     tables: String,
+    data: Option<PathBuf>,
 }
 
 impl Setup {
@@ -32,6 +33,7 @@ impl Setup {
             top: "shards = 2\n".to_owned(),
             write: String::new(),
             tables: "[debug]\nheaders = true\n".to_owned(),
+            data: None,
         }
     }
 
@@ -59,14 +61,31 @@ impl Setup {
         self.tables(&format!("[auth]\ntokens = {tokens:?}"))
     }
 
+    /// The data directory lies here: on another file system.
+    pub fn data(mut self, path: &Path) -> Setup {
+        self.data = Some(path.to_owned());
+        self
+    }
+
     /// Starts the servers and Circlet.
     pub fn start(self) -> World {
+        let mut world = self.stopped();
+        world.circlet.restart();
+        world
+    }
+
+    /// Starts the servers; Circlet not yet.
+    pub fn stopped(self) -> World {
         let directory = directory();
+        if let Some(data) = &self.data {
+            let name = directory.path().join("circlet-data");
+            std::os::unix::fs::symlink(data, name).expect("a new directory takes a name");
+        }
         let circles = self.servers(directory.path());
         let address = SocketAddr::from(([127, 0, 0, 1], super::ports::free()));
         let config = directory.path().join("circlet.toml");
         fs::write(&config, self.config(address, &circles)).expect("config is written");
-        let circlet = Circlet::start(&config, address);
+        let circlet = Circlet::stopped(&config, address);
         World { circlet, circles, directory }
     }
 
@@ -118,6 +137,12 @@ pub struct World {
 }
 
 impl World {
+    /// Leaves the directory where it is when everything has ended, for whoever wants to know why.
+    pub fn keep_directory(&mut self) -> &Path {
+        self.directory.disable_cleanup(true);
+        self.directory.path()
+    }
+
     pub fn servers(&self) -> impl Iterator<Item = &Influxd> {
         self.circles.iter().flatten()
     }

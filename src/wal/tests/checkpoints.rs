@@ -6,7 +6,7 @@ use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::Disk;
 use crate::rt::sim::SimDisk;
-use crate::wal::checkpoint::{SLOT_BYTES, decode, encode};
+use crate::wal::checkpoint::{Refusal, SLOT_BYTES, decode, encode};
 use crate::wal::{Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark};
 use futures_lite::future::block_on;
 use proptest::collection::vec;
@@ -98,8 +98,18 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
         oldest: Stamp(oldest),
         oldest_statement: Stamp(statement),
     });
-    (any::<u64>(), vec((any::<u16>(), any::<u64>()), 0..9), vec(mark, 0..20)).prop_map(
-        |(highest, floors, marks)| Checkpoint {
+    let backends = || vec(any::<u16>().prop_map(BackendId), 0..4);
+    let refusal = (any::<u64>(), any::<u32>(), backends(), backends());
+    let refusal = refusal.prop_map(|(frame, line, refused_by, targets)| Refusal {
+        frame,
+        line,
+        refused_by,
+        targets,
+    });
+    let floors = vec((any::<u16>(), any::<u64>()), 0..9);
+    (any::<u64>(), floors, vec(mark, 0..20), vec(refusal, 0..5)).prop_map(
+        |(highest, floors, marks, refusals)| Checkpoint {
+            refusals,
             drops: marks
                 .iter()
                 .step_by(2)
@@ -123,6 +133,16 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
             marks,
         },
     )
+}
+
+#[test]
+fn a_checkpoint_without_refusals_as_it_once_was_is_read() {
+    let mut slot = encode(&with_cursor(7), 3, LogId(9));
+    let len = slot.len() - 4;
+    slot.truncate(len);
+    slot[18..22].copy_from_slice(&u32::try_from(len).unwrap().to_le_bytes());
+    slot.extend_from_slice(&crate::base::checksum::crc32c(&slot).to_le_bytes());
+    assert_eq!(decode(&slot, LogId(9)), Some((3, with_cursor(7))));
 }
 
 proptest! {

@@ -7,6 +7,7 @@ mod format;
 mod golden;
 mod packing;
 mod lies;
+mod lost_files;
 mod registry;
 mod rest;
 mod world;

@@ -5,17 +5,17 @@ use crate::wal::Registry;
 use std::fs;
 use std::path::Path;
 
-const NODE: [u8; 16] = [0xAB; 16];
+pub const NODE: [u8; 16] = [0xAB; 16];
 
-fn open(data: &Path) -> Registry {
+pub fn open(data: &Path) -> Registry {
     Registry::open(data, NODE).unwrap()
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn numbers(registry: &mut Registry, wanted: &[&str]) -> Vec<u16> {
+pub fn numbers(registry: &mut Registry, wanted: &[&str]) -> Vec<u16> {
     registry.numbers(&names(wanted)).unwrap().into_iter().map(|BackendId(number)| number).collect()
 }
 
@@ -59,13 +59,15 @@ fn a_name_that_would_break_a_line_is_refused() {
 }
 
 #[test]
-fn a_damaged_list_of_names_stops_the_start() {
-    for text in ["0\ta\n2\tc\n", "0 a\n", "1\ta\n", "zero\ta\n", "0\ta\n\n"] {
+fn a_list_of_names_that_does_not_count_up_is_damaged() {
+    for lines in ["0\ta\n2\tc\n", "0 a\n", "1\ta\n", "zero\ta\n", "0\ta\n\n"] {
         let data = tempfile::tempdir().unwrap();
         drop(open(data.path()));
+        let text =
+            format!("{lines}crc32c={:08x}\n", crate::base::checksum::crc32c(lines.as_bytes()));
         fs::write(data.path().join("wal/backends.reg"), text).unwrap();
         let error = Registry::open(data.path(), NODE).unwrap_err();
-        assert!(error.contains("bad line"), "{text:?}: {error}");
+        assert!(error.contains("damaged"), "{lines:?}: {error}");
     }
 }
 

@@ -9,7 +9,7 @@ use futures_lite::future::block_on;
 use std::path::Path;
 
 /// Two full segments and one that is being filled, each frame committed alone.
-fn small_log() -> (SimDisk, Contents) {
+pub fn small_log() -> (SimDisk, Contents) {
     let disk = SimDisk::default();
     let mut world = World::open(&disk, true, Model::default()).unwrap();
     while world.log.segments().len() < 3 || world.log.end() < 12 {
@@ -39,7 +39,7 @@ fn set_aside(disk: &SimDisk) -> usize {
 }
 
 /// Opens, reads, and says which frames are gone; checks that all others came back unchanged.
-fn lost(disk: &SimDisk, whole: &Contents) -> (Vec<u64>, u64, Contents) {
+pub fn lost(disk: &SimDisk, whole: &Contents) -> (Vec<u64>, u64, Contents) {
     let opened = block_on(crate::wal::open(settings(disk, true))).unwrap();
     let found = Contents::of(&opened.log);
     for frame in &found.frames {
