@@ -171,10 +171,10 @@ impl Outlet {
         let board = &self.facts.board;
         board.parked.has_stale_floor(self.log.id())
             || self.floors.borrow().iter().any(|(backend, floor)| {
-            let wanted = board.wanted_floor(*backend);
-            let written = board.cell(self.log.id(), *backend).durable_floor();
-            written <= wanted && wanted < *floor
-        })
+                let wanted = board.wanted_floor(*backend);
+                let written = board.cell(self.log.id(), *backend).durable_floor();
+                written <= wanted && wanted < *floor
+            })
     }
 
     /// What is on disk now bounds what a start sends again.

@@ -136,6 +136,9 @@ impl Queue {
             return false;
         }
         if self.is_empty() {
+            // What lies between was confirmed, maybe by another queue: it must not be sent again behind
+            // newer lines.
+            (self.cursor, self.scan) = (number, number);
             self.bound = (frame.stamp(), frame.header.unix_ms);
         }
         self.owed_end = number + 1;

@@ -85,18 +85,17 @@ impl Needs {
     }
 
     fn keeps(&self, frame: &Frame, run: &Run) -> bool {
-        let is_for = |backend: &BackendId| {
-            self.of(*backend).is_for(frame.number(), frame.stamp(), &run.tag)
-        };
+        let is_for =
+            |backend: &BackendId| self.of(*backend).is_for(frame.number(), frame.stamp(), &run.tag);
         run.targets.iter().any(is_for)
     }
 
     /// What is known of a segment without reading it.
     fn look(&self, segment: &Segment) -> Seen {
         let shares = segment.shares.borrow();
-        let mains = shares.iter().filter(|share| {
-            self.of(share.backend).is_for_main(share.last_frame, share.last_stamp)
-        });
+        let mains = shares
+            .iter()
+            .filter(|share| self.of(share.backend).is_for_main(share.last_frame, share.last_stamp));
         let mut owed = 0;
         let mut needs = Vec::new();
         for share in mains {
@@ -162,8 +161,7 @@ fn choose(seen: &[Seen], usual_bytes: u64) -> Option<(u64, usize)> {
             has_room && follows && fits(one)
         });
         let group: Vec<&Seen> = group.collect();
-        let is_worth_it =
-            group.iter().any(|one| one.shrinks()) || group.len() >= SMALL_MAX;
+        let is_worth_it = group.iter().any(|one| one.shrinks()) || group.len() >= SMALL_MAX;
         if is_worth_it {
             return Some((group[0].number, group.len()));
         }

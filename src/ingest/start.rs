@@ -327,9 +327,9 @@ impl Outlet {
             // leads it here again.
             made.queue.borrow_mut().found(main_cursor, cut, u64::MAX - 1, 0);
             self.publish_feed(&made);
-            if cursor < main_cursor {
-                self.publish_durable(&made, cut);
-            }
+            // Also where nothing waits here: the floors that this log is about to write must count what
+            // waits in logs that have not begun.
+            self.publish_durable(&made, cut);
         });
         Ok(())
     }

@@ -63,6 +63,18 @@ fn the_cursor_stops_at_the_first_unconfirmed_frame() {
 }
 
 #[test]
+fn an_empty_queue_goes_on_at_what_it_is_led_and_sends_nothing_from_before() {
+    let mut queue = Queue::new(HERE, Some(Rc::from(&b"a"[..])), 1);
+    let frames: Vec<_> = (1..=3).map(|number| lines(number, &[("a", &[HERE])])).collect();
+    load_all(&mut queue, &frames[..1]);
+    assert_eq!(numbers(&queue.next_batch(b"a", |_| true)), [1]);
+    queue.confirm(b"a");
+    // Frame 2 went through the backend's own queue.
+    queue.note(&frames[2]);
+    assert_eq!((queue.cursor(), queue.next_load()), (3, Some(3)));
+}
+
+#[test]
 fn one_request_of_a_database_is_under_way_at_a_time() {
     let mut queue = Queue::new(HERE, None, 1);
     load_all(&mut queue, &[lines(1, &[("a", &[HERE])])]);
@@ -102,12 +114,15 @@ fn frames_for_others_are_passed_over() {
     assert!(!queue.note(&frames[0]));
     assert!(queue.note(&frames[1]));
     assert_eq!(queue.owed().oldest, Stamp(20), "known before it is loaded");
-    queue.load(&frames[0], |_, _| false);
-    assert_eq!(queue.cursor(), 2);
+    assert_eq!((queue.cursor(), queue.next_load()), (2, Some(2)));
+    // Behind something that is owed, too.
+    assert!(!queue.note(&lines(3, &[("a", &[ELSEWHERE])])));
     queue.load(&frames[1], |_, _| false);
+    queue.load(&lines(3, &[("a", &[ELSEWHERE])]), |_, _| false);
     queue.next_batch(b"a", |_| true);
+    assert_eq!(queue.cursor(), 2);
     queue.confirm(b"a");
-    assert_eq!(queue.cursor(), 3);
+    assert_eq!(queue.cursor(), 4);
     queue.catch_up(9);
     assert_eq!(queue.cursor(), 9, "an empty queue pins nothing");
 }

@@ -9,6 +9,7 @@ use super::format::{FrameHeader, PACKED_STEP, Packed, SEGMENT_HEADER_BYTES, Segm
 use super::frame::{Frame, Kind, Run};
 use super::log::Log;
 use super::reader::{Item, read_cold};
+use super::recovery::{Finding, Scan};
 use super::segment::{self, Segment, note_runs};
 use super::writer::{fresh_epoch, write_footer};
 use super::{Error, during};
@@ -61,10 +62,13 @@ impl Log {
         keeps: impl Fn(&Frame, &Run) -> bool,
     ) -> Result<Option<Spilled>, Error> {
         let hold = Hold::new(self.neighbours(first, count));
-        let mut output = Output::new(self, match hold.0.first() {
-            Some(first) => first.header.first_frame,
-            None => return Ok(None),
-        });
+        let mut output = Output::new(
+            self,
+            match hold.0.first() {
+                Some(first) => first.header.first_frame,
+                None => return Ok(None),
+            },
+        );
         let done = self.copy(&hold.0, &keeps, &mut output).await;
         let inputs = &hold.0[..*done.as_ref().unwrap_or(&0)];
         let finished = match done {
@@ -92,9 +96,8 @@ impl Log {
         let closed = &segments[..segments.len().saturating_sub(1)];
         let mut taken: Vec<Rc<Segment>> = Vec::new();
         for segment in closed.iter().filter(|segment| segment.number() >= first).take(count) {
-            let follows = taken.last().is_none_or(|last| {
-                last.end_frame.get() == segment.header.first_frame
-            });
+            let follows =
+                taken.last().is_none_or(|last| last.end_frame.get() == segment.header.first_frame);
             if !follows || segment.is_being_packed.get() || segment.is_unpackable.get() {
                 break;
             }
@@ -309,6 +312,25 @@ impl Output {
             file.sync().await
         };
         written.await.map_err(during("writing a packed segment"))?;
+        self.read_back(&segment).await?;
         Ok(segment)
+    }
+
+    /// The others are given up for this copy, so it is looked at on the disk first.
+    async fn read_back(&self, segment: &Segment) -> Result<(), Error> {
+        let pages = segment.file.read(0, SEGMENT_HEADER_BYTES).await;
+        let header = SegmentHeader::decode(&pages.map_err(during("reading a packed segment"))?);
+        let (epoch, first) = (self.epoch, self.first_frame);
+        let mut scan = Scan::new(&segment.file, epoch, first, segment.area_end(), 0)
+            .packed_as(&segment.header);
+        let mut frames = 0;
+        while let Some(Finding::Frame { .. }) = scan.next().await? {
+            frames += 1;
+        }
+        if header.as_ref() == Some(&segment.header) && frames == self.frames {
+            return Ok(());
+        }
+        let lie = std::io::Error::other("the disk does not give back what was written");
+        Err(during("reading a packed segment")(lie))
     }
 }

@@ -167,9 +167,11 @@ async fn read_facts(
     segments: &[Rc<Segment>],
     found: &mut Found,
 ) -> Result<(), Error> {
-    let mut limit = u64::MAX;
+    let (mut limit, mut synced) = (u64::MAX, 0);
     for segment in segments.iter().rev() {
-        read_segment_facts(settings, segment, limit).await?;
+        read_segment_facts(settings, segment, limit, synced).await?;
+        // A segment begins when everything before it is on stable storage.
+        synced = synced.max(segment.header.first_frame.saturating_sub(1));
         if segment.end_frame.get() > segment.header.first_frame {
             limit = segment.header.first_frame;
         }
@@ -186,7 +188,9 @@ async fn read_facts(
     let mut expected = segments.first().map_or(1, |first| first.header.first_frame);
     for segment in segments {
         found.damaged_frames += segment.header.first_frame.saturating_sub(expected);
-        expected = expected.max(segment.end_frame.get());
+        let damage = segment.damage.borrow();
+        let damage_end = damage.last().map_or(0, |numbers| numbers.end);
+        expected = expected.max(segment.end_frame.get()).max(damage_end);
     }
     Ok(())
 }
@@ -195,6 +199,7 @@ async fn read_segment_facts(
     settings: &Settings,
     segment: &Segment,
     limit: u64,
+    synced: u64,
 ) -> Result<(), Error> {
     let footer = segment.file.read(segment.area_end(), PAGE).await;
     let footer = footer.map_err(during("reading a footer"))?;
@@ -205,19 +210,29 @@ async fn read_segment_facts(
     match footer {
         Some(footer) => segment.adopt(footer),
         None => {
-            scan_segment(settings, segment, limit).await?;
+            scan_segment(settings, segment, limit, synced).await?;
             write_footer(segment).await;
+            if !segment.holes.borrow().is_empty() {
+                // Without it the next start, which finds later segments, would take the holes for damage.
+                segment.file.sync().await.map_err(during("syncing a footer"))?;
+            }
         }
     }
     Ok(())
 }
 
 /// Learns a segment from its frames. Frames from `limit` on stand in a later segment.
-async fn scan_segment(settings: &Settings, segment: &Segment, limit: u64) -> Result<(), Error> {
+async fn scan_segment(
+    settings: &Settings,
+    segment: &Segment,
+    limit: u64,
+    synced: u64,
+) -> Result<(), Error> {
     *segment.index.borrow_mut() = Some(Vec::new());
     let first = segment.header.first_frame;
-    let mut scan = Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), 0)
-        .packed_as(&segment.header);
+    let mut scan =
+        Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), synced)
+            .packed_as(&segment.header);
     while let Some(finding) = scan.next().await? {
         match finding {
             Finding::Frame { frame, .. } if frame.number() >= limit => break,
@@ -358,8 +373,7 @@ impl Log {
         let first = segment.header.first_frame;
         let (epoch, end) = (segment.header.epoch, segment.end_offset.get());
         let last = segment.end_frame.get() - 1;
-        let mut scan =
-            Scan::new(&segment.file, epoch, first, end, last).packed_as(&segment.header);
+        let mut scan = Scan::new(&segment.file, epoch, first, end, last).packed_as(&segment.header);
         let mut index = Vec::new();
         let mut damage = Vec::new();
         while let Some(finding) = scan.next().await? {

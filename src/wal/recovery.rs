@@ -14,7 +14,9 @@
 //! | J | in a packed segment: anything else | - | set aside, counted, go on at the next whole frame | rot: it was whole before it got its name |
 //! | K | a segment that begins at or behind the first number of a later packed one | - | removed: what was owed of it stands there | a crash between two names |
 
-use super::format::{FRAME_HEADER_BYTES, FrameHeader, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::format::{
+    FRAME_HEADER_BYTES, FrameHeader, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader,
+};
 use super::frame::Frame;
 use super::{Error, during};
 use crate::base::limits::PAGE;

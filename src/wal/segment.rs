@@ -49,7 +49,9 @@ pub struct Entry {
 impl Segment {
     pub fn new(header: SegmentHeader, file: File, path: PathBuf) -> Segment {
         Segment {
-            end_frame: Cell::new(header.packed.map_or(header.first_frame, |packed| packed.end_frame)),
+            end_frame: Cell::new(
+                header.packed.map_or(header.first_frame, |packed| packed.end_frame),
+            ),
             end_offset: Cell::new(
                 header.packed.map_or(SEGMENT_HEADER_BYTES as u64, |packed| packed.end),
             ),

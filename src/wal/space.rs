@@ -30,7 +30,8 @@ impl Log {
             let oldest = {
                 let segments = self.0.segments.borrow();
                 let last = segments.len() <= 1;
-                let is_free = |oldest: &&Rc<Segment>| !oldest.is_being_packed.get() && is_free(oldest);
+                let is_free =
+                    |oldest: &&Rc<Segment>| !oldest.is_being_packed.get() && is_free(oldest);
                 segments.first().filter(|_| !last).filter(is_free).cloned()
             };
             let Some(oldest) = oldest else { break };

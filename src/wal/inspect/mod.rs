@@ -67,6 +67,8 @@ pub struct SegmentView {
     map: Mapped,
     /// Frames from this number on stand in a later segment.
     limit: u64,
+    /// Frames up to this number were on stable storage when a later segment began.
+    synced: u64,
 }
 
 /// What a segment holds.
@@ -179,6 +181,7 @@ fn open_segment(path: &Path, number: u64, log: LogId) -> Result<Option<SegmentVi
         path: path.to_owned(),
         map,
         limit: u64::MAX,
+        synced: 0,
     };
     let footer = segment.map.read(segment.area_end(), PAGE).map_err(during("reading a footer"))?;
     segment.footer = Footer::decode(&footer);
@@ -198,9 +201,10 @@ fn limit(segments: &mut Vec<SegmentView>) -> Result<(), Error> {
         is_needed
     });
     segments.reverse();
-    let mut limit = u64::MAX;
+    let (mut limit, mut synced) = (u64::MAX, 0);
     for segment in segments.iter_mut().rev() {
-        segment.limit = limit;
+        (segment.limit, segment.synced) = (limit, synced);
+        synced = synced.max(segment.header.first_frame.saturating_sub(1));
         let numbers = segment.header.first_frame..limit;
         let epoch = segment.header.epoch;
         segment.footer = segment
@@ -226,7 +230,7 @@ impl SegmentView {
         let (epoch, first) = (self.header.epoch, self.header.first_frame);
         let (end, synced) = match &self.footer {
             Some(footer) => (footer.end.min(self.area_end()), footer.last_frame),
-            None => (self.area_end(), 0),
+            None => (self.area_end(), self.synced),
         };
         let scan = Scan::of_mapped(&self.map, epoch, first, end, synced).packed_as(&self.header);
         Findings { segment: self, scan, waiting: VecDeque::new() }

@@ -4,7 +4,7 @@
 //! Here the disk is honest: what fails says so. `lies` has the disk that does not.
 
 use super::world::{
-    Choices, Contents, DIRECTORY, Model, STALE_TURNS, Step, World, checkpoint, is_kept, script, stale_disk,
+    Choices, Contents, DIRECTORY, Model, STALE_TURNS, Step, World, checkpoint, script, stale_disk,
     start,
 };
 use crate::rt::sim::{Fault, SimDisk};
@@ -107,10 +107,7 @@ fn check(disk: &SimDisk, run: &Run, model: &Model, power_cut: bool) {
 
 /// I1: everything acknowledged, but what was freed, is there.
 fn holds(contents: &Contents, must: &BTreeMap<u64, u64>, model: &Model) {
-    let is_due = |turn: u64, number: u64| {
-        number >= model.freed_below && (number >= model.packed_below || is_kept(turn))
-    };
-    for (turn, number) in must.iter().filter(|(turn, number)| is_due(**turn, **number)) {
+    for (turn, number) in must.iter().filter(|(turn, number)| model.is_due(**turn, **number)) {
         let at = contents.frames.iter().find(|(_, _, turns)| turns.contains(turn));
         let at = at.map(|(at, _, _)| *at);
         assert_eq!(at, Some(*number), "I1: where is turn {turn}? {contents:?}");

@@ -56,7 +56,7 @@ fn told(world: &World, contents: &Contents, must: &Model, known: &[Range<u64>]) 
     let is_told =
         |number: u64| contents.damaged.iter().chain(known).any(|lost| lost.contains(&number));
     let last = must.last_commit;
-    for (turn, number) in must.synced.iter().filter(|(_, at)| **at >= must.freed_below) {
+    for (turn, number) in must.synced.iter().filter(|(turn, at)| must.is_due(**turn, **at)) {
         let is_last = *number >= last;
         let is_counted = is_told(*number) || world.found.damaged_segments > 0;
         assert!(

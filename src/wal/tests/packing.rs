@@ -69,7 +69,10 @@ fn a_packed_segment_keeps_what_is_owed_under_its_old_numbers_and_gives_the_rest_
     let kept = Contents::of(&world.log);
     assert_eq!(kept.frames, expected(&all, end));
     for (number, stamp, _) in &kept.frames {
-        assert_eq!(block_on(world.log.first_at(crate::base::time::Stamp(*stamp))).unwrap(), *number);
+        assert_eq!(
+            block_on(world.log.first_at(crate::base::time::Stamp(*stamp))).unwrap(),
+            *number
+        );
     }
     drop(world);
     let opened = start(&disk);
@@ -127,7 +130,9 @@ fn case_k_what_a_packed_segment_stands_for_is_removed_at_the_next_start() {
     let opened = start(&disk);
     assert_eq!(Contents::of(&opened.log), kept);
     assert_eq!(opened.found.damaged_frames, 0);
-    assert!(disk.bytes(&segment_path(old[0])).is_none() && disk.bytes(&segment_path(old[1])).is_none());
+    assert!(
+        disk.bytes(&segment_path(old[0])).is_none() && disk.bytes(&segment_path(old[1])).is_none()
+    );
 }
 
 /// Cases I and J.
@@ -158,7 +163,8 @@ fn rot_anywhere_in_a_packed_segment_costs_its_frames_and_is_told() {
             fresh.put(&path, rotten);
             let opened = start(&fresh);
             let found = Contents::of(&opened.log);
-            let told: BTreeSet<u64> = found.damaged.iter().flat_map(|range| range.clone()).collect();
+            let told: BTreeSet<u64> =
+                found.damaged.iter().flat_map(|range| range.clone()).collect();
             for frame in &kept.frames {
                 let is_there = found.frames.contains(frame);
                 assert!(is_there || told.contains(&frame.0), "{shape} at {at}: {frame:?} is gone");

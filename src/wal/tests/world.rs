@@ -178,6 +178,13 @@ pub fn stale_disk(seed: u64, commits: usize) -> SimDisk {
     disk
 }
 
+impl Model {
+    /// Whether this turn of frame `number` must still be there.
+    pub fn is_due(&self, turn: u64, number: u64) -> bool {
+        number >= self.freed_below && (number >= self.packed_below || is_kept(turn))
+    }
+}
+
 /// One step of a script.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
