@@ -20,6 +20,7 @@ mod harness;
 mod order;
 mod readme;
 mod recorded;
+mod spill;
 mod targets;
 mod telegraf;
 mod tools;
