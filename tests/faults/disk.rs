@@ -5,6 +5,7 @@ use crate::device::Device;
 use crate::mount::{Kind, Mount, image};
 use crate::support::ledger::{Running, Tally, expect_whole};
 use crate::support::prelude::*;
+use crate::support::wait::let_pass;
 use crate::support::world::directory;
 use std::fs;
 use std::path::Path;
@@ -47,9 +48,11 @@ fn wait_for_refusal(world: &World) {
         }
         answers.iter().all(|answer| answer.status == 503).then_some(())
     });
-    for _ in 0..4 {
-        world.ask(&Request::get("/ready")).expect(503);
-    }
+    // Every few seconds a shard tries a fresh segment, and is ready until it fails, too.
+    until("every shard says that it is not ready", seconds(10), || {
+        let ready = |_| world.ask(&Request::get("/ready")).status == 200;
+        (!(0..4).any(ready)).then_some(())
+    });
 }
 
 /// Waits until these backends have all that they are owed.
@@ -172,6 +175,14 @@ fn a_disk_that_fails_every_write_refuses_until_it_works_again() {
     assert!(device.failed() >= 4, "each shard tries twice");
     wait_delivered(&world, &CIRCLE_1);
     assert!(world.metrics().must("circlet_wal_failures_total", &[]) >= 2.0);
+    let files = || -> usize {
+        let logs = ["log-000", "log-001"].map(|log| world.circlet.data().join("wal").join(log));
+        logs.iter().map(|log| fs::read_dir(log).unwrap().count()).sum()
+    };
+    let before = files();
+    let_pass(seconds(11));
+    assert!(files() <= before, "what the disk refuses does not pile up: {before}, {}", files());
+    assert!(device.failed() < 40, "no hot loop of trials");
     device.fail_writes(FRAME, 0);
     wait_for_recovery(&world);
     wait_for_more(&running, 1000);
