@@ -61,6 +61,8 @@ impl Outlet {
         if let Some(error) = committed.error {
             meters.wal_failures.increment(1);
             tracing::error!(%error, "the log refuses writes until a fresh segment works");
+            // Not at once: a disk that takes a segment's header and no frame would be asked without end.
+            sleep(TRY_AGAIN).await;
             while let Err(error) = writer.try_again().await {
                 tracing::error!(%error, "a fresh segment does not work yet");
                 sleep(TRY_AGAIN).await;

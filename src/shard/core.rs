@@ -28,6 +28,9 @@ use std::time::Duration;
 /// How long a stopping shard waits for living backends to take what they are owed.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// After a disk had no room for the next segment, which is then made when it is needed.
+const SPARE_PAUSE: Duration = Duration::from_secs(5);
+
 /// A file with real bytes: the first one that an executor opens decides how it reads all of them.
 pub const PROBE_FILE: &str = "probe";
 
@@ -207,6 +210,7 @@ fn start_log(setup: &Setup, ingest: &Rc<Ingest>) {
         loop {
             if let Err(error) = log.prepare_spare().await {
                 tracing::warn!(%error, "no segment could be prepared ahead");
+                sleep(SPARE_PAUSE).await;
             }
             log.spare_wanted().await;
         }

@@ -40,10 +40,6 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
     let directory = settings.directory.clone();
     disk.create_directory(&directory).await.map_err(during("creating a log's directory"))?;
     let names = disk.list(&directory).await.map_err(during("listing a log"))?;
-    for name in names.iter().filter(|name| segment::is_next(name)) {
-        let half_made = directory.join(name);
-        disk.remove(&half_made).await.map_err(during("removing a half-made segment"))?;
-    }
     let (checkpoint_file, checkpoint) =
         CheckpointFile::open(&disk, &directory, settings.log).await?;
     let mut found = Found {
@@ -57,6 +53,11 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
             Some(segment) => segments.push(segment),
             None => unreadable.push(number),
         }
+    }
+    // Not before the log is known to be ours.
+    for name in names.iter().filter(|name| segment::is_next(name)) {
+        let half_made = directory.join(name);
+        disk.remove(&half_made).await.map_err(during("removing a half-made segment"))?;
     }
     segments.sort_by_key(|segment: &Rc<Segment>| segment.number());
     remove_superseded(&settings, &mut segments).await?;

@@ -95,7 +95,9 @@ impl Log {
         match self.make_file_at(&path, fill).await {
             Ok(file) => Ok(Made { file, path }),
             Err(error) => {
+                // Half a segment must not hold the space that others on a full disk wait for.
                 self.0.litter.borrow_mut().push(path);
+                self.sweep().await;
                 Err(error)
             }
         }

@@ -206,8 +206,13 @@ impl Writer {
 
     /// Never writes to the active segment again. What of it is not synced may be there or not.
     fn abandon(&mut self) {
-        if let Some(active) = self.active.take() {
-            active.cut(self.log.0.synced_end.get());
+        let Some(active) = self.active.take() else { return };
+        active.cut(self.log.0.synced_end.get());
+        if active.end_frame.get() == active.header.first_frame {
+            // Nothing in it counts: a disk that fails for a day must not be filled by what it refused.
+            let shared = &self.log.0;
+            shared.segments.borrow_mut().retain(|segment| !Rc::ptr_eq(segment, &active));
+            shared.litter.borrow_mut().push(active.path.clone());
         }
     }
 

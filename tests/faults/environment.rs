@@ -145,22 +145,6 @@ fn a_disk_without_room_for_a_log_is_named() {
     assert!(circlet.terminate().success());
 }
 
-#[test]
-fn two_gateways_never_share_one_data_directory() {
-    let directory = directory();
-    let data = directory.path().join("data");
-    let mut first = lonely(directory.path(), &data);
-    first.restart();
-    let other = directory.path().join("second");
-    fs::create_dir(&other).unwrap();
-    let mut second = lonely(&other, &data);
-    second.start_only();
-    expect_end(&mut second, &["in use by another process"]);
-    first.ask(&Request::get("/ready")).expect(200);
-    first.kill();
-    second.restart();
-}
-
 fn open_files(id: u32) -> usize {
     fs::read_dir(format!("/proc/{id}/fd")).unwrap().count()
 }
