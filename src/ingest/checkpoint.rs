@@ -98,6 +98,7 @@ impl Outlet {
             marks: feeds.iter().map(|feed| mark(feed)).collect(),
             drops: self.drops_in_force(&feeds),
             refusals: self.refusals.borrow().clone(),
+            reached: feeds.iter().map(|feed| self.reached_now(feed)).collect(),
         };
         let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
             self.is_dirty.set(true);

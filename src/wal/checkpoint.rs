@@ -3,7 +3,7 @@
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
-//!         refusals n u32, refusal ..., CRC-32C
+//!         refusals n u32, refusal ..., reached n u32, drop ..., CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
 //! refusal = frame u64, offset u32, n u16, backends that refused u16 ..., n u16, all its backends u16 ...
@@ -49,6 +49,15 @@ pub struct Dropped {
     pub end: u64,
 }
 
+/// How far a queue was in any life, though its cursor was set back since: frames below it that are sent once
+/// more were answered before. Lives on: the shard that owns the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    pub backend: BackendId,
+    pub tag: Rc<[u8]>,
+    pub end: u64,
+}
+
 /// Bytes of a frame that some of its backends refused, until it is known what the others make of them.
 /// Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +77,7 @@ pub struct Checkpoint {
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
     pub refusals: Vec<Refusal>,
+    pub reached: Vec<Reached>,
 }
 
 impl Checkpoint {
@@ -202,9 +212,7 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     }
     out.extend_from_slice(&count(checkpoint.drops.len()));
     for dropped in &checkpoint.drops {
-        out.extend_from_slice(&dropped.backend.0.to_le_bytes());
-        out.extend_from_slice(&dropped.end.to_le_bytes());
-        push_tag(&mut out, &dropped.tag);
+        push_end(&mut out, dropped.backend, dropped.end, &dropped.tag);
     }
     out.extend_from_slice(&count(checkpoint.refusals.len()));
     for refusal in &checkpoint.refusals {
@@ -212,6 +220,10 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&refusal.offset.to_le_bytes());
         push_backends(&mut out, &refusal.refused_by);
         push_backends(&mut out, &refusal.targets);
+    }
+    out.extend_from_slice(&count(checkpoint.reached.len()));
+    for reached in &checkpoint.reached {
+        push_end(&mut out, reached.backend, reached.end, &reached.tag);
     }
     let len = count(out.len());
     out[len_at..len_at + 4].copy_from_slice(&len);
@@ -222,6 +234,12 @@ fn push_tag(out: &mut Vec<u8>, tag: &[u8]) {
     let tag_len = u16::try_from(tag.len()).expect("a tag is a database's name");
     out.extend_from_slice(&tag_len.to_le_bytes());
     out.extend_from_slice(tag);
+}
+
+fn push_end(out: &mut Vec<u8>, backend: BackendId, end: u64, tag: &[u8]) {
+    out.extend_from_slice(&backend.0.to_le_bytes());
+    out.extend_from_slice(&end.to_le_bytes());
+    push_tag(out, tag);
 }
 
 fn push_backends(out: &mut Vec<u8>, backends: &[BackendId]) {
@@ -265,15 +283,22 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let end = input.u64()?;
         checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
     }
-    // Older ones end here.
-    let refusals = if input.bytes.is_empty() { 0 } else { input.u32()? };
-    for _ in 0..refusals {
+    if input.bytes.is_empty() {
+        // An older one ends here.
+        return Some((generation, checkpoint));
+    }
+    for _ in 0..input.u32()? {
         checkpoint.refusals.push(Refusal {
             frame: input.u64()?,
             offset: input.u32()?,
             refused_by: take_backends(&mut input)?,
             targets: take_backends(&mut input)?,
         });
+    }
+    for _ in 0..input.u32()? {
+        let backend = BackendId(input.u16()?);
+        let end = input.u64()?;
+        checkpoint.reached.push(Reached { backend, tag: take_tag(&mut input)?, end });
     }
     Some((generation, checkpoint))
 }

@@ -26,7 +26,7 @@ pub mod space;
 pub mod writer;
 
 pub use checkpoint::CheckpointFile;
-pub use checkpoint::{Checkpoint, Dropped, QueueMark, Refusal};
+pub use checkpoint::{Checkpoint, Dropped, QueueMark, Reached, Refusal};
 pub use frame::{Frame, Kind, OpenFrame, Run};
 pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};

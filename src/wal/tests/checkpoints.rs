@@ -6,8 +6,8 @@ use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::Disk;
 use crate::rt::sim::SimDisk;
-use crate::wal::checkpoint::{Refusal, SLOT_BYTES, decode, encode};
-use crate::wal::{Checkpoint, CheckpointFile, QueueMark};
+use crate::wal::checkpoint::{SLOT_BYTES, decode, encode};
+use crate::wal::{Checkpoint, CheckpointFile, QueueMark, Reached, Refusal};
 use futures_lite::future::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -111,6 +111,14 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
         |(highest, floors, marks, refusals)| Checkpoint {
             drops: Vec::new(),
             refusals,
+            reached: marks
+                .iter()
+                .map(|mark: &QueueMark| Reached {
+                    backend: mark.backend,
+                    tag: mark.tag.clone(),
+                    end: mark.cursor,
+                })
+                .collect(),
             highest_stamp: Stamp(highest),
             floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
             marks,
@@ -119,9 +127,9 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
 }
 
 #[test]
-fn a_checkpoint_without_refusals_as_it_once_was_is_read() {
+fn a_checkpoint_as_it_once_was_is_read() {
     let mut slot = encode(&with_cursor(7), 3, LogId(9));
-    let len = slot.len() - 4;
+    let len = slot.len() - 8;
     slot.truncate(len);
     slot[18..22].copy_from_slice(&u32::try_from(len).unwrap().to_le_bytes());
     slot.extend_from_slice(&crate::base::checksum::crc32c(&slot).to_le_bytes());
