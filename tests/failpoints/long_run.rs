@@ -40,7 +40,7 @@ fn kill_at_every_failpoint() {
         while !names.is_empty() && progress.is_time_left() {
             let at = usize::try_from(dice.below(names.len() as u64)).expect("an index");
             let name = names.swap_remove(at);
-            let passed = dice.below(passed_max(name) * 2 + 1);
+            let passed = dice.below(passed_max(name) + 1);
             let death = death(name, passed, dice.below(2) == 0);
             let outcome = death.happen(&mut world, &format!("{name}.{round}"));
             let mut findings = outcome.findings;
