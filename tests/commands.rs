@@ -111,3 +111,13 @@ fn check_config_online_says_who_answers_and_who_does_not() {
     assert!(lines[1].starts_with(&format!("dead at {}: Connection refused", urls[1])));
     assert!(server.join().unwrap());
 }
+
+#[cfg(not(feature = "failpoints"))]
+#[test]
+fn a_normal_build_holds_no_failpoint() {
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_circlet")).expect("the binary under test");
+    for (name, _) in circlet::base::failpoint::ALL {
+        let found = memchr::memmem::find(&binary, name.as_bytes());
+        assert_eq!(found, None, "{name} is in the binary");
+    }
+}

@@ -101,6 +101,7 @@ impl Outlet {
             drops: self.drops_in_force(&feeds),
             parked_floors: parked_floors.iter().map(parked_floor).collect(),
             refusals: self.refusals.borrow().clone(),
+            reached: feeds.iter().map(|feed| self.reached_now(feed)).collect(),
         };
         let Some(mut file) = self.checkpoint_file.borrow_mut().take() else {
             self.is_dirty.set(true);

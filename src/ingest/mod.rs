@@ -91,8 +91,8 @@ pub struct Outlet {
     pub checkpoint_done: Signal,
     /// Lines that some backend refused, until it is known whether others took them.
     pub refusals: RefCell<Vec<crate::wal::Refusal>>,
-    /// The queues as the last life left them, before any was rewound.
-    pub marks_found: Vec<crate::wal::QueueMark>,
+    /// How far each queue was in any earlier life, before it was rewound.
+    pub reached: Vec<crate::wal::Reached>,
     /// Runs that an operator has dropped.
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
     /// The order window that new frames carry.

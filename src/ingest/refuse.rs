@@ -13,8 +13,9 @@ use crate::base::ids::BackendId;
 use crate::proto::line::{Lines, Precision, Rules, decode_measurement};
 use crate::ring::Target;
 use crate::rt::sleep;
-use crate::wal::Refusal;
+use crate::wal::{Checkpoint, QueueMark, Reached, Refusal};
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Requests for one refusal; what is not narrowed down by then is kept as "one of these".
@@ -136,7 +137,7 @@ impl Outlet {
     fn note_refusal(&self, feed: &Feed, part: &Part, text: &[u8]) {
         let (backend, frame) = (feed.queue.borrow().backend, part.number());
         // Sent once more behind something older: what it means was said in an earlier life.
-        if frame < self.cursor_found(feed) {
+        if frame < self.reached_before(feed) {
             return;
         }
         let line = crc32c(text);
@@ -156,14 +157,23 @@ impl Outlet {
         }
     }
 
-    /// Where a queue was when the last life ended; 0 if there was none.
-    fn cursor_found(&self, feed: &Feed) -> u64 {
+    /// Every frame below was answered in an earlier life; 0 if there was none.
+    fn reached_before(&self, feed: &Feed) -> u64 {
         let queue = feed.queue.borrow();
         let tag = queue.only.as_deref().unwrap_or_default();
-        let mut found = self.marks_found.iter();
-        found
-            .find(|mark| mark.backend == queue.backend && *mark.tag == *tag)
-            .map_or(0, |mark| mark.cursor)
+        let ours = self
+            .reached
+            .iter()
+            .filter(|reached| reached.backend == queue.backend && *reached.tag == *tag);
+        ours.map(|reached| reached.end).max().unwrap_or(0)
+    }
+
+    /// What the next life is told of this queue.
+    pub(super) fn reached_now(&self, feed: &Feed) -> Reached {
+        let before = self.reached_before(feed);
+        let queue = feed.queue.borrow();
+        let tag = queue.only.clone().unwrap_or_else(|| Rc::from(&b""[..]));
+        Reached { backend: queue.backend, tag, end: before.max(queue.cursor()) }
     }
 
     /// Where a line was taken by one circle and refused by another, the refusing one is incomplete.
@@ -188,6 +198,16 @@ impl Outlet {
             self.marked_incomplete(backend, REFUSED_HERE, 1).await;
         }
     }
+}
+
+/// How far each queue was in any life before this one.
+pub(super) fn reached(found: &Checkpoint) -> Vec<Reached> {
+    let of_mark = |mark: &QueueMark| Reached {
+        backend: mark.backend,
+        tag: mark.tag.clone(),
+        end: mark.cursor,
+    };
+    found.marks.iter().map(of_mark).chain(found.reached.iter().cloned()).collect()
 }
 
 impl Search<'_> {

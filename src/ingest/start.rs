@@ -7,7 +7,7 @@
 //!    Everything at or above the cut is sent again, from all queues, by the order rule.
 
 use super::queue::Queue;
-use super::{Facts, Feed, Outlet, Retry, slow::Slow};
+use super::{Facts, Feed, Outlet, Retry, refuse, slow::Slow};
 use crate::backend::Client;
 use crate::backend::parked::Parked;
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -244,8 +244,8 @@ impl Outlet {
             checkpoint_now: Signal::new(),
             checkpoints: Cell::new(0),
             checkpoint_done: Signal::new(),
-            refusals: RefCell::new(checkpoint.refusals),
-            marks_found: checkpoint.marks,
+            refusals: RefCell::new(checkpoint.refusals.clone()),
+            reached: refuse::reached(&checkpoint),
             drops: RefCell::new(checkpoint.drops.clone()),
             window: RefCell::default(),
             is_ending: Cell::new(false),

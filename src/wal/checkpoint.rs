@@ -3,7 +3,8 @@
 //! ```text
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
-//!         refusals n u32, refusal ..., parked floors n u32, parked floor ..., CRC-32C
+//!         refusals n u32, refusal ..., reached n u32, drop ..., parked floors n u32, parked floor ...,
+//!         CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
 //! parked floor = backend u16, stamp u64, tag_len u16, tag
@@ -50,6 +51,15 @@ pub struct Dropped {
     pub end: u64,
 }
 
+/// How far a queue was in any life, though its cursor was set back since: frames below it that are sent once
+/// more were answered before. Lives on: the shard that owns the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    pub backend: BackendId,
+    pub tag: Rc<[u8]>,
+    pub end: u64,
+}
+
 /// Below this stamp nothing waits in the parked queues of a database, in any log.
 /// Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +89,7 @@ pub struct Checkpoint {
     pub marks: Vec<QueueMark>,
     pub drops: Vec<Dropped>,
     pub refusals: Vec<Refusal>,
+    pub reached: Vec<Reached>,
     /// Every database that waits anywhere, as of the moment of the floors.
     pub parked_floors: Vec<ParkedFloor>,
 }
@@ -215,9 +226,7 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
     }
     out.extend_from_slice(&count(checkpoint.drops.len()));
     for dropped in &checkpoint.drops {
-        out.extend_from_slice(&dropped.backend.0.to_le_bytes());
-        out.extend_from_slice(&dropped.end.to_le_bytes());
-        push_tag(&mut out, &dropped.tag);
+        push_end(&mut out, dropped.backend, dropped.end, &dropped.tag);
     }
     out.extend_from_slice(&count(checkpoint.refusals.len()));
     for refusal in &checkpoint.refusals {
@@ -225,6 +234,10 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&refusal.line.to_le_bytes());
         push_backends(&mut out, &refusal.refused_by);
         push_backends(&mut out, &refusal.targets);
+    }
+    out.extend_from_slice(&count(checkpoint.reached.len()));
+    for reached in &checkpoint.reached {
+        push_end(&mut out, reached.backend, reached.end, &reached.tag);
     }
     out.extend_from_slice(&count(checkpoint.parked_floors.len()));
     for floor in &checkpoint.parked_floors {
@@ -241,6 +254,12 @@ fn push_tag(out: &mut Vec<u8>, tag: &[u8]) {
     let tag_len = u16::try_from(tag.len()).expect("a tag is a database's name");
     out.extend_from_slice(&tag_len.to_le_bytes());
     out.extend_from_slice(tag);
+}
+
+fn push_end(out: &mut Vec<u8>, backend: BackendId, end: u64, tag: &[u8]) {
+    out.extend_from_slice(&backend.0.to_le_bytes());
+    out.extend_from_slice(&end.to_le_bytes());
+    push_tag(out, tag);
 }
 
 fn push_backends(out: &mut Vec<u8>, backends: &[BackendId]) {
@@ -284,9 +303,11 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let end = input.u64()?;
         checkpoint.drops.push(Dropped { backend, tag: take_tag(&mut input)?, end });
     }
-    // Older ones end here.
-    let refusals = if input.bytes.is_empty() { 0 } else { input.u32()? };
-    for _ in 0..refusals {
+    if input.bytes.is_empty() {
+        // An older one ends here.
+        return Some((generation, checkpoint));
+    }
+    for _ in 0..input.u32()? {
         checkpoint.refusals.push(Refusal {
             frame: input.u64()?,
             line: input.u32()?,
@@ -294,8 +315,12 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
             targets: take_backends(&mut input)?,
         });
     }
-    let parked_floors = if input.bytes.is_empty() { 0 } else { input.u32()? };
-    for _ in 0..parked_floors {
+    for _ in 0..input.u32()? {
+        let backend = BackendId(input.u16()?);
+        let end = input.u64()?;
+        checkpoint.reached.push(Reached { backend, tag: take_tag(&mut input)?, end });
+    }
+    for _ in 0..input.u32()? {
         let backend = BackendId(input.u16()?);
         let stamp = Stamp(input.u64()?);
         checkpoint.parked_floors.push(ParkedFloor { backend, tag: take_tag(&mut input)?, stamp });

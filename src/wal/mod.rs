@@ -27,7 +27,7 @@ pub mod space;
 pub mod writer;
 
 pub use checkpoint::CheckpointFile;
-pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark, Refusal};
+pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark, Reached, Refusal};
 pub use frame::{Frame, Kind, OpenFrame, Run};
 pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};

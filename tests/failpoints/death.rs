@@ -13,6 +13,9 @@ pub struct Death {
     pub passed: u64,
     /// A backend of the second circle is dead, too, until the gateway lives again.
     pub backend_down: bool,
+    /// The next life ends at the same place, when it is reached first: while what the first death left
+    /// undone is being done.
+    pub twice: bool,
 }
 
 /// What came of it.
@@ -56,13 +59,12 @@ impl Death {
         if self.backend_down {
             world.server_mut(&down).kill();
         }
-        let armed = format!("{}={}*off->return", self.failpoint, self.passed);
-        let armed = if self.passed == 0 { format!("{}=return", self.failpoint) } else { armed };
-        world.circlet.start_with(&[("FAILPOINTS", &armed)]);
         let running = self.load(db).start(world.circlet.address);
         let witness = work.map(|work| (work, work.start(world.circlet.address, db)));
-        let status = until(&format!("{armed} is reached"), seconds(60), || world.circlet.ended());
-        assert_eq!(status.signal(), Some(9), "{armed}: {status}\n{}", world.circlet.log_end());
+        self.die(world, self.passed);
+        if self.twice {
+            self.die(world, 0);
+        }
         world.circlet.restart();
         running.wait_for_more(300);
         if self.backend_down {
@@ -81,5 +83,16 @@ impl Death {
         }
         world.circlet.kill();
         Outcome { acknowledged: tally.count(), findings }
+    }
+
+    /// One life, to its end at the failpoint.
+    fn die(&self, world: &mut World, passed: u64) {
+        let armed = match passed {
+            0 => format!("{}=return", self.failpoint),
+            some => format!("{}={some}*off->return", self.failpoint),
+        };
+        world.circlet.start_with(&[("FAILPOINTS", &armed)]);
+        let status = until(&format!("{armed} is reached"), seconds(60), || world.circlet.ended());
+        assert_eq!(status.signal(), Some(9), "{armed}: {status}\n{}", world.circlet.log_end());
     }
 }

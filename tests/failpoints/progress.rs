@@ -86,17 +86,19 @@ impl Progress {
 
     /// What was reached, over all runs.
     pub fn words(&self) -> String {
-        let places = self.deaths.len().max(1) as u64;
-        let least = self.deaths.values().min().copied().unwrap_or(0);
+        let all: u64 = self.deaths.values().sum();
+        let deaths = match self.deaths.values().min() {
+            Some(least) if self.deaths.len() > 1 => {
+                let places = self.deaths.len();
+                format!("{all} deaths at {places} places, {least} of {} at the rarest", self.wanted)
+            }
+            _ => format!("{all} of {} deaths", self.wanted),
+        };
         let minutes = (self.seconds + self.began.elapsed().as_secs()).div_ceil(60);
+        let (points, losses) = (self.acknowledged, self.losses);
         format!(
-            "{}: {} deaths at {places} places, at least {least} of {} at each; {} points acknowledged, \
-             {} losses; {minutes} minutes",
-            self.title,
-            self.deaths.values().sum::<u64>(),
-            self.wanted,
-            self.acknowledged,
-            self.losses,
+            "{}: {deaths}; {points} points acknowledged, {losses} losses; {minutes} minutes",
+            self.title
         )
     }
 }

@@ -3,7 +3,8 @@
 use crate::death::{Death, world};
 use circlet::base::failpoint::ALL;
 
-/// Failpoint, and how often it is passed unharmed in three lives; in the last one a backend is dead, too.
+/// Failpoint, and how often it is passed unharmed in three lives. In the last one a backend
+/// is dead, too, and the life after it ends at the same place.
 const ROWS: [(&str, [u64; 3]); 24] = [
     ("wal.append.before_write", [0, 6, 40]),
     ("wal.append.after_write", [0, 6, 40]),
@@ -32,10 +33,10 @@ const ROWS: [(&str, [u64; 3]); 24] = [
 ];
 
 /// Where the gateway dies in this life.
-pub fn death(failpoint: &'static str, passed: u64, backend_down: bool) -> Death {
+pub fn death(failpoint: &'static str, passed: u64, hard: bool) -> Death {
     // A dead backend keeps every segment: there would be none to free.
     let is_free = failpoint.ends_with("_free");
-    Death { failpoint, passed, backend_down: backend_down && !is_free }
+    Death { failpoint, passed, backend_down: hard && !is_free, twice: hard }
 }
 
 /// Every row whose failpoint begins so, three times, in one world.

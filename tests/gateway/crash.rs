@@ -9,7 +9,7 @@ const DEATHS: u64 = 25;
 
 #[test]
 fn kill_minus_nine_loses_no_acknowledged_line() {
-    let end = deaths::at_random_moments(DEATHS, 1);
+    let end = deaths::at_random_moments("delivered", DEATHS, 1);
     assert!(end.tally.broken > 0, "no writer noticed a death: {:?}", end.tally);
     assert!(end.findings.is_empty(), "{:#?}", end.findings);
 }

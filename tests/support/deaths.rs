@@ -30,12 +30,15 @@ impl Dice {
     }
 }
 
-/// Kills a gateway of its own so many times. For a third of them a backend is dead, too; about every
+/// Kills a gateway of its own, with this level of acknowledgement, so many times. For a third of them a backend is dead, too; about every
 /// eighth death comes while it starts. The moments come from `seed`.
-pub fn at_random_moments(deaths: u64, seed: u64) -> End {
-    let mut world = Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"").start();
+pub fn at_random_moments(ack: &str, deaths: u64, seed: u64) -> End {
+    let setup = Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"");
+    let mut world = setup.write(&format!("ack = \"{ack}\"")).start();
     let mut dice = Dice::new(seed);
-    let load = Load { padding: 200, ..Load::default() };
+    // Only with `delivered` the backends set the pace.
+    let pause = Duration::from_millis(if ack == "delivered" { 5 } else { 30 });
+    let load = Load { padding: 200, pause, ..Load::default() };
     let running = load.start(world.circlet.address);
     let down = world.circles[1][0].name.clone();
     for death in 0..deaths {

@@ -6,8 +6,10 @@ use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::Disk;
 use crate::rt::sim::SimDisk;
-use crate::wal::checkpoint::{Refusal, SLOT_BYTES, decode, encode};
-use crate::wal::{Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark};
+use crate::wal::checkpoint::{SLOT_BYTES, decode, encode};
+use crate::wal::{
+    Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark, Reached, Refusal,
+};
 use futures_lite::future::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -113,7 +115,7 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
             drops: marks
                 .iter()
                 .step_by(2)
-                .map(|mark| Dropped {
+                .map(|mark: &QueueMark| Dropped {
                     backend: mark.backend,
                     tag: mark.tag.clone(),
                     end: mark.cursor,
@@ -128,6 +130,14 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
                     stamp: mark.oldest,
                 })
                 .collect(),
+            reached: marks
+                .iter()
+                .map(|mark| Reached {
+                    backend: mark.backend,
+                    tag: mark.tag.clone(),
+                    end: mark.cursor,
+                })
+                .collect(),
             highest_stamp: Stamp(highest),
             floors: floors.into_iter().map(|(b, stamp)| (BackendId(b), Stamp(stamp))).collect(),
             marks,
@@ -136,9 +146,9 @@ fn checkpoint() -> impl Strategy<Value = Checkpoint> {
 }
 
 #[test]
-fn a_checkpoint_without_refusals_as_it_once_was_is_read() {
+fn a_checkpoint_as_it_once_was_is_read() {
     let mut slot = encode(&with_cursor(7), 3, LogId(9));
-    let len = slot.len() - 4;
+    let len = slot.len() - 8;
     slot.truncate(len);
     slot[18..22].copy_from_slice(&u32::try_from(len).unwrap().to_le_bytes());
     slot.extend_from_slice(&crate::base::checksum::crc32c(&slot).to_le_bytes());
