@@ -11,6 +11,7 @@
 //! `mistakes` (proof that it can fail).
 
 mod backend;
+mod budgets;
 mod check;
 mod client;
 mod life;

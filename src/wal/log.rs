@@ -83,6 +83,8 @@ pub(super) struct Shared {
     /// Frames below this one were freed, except if `lost_front`: then a segment there was unreadable.
     pub lost_front: Cell<bool>,
     pub spare_wanted: Signal,
+    /// There is little room on the disk.
+    pub is_tight: Cell<bool>,
 }
 
 /// Where a request's bytes went, to wait for.
@@ -126,6 +128,7 @@ impl Log {
             litter: RefCell::default(),
             lost_front: Cell::new(false),
             spare_wanted: Signal::new(),
+            is_tight: Cell::new(false),
         }))
     }
 

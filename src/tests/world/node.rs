@@ -94,6 +94,7 @@ impl Setup {
                 catalogue_interval: Duration::from_millis(300),
                 timeout: Duration::from_millis(200),
             },
+            limits: self.shape.limits(self.backends.len()),
             data: PathBuf::from(DATA),
             board: board.clone(),
             clock,
@@ -232,6 +233,7 @@ fn backend(at: usize, circle: usize, kind: Kind) -> Backend {
         kind,
         credentials: Credentials::None,
         write_only: false,
+        backlog: super::budgets::NO_LIMIT,
     }
 }
 
