@@ -139,8 +139,9 @@ impl Outlet {
             if let Some(wait) = self.pace(feed) {
                 return Next::Later(wait);
             }
-            let batch =
-                feed.queue.borrow_mut().next_batch(&tag, |frame| self.lines_may_go(feed, frame));
+            let allows = self.allowance(feed);
+            let may_go = |frame: &Frame| self.lines_may_go(feed, frame) && allows(frame);
+            let batch = feed.queue.borrow_mut().next_batch(&tag, may_go);
             if batch.is_empty() {
                 is_held = true;
                 continue;

@@ -4,6 +4,8 @@
 
 use super::queue::Part;
 use super::{Feed, Outlet};
+use crate::wal::Frame;
+use std::cell::Cell;
 use std::time::Duration;
 
 /// Lines that are older than this are sent at the rate of a replay.
@@ -20,6 +22,21 @@ impl Outlet {
         let now = self.facts.clock.mono();
         let wait = self.facts.board.room.replay_wait(backend, now);
         wait.filter(|_| !self.is_fresh(oldest_unix_ms))
+    }
+
+    /// Says of one frame after the other whether it may go in the same request: those that are not fresh,
+    /// as long as they are what a second allows. The first one always may.
+    pub(super) fn allowance(&self, feed: &Feed) -> impl Fn(&Frame) -> bool {
+        let rate = self.rate(feed);
+        let taken = Cell::new(0);
+        move |frame| {
+            let Some(rate) = rate.filter(|_| !self.is_fresh(frame.header.unix_ms)) else {
+                return true;
+            };
+            let before = taken.get();
+            taken.set(before + frame.memory_bytes() as u64);
+            before == 0 || taken.get() <= rate
+        }
     }
 
     /// These lines are on their way.
