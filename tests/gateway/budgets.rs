@@ -12,11 +12,11 @@ const TEXT_BYTES: usize = 4000;
 
 /// Phrases at which Telegraf throws a batch away.
 const FATAL: [&str; 5] = [
-    "field type conflict",
-    "points beyond retention policy",
+    "partial write",
     "unable to parse",
+    "points beyond retention policy",
+    "retention policy not found",
     "hinted handoff queue not empty",
-    "database not found",
 ];
 
 /// Numbered lines of one measurement over one connection, so that all of them are in one log.
