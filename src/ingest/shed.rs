@@ -14,7 +14,7 @@ use crate::backend::board;
 use crate::backend::room::{Limit, Shrink};
 use crate::base::ids::BackendId;
 use crate::base::time::{Mono, Stamp, nanos};
-use crate::rt::breathe;
+use crate::rt::{breathe, sleep};
 use crate::wal::{self, Item, Kind};
 use std::cell::Cell;
 use std::io;
@@ -35,6 +35,9 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// Bytes read from the log at a time.
 const READ_BYTES: usize = 1024 * 1024;
+
+/// The mark of one backend is written by one core at a time.
+const MARK_POLL: Duration = Duration::from_millis(5);
 
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
@@ -168,6 +171,9 @@ impl Outlet {
                 tracing::error!(%error, "nothing is dropped before that is written down");
                 return;
             }
+            if feed.is_ended.get() {
+                return; // What was dropped has been told for the last time.
+            }
             let parts = feed.queue.borrow_mut().give_up(&line);
             bytes += self.dropped(feed, &parts, order.why);
             breathe().await;
@@ -226,8 +232,9 @@ impl Outlet {
         if is_there && points == 0 {
             return Ok(());
         }
-        if !room.begin_mark(backend) {
-            return Err(io::Error::other("another core writes the mark just now"));
+        while !room.begin_mark(backend) {
+            // Another core writes it just now.
+            sleep(MARK_POLL).await;
         }
         let written = self.write_mark(backend, reason, points).await;
         room.end_mark(backend, written.is_ok());
@@ -240,6 +247,8 @@ impl Outlet {
         let mut tally = feed.shedding.untold.get();
         let (mut points, mut bytes) = (0, 0);
         for part in parts {
+            #[cfg(test)]
+            witness::saw(backend, part.payload());
             let run = part.run();
             self.acks.parked(backend, part.number(), &run.payload);
             points += u64::from(run.points);
@@ -336,5 +345,25 @@ impl Outlet {
             }
         }
         Ok(passed.min(share.bytes))
+    }
+}
+
+/// Lets the simulated world compare what was given up with what is missing in the end.
+#[cfg(test)]
+pub mod witness {
+    use crate::base::ids::BackendId;
+    use std::cell::RefCell;
+
+    thread_local! {
+        static SEEN: RefCell<Vec<(BackendId, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn saw(backend: BackendId, payload: &[u8]) {
+        SEEN.with(|seen| seen.borrow_mut().push((backend, payload.to_vec())));
+    }
+
+    /// Everything since the last call on this thread.
+    pub fn take() -> Vec<(BackendId, Vec<u8>)> {
+        SEEN.take()
     }
 }
