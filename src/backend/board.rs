@@ -6,6 +6,7 @@
 
 use super::catalogue::Catalogue;
 use super::parked::ParkedList;
+use super::room::Room;
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::base::time::{Mono, Stamp, nanos};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -77,6 +78,7 @@ pub struct Board {
     shards_busy: Vec<AtomicU64>,
     pub catalogue: ArcSwap<Catalogue>,
     pub parked: ParkedList,
+    pub room: Room,
     pub draining: AtomicBool,
 }
 
@@ -168,6 +170,7 @@ impl Board {
             shards_busy: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             catalogue: ArcSwap::from_pointee(Catalogue::default()),
             parked: ParkedList::new(logs),
+            room: Room::new(logs, backends),
             draining: AtomicBool::new(false),
         }
     }

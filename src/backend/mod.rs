@@ -17,6 +17,7 @@ pub mod parked;
 pub mod place;
 pub mod probe;
 pub mod query;
+pub mod room;
 pub mod statement;
 pub mod write;
 

@@ -42,6 +42,11 @@ impl Parked {
         &self.cells[log.index()]
     }
 
+    /// One for each log.
+    pub fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter()
+    }
+
     /// The cells of the other logs.
     pub fn other_cells(&self, log: LogId) -> impl Iterator<Item = &Cell> {
         let all = self.cells.iter().enumerate();

@@ -38,6 +38,7 @@ fn fetch(config: &Config) -> Result<String, String> {
 }
 
 fn print(status: &Value) {
+    print_log(status);
     let word = |value: &Value| value.as_str().unwrap_or("").to_owned();
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
@@ -65,11 +66,61 @@ fn print(status: &Value) {
             word(&backend["name"]),
             word(&backend["state"]),
             complete,
-            format!("{} B", backend["backlog_bytes"]),
+            backlog(backend),
             age.map_or("-".to_owned(), |age| format!("{age:.1} s")),
             parked.join(", "),
             word(&backend["last_error"]),
         ]);
     }
     say(table);
+}
+
+/// Of all logs, the disk, and why no write is taken.
+fn print_log(status: &Value) {
+    let log = &status["log"];
+    let limit =
+        log["max_bytes"].as_u64().map_or(String::new(), |most| format!(" of {}", size(most)));
+    let bytes = |key: &str| size(log[key].as_u64().unwrap_or(0));
+    say(format!(
+        "log: {}{limit}; disk: {} free, {} to stay free; ballast: {}",
+        bytes("bytes"),
+        bytes("disk_free_bytes"),
+        bytes("min_free_bytes"),
+        bytes("ballast_bytes"),
+    ));
+    if let Some(why) = status["not_ready"].as_str() {
+        say(format!("WRITES ARE REFUSED: {why}"));
+    }
+}
+
+/// With its limit, if that is near, and what gave way to it.
+fn backlog(backend: &Value) -> String {
+    let bytes = backend["backlog_bytes"].as_u64().unwrap_or(0);
+    let mut text = size(bytes);
+    if let Some(most) = backend["max_backlog_bytes"].as_u64() {
+        text.push_str(&format!(" of {}", size(most)));
+    }
+    if let Some(key) = backend["backlog_full"].as_str() {
+        text.push_str(&format!(", FULL ({key})"));
+    }
+    if let Some(points @ 1..) = backend["dropped_points"].as_u64() {
+        text.push_str(&format!(", {points} points dropped"));
+    }
+    text
+}
+
+/// As a person reads it: at most three digits before the point.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with one digit behind the point")]
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
 }

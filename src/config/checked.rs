@@ -54,6 +54,7 @@ pub struct Backend {
     pub credentials: Credentials,
     /// Is never asked.
     pub write_only: bool,
+    pub backlog: BacklogConfig,
 }
 
 /// Which protocol a backend speaks.
@@ -134,6 +135,42 @@ pub struct LogConfig {
     /// Over all shards.
     pub hot_window_bytes: usize,
     pub sync: LogSync,
+    /// Of all logs together.
+    pub bytes_max: Option<u64>,
+    /// What stays free on the file system.
+    pub min_free: MinFree,
+    /// Beyond either of the two.
+    pub on_full: OnFull,
+}
+
+/// What one backend may be owed, over all shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BacklogConfig {
+    pub bytes_max: Option<u64>,
+    pub age_max: Option<Duration>,
+    /// Beyond either of the two.
+    pub on_full: OnFull,
+    /// Bytes a second of lines that are not fresh.
+    pub replay_rate: Option<u64>,
+}
+
+/// What gives way when there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFull {
+    /// New lines: they are refused, and the client keeps them.
+    Reject,
+    /// The oldest lines of backends that lag.
+    DropOldest,
+}
+
+/// Space of a file system that the log leaves to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MinFree {
+    /// 5 %, at most 4 GiB.
+    Automatic,
+    /// A share of the whole, in percent.
+    Percent(u8),
+    Bytes(u64),
 }
 
 /// How the log makes its writes durable.
@@ -214,4 +251,5 @@ words!(Kind {
 });
 words!(Ack { Delivered = "delivered", Durable = "durable", Interval = "interval" });
 words!(Consistency { Ignore = "ignore", Honour = "honour" });
+words!(OnFull { Reject = "reject", DropOldest = "drop_oldest" });
 words!(LogSync { Fdatasync = "fdatasync" });

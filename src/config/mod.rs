@@ -8,8 +8,9 @@
 //!
 //! Read in this order: `checked` (what comes out), `environment` (what goes in besides the file),
 //! `tree` (the document with places, variables filled in), `section` (typed reading of one table),
-//! `raw` (the file's sections), `check` (from raw to checked), `problem` (how it is told).
+//! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `problem` (how it is told).
 
+mod budget;
 mod check;
 pub mod checked;
 pub mod environment;
@@ -23,8 +24,8 @@ pub mod units;
 mod variables;
 
 pub use checked::{
-    Ack, Auth, Backend, Config, Consistency, Credentials, Kind, LogConfig, LogSync, ProbeConfig,
-    QueryConfig, Secret, ServerConfig, WriteConfig,
+    Ack, Auth, Backend, BacklogConfig, Config, Consistency, Credentials, Kind, LogConfig, LogSync,
+    MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig, WriteConfig,
 };
 pub use environment::Environment;
 pub use problem::{Refusal, Told};

@@ -3,8 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::budget::{self, RawBacklog};
 use super::checked::{
-    Ack, Consistency, LogConfig, LogSync, ProbeConfig, QueryConfig, ServerConfig, WriteConfig,
+    Ack, Consistency, LogConfig, LogSync, MinFree, OnFull, ProbeConfig, QueryConfig, ServerConfig,
+    WriteConfig,
 };
 use super::problem::Problems;
 use super::section::Section;
@@ -56,6 +58,15 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)], default: T) -> T {
         let section = self.section.as_mut();
         section.and_then(|it| it.word(key, words, self.problems)).unwrap_or(default)
+    }
+
+    /// Something that needs more than a key and a range; nothing if the section is absent.
+    fn read<T>(
+        &mut self,
+        read: impl FnOnce(&mut Section<'a>, &mut Problems) -> Option<T>,
+    ) -> Option<T> {
+        let section = self.section.as_mut()?;
+        read(section, self.problems)
     }
 
     fn boolean(&mut self, key: &'static str) -> bool {
@@ -126,7 +137,8 @@ pub fn write(file: &mut Section<'_>, problems: &mut Problems) -> WriteConfig {
     write
 }
 
-pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> LogConfig {
+/// The section, and its keys that hold for every backend without its own.
+pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> (LogConfig, RawBacklog) {
     let mut reader = Reader::open(file, "log", problems);
     let section = reader.section.as_mut();
     let segment = section.and_then(|it| {
@@ -136,7 +148,13 @@ pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> LogConfig {
         segment_bytes: segment,
         hot_window_bytes: reader.size("hot_window", 48 * MIB, MIB..=64 * GIB),
         sync: reader.word("sync", LogSync::WORDS, LogSync::Fdatasync),
+        bytes_max: reader.read(|it, problems| it.size("max_bytes", budget::BYTES, problems)),
+        min_free: reader
+            .read(|it, problems| Some(budget::min_free(it, problems)))
+            .unwrap_or(MinFree::Automatic),
+        on_full: reader.word("on_full", OnFull::WORDS, OnFull::Reject),
     };
+    let backlog = reader.read(|it, problems| Some(RawBacklog::read(it, problems)));
     let page = limits::PAGE as u64;
     reader.demand(
         log.segment_bytes.is_none_or(|bytes| bytes % page == 0),
@@ -145,7 +163,7 @@ pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> LogConfig {
         "choose a multiple of 4KiB, such as \"64MiB\"",
     );
     reader.finish();
-    log
+    (log, backlog.unwrap_or_default())
 }
 
 pub fn query(file: &mut Section<'_>, problems: &mut Problems) -> QueryConfig {

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is `Debug`, because secrets still stand in it as plain text.
 
+use super::budget::RawBacklog;
 use super::checked::{Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, WriteConfig};
 use super::plain;
 use super::problem::{Place, Problems};
@@ -25,6 +26,10 @@ pub struct RawFile {
     pub server: ServerConfig,
     pub write: WriteConfig,
     pub log: LogConfig,
+    /// Where `[log] max_bytes` stands, or would stand.
+    pub log_bytes_place: Place,
+    /// Of every backend that says nothing else.
+    pub backlog: RawBacklog,
     pub query: QueryConfig,
     pub probe: ProbeConfig,
     pub debug_headers: bool,
@@ -61,6 +66,7 @@ pub struct RawBackend {
     pub password: Text,
     pub password_file: Text,
     pub write_only: bool,
+    pub backlog: RawBacklog,
     /// Those keys of the credentials that are there, whatever they are worth.
     pub credentials: Vec<&'static str>,
 }
@@ -76,6 +82,8 @@ pub struct RawMapping {
 /// Reads the whole document.
 pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
     let mut file = Section::new(root);
+    let log_bytes_place = file.place_in("log", "max_bytes");
+    let (log, backlog) = plain::log(&mut file, problems);
     let raw = RawFile {
         place: root.place.clone(),
         listen: file.required("listen", "listen = \"127.0.0.1:8080\"", problems),
@@ -88,7 +96,9 @@ pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
         mappings: mappings(&mut file, problems),
         server: plain::server(&mut file, problems),
         write: plain::write(&mut file, problems),
-        log: plain::log(&mut file, problems),
+        log,
+        log_bytes_place,
+        backlog,
         query: plain::query(&mut file, problems),
         probe: plain::probe(&mut file, problems),
         debug_headers: plain::debug_headers(&mut file, problems),
@@ -168,6 +178,7 @@ fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
         password: section.text("password", problems),
         password_file: section.text("password_file", problems),
         write_only: section.boolean("write_only", problems).unwrap_or(false),
+        backlog: RawBacklog::read(&mut section, problems),
         credentials: CREDENTIALS.into_iter().filter(|key| section.has(key)).collect(),
     };
     section.finish(problems);

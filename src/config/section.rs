@@ -35,6 +35,15 @@ impl<'a> Section<'a> {
         entry.map_or_else(|| self.table.place_of(key), |entry| entry.node.place.clone())
     }
 
+    /// The same for a key of a table in this one.
+    pub fn place_in(&self, table: &str, key: &str) -> Place {
+        let entry = self.table.entries.iter().find(|entry| entry.key == table);
+        match entry.map(|entry| &entry.node.value) {
+            Some(Value::Table(inner)) => Section::new(inner).place_of(key),
+            _ => self.place_of(table),
+        }
+    }
+
     /// Present, whatever it is worth.
     pub fn has(&self, key: &str) -> bool {
         self.table.entries.iter().any(|entry| entry.key == key)
@@ -105,7 +114,7 @@ impl<'a> Section<'a> {
             return wrong_type(node, "a duration such as \"3s\" or \"250ms\"", problems);
         };
         let Some(duration) = units::duration(text) else {
-            let mend = "a whole number and ms, s, m or h, as in \"250ms\"";
+            let mend = "a whole number and ms, s, m, h or d, as in \"250ms\"";
             problems.add(&node.place, format!("{} is no duration", quoted(text)), mend);
             return None;
         };
@@ -131,7 +140,8 @@ impl<'a> Section<'a> {
             return wrong_type(node, "a size such as \"64MiB\"", problems);
         };
         let Some(bytes) = units::size(text) else {
-            let mend = "a whole number and B, KB, MB, GB, KiB, MiB or GiB, as in \"64MiB\"";
+            let mend =
+                "a whole number and B, KB, MB, GB, TB, KiB, MiB, GiB or TiB, as in \"64MiB\"";
             problems.add(&node.place, format!("{} is no size", quoted(text)), mend);
             return None;
         };

@@ -372,3 +372,88 @@ proptest! {
         survives(&text)?;
     }
 }
+
+#[test]
+fn a_backlog_has_its_own_limits_or_those_of_all() {
+    let config = parse(
+        r#"
+listen = "127.0.0.1:1"
+data_dir = "d"
+[log]
+max_bytes = "2TiB"
+min_free = "10%"
+on_full = "drop_oldest"
+max_backlog_bytes = "10GiB"
+replay_rate = "20MiB"
+[[circle]]
+name = "c"
+[[circle.backend]]
+name = "b"
+url = "http://127.0.0.1:8086"
+kind = "influxdb1"
+[[circle.backend]]
+name = "own"
+url = "http://127.0.0.1:8087"
+kind = "influxdb1"
+max_backlog_bytes = "1GiB"
+max_backlog_age = "7d"
+on_backlog_full = "drop_oldest"
+"#,
+    );
+    let config = config.unwrap();
+    assert_eq!(config.log.bytes_max, Some(2 << 40));
+    assert_eq!(config.log.min_free.bytes(1 << 30), (1 << 30) / 100 * 10);
+    assert_eq!(config.log.on_full, OnFull::DropOldest);
+    let all = BacklogConfig {
+        bytes_max: Some(10 << 30),
+        age_max: None,
+        on_full: OnFull::Reject,
+        replay_rate: Some(20 << 20),
+    };
+    assert_eq!(config.backends[0].backlog, all);
+    let own = BacklogConfig {
+        bytes_max: Some(1 << 30),
+        age_max: Some(Duration::from_secs(7 * 86_400)),
+        on_full: OnFull::DropOldest,
+        ..all
+    };
+    assert_eq!(config.backends[1].backlog, own);
+}
+
+#[test]
+fn without_a_word_about_budgets_only_the_disk_decides() {
+    let config = with_circle("").unwrap();
+    assert_eq!((config.log.bytes_max, config.log.on_full), (None, OnFull::Reject));
+    let none = BacklogConfig {
+        bytes_max: None,
+        age_max: None,
+        on_full: OnFull::Reject,
+        replay_rate: None,
+    };
+    assert_eq!(config.backends[0].backlog, none);
+    let min_free = config.log.min_free;
+    assert_eq!((min_free.bytes(1 << 30), min_free.bytes(1 << 40)), ((1 << 30) / 20, 4 << 30));
+}
+
+#[test]
+fn wrong_budgets_are_told_with_their_places() {
+    let told = problems(&format!(
+        "listen = \"127.0.0.1:1\"\ndata_dir = \"d\"\n[log]\nmax_bytes = \"1MiB\"\n\
+         min_free = \"lots\"\non_full = \"drop\"\nmax_backlog_age = \"7 days\"\n{CIRCLE}\
+         on_backlog_full = \"reject\"\n"
+    ));
+    assert_eq!(
+        told,
+        [
+            "log.max_bytes: too little for the logs of 3 cores",
+            "log.min_free: \"lots\" is neither a share nor a size",
+            "log.on_full: \"drop\" is not known here",
+            "log.max_backlog_age: \"7 days\" is no duration",
+            "circle[0].backend[0].on_backlog_full: this backlog has no limit",
+        ]
+    );
+    assert_eq!(with_circle("[log]\nmin_free = \"51%\"").unwrap_err().problems().len(), 1);
+    let segments = "[log]\nsegment_bytes = \"64MiB\"\nmax_bytes = ";
+    assert!(with_circle(&format!("{segments}\"767MiB\"")).is_err());
+    assert!(with_circle(&format!("{segments}\"768MiB\"")).is_ok(), "four for each core");
+}

@@ -87,6 +87,7 @@ struct Check {
 pub async fn lines(ingest: &Ingest, request: Request<'_>) -> Result<Accepted, Failure> {
     let facts = &ingest.facts;
     let begun = facts.clock.mono();
+    super::admit::whole(facts)?;
     if is_unknown(ingest, request.target) {
         return Err(Failure::UnknownDatabase);
     }
@@ -104,6 +105,7 @@ pub async fn lines(ingest: &Ingest, request: Request<'_>) -> Result<Accepted, Fa
     if check.good.is_empty() {
         return Ok(accepted);
     }
+    super::admit::lines(ingest, &check.good)?;
     let tag = Rc::from(request.target.to_tag());
     let outlet = &ingest.outlet;
     let placed = batch::push(outlet, &tag, request.body, &mut check.good, |set| {

@@ -10,6 +10,7 @@ use crate::base::time::Stamp;
 use crate::wal::segment::Segment;
 use crate::wal::{Checkpoint, Error, ParkedFloor, QueueMark};
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ impl Outlet {
                 self.close_parked(feed);
             }
             let is_ending = self.is_ending.get();
+            self.obey(is_ending).await;
             if let Err(error) = self.checkpoint().await {
                 tracing::error!(%error, "the cursors could not be written");
             }
@@ -235,7 +237,7 @@ impl Outlet {
         meters.wal_segments.set(f64::from(segments));
     }
 
-    /// Says, durably, that a backend may lack points that other circles have.
+    /// Says that a backend may lack points that other circles have, and soon durably.
     pub fn mark_incomplete(&self, backend: BackendId, reason: &str, points: u64) {
         crate::rt::spawn(
             crate::rt::Lane::Background,
@@ -250,28 +252,53 @@ impl Outlet {
         reason: &str,
         points: u64,
     ) -> impl Future<Output = ()> + use<> {
-        let before = self.facts.board.incomplete(backend);
-        let incomplete = match before {
+        let incomplete = self.incomplete_with(backend, reason, points);
+        self.facts.board.set_incomplete(backend, Some(incomplete.clone()));
+        let path = self.tell_incomplete(backend, &incomplete);
+        let disk = self.facts.disk.clone();
+        async move {
+            let (Some(path), text) = (path, incomplete_text(&incomplete)) else { return };
+            if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
+                tracing::error!(%error, "the incomplete flag could not be written");
+            }
+        }
+    }
+
+    /// The same, on stable storage when this returns; nothing has changed if it fails.
+    pub(super) async fn write_mark(
+        &self,
+        backend: BackendId,
+        reason: &str,
+        points: u64,
+    ) -> io::Result<()> {
+        let incomplete = self.incomplete_with(backend, reason, points);
+        if let Some(path) = self.tell_incomplete(backend, &incomplete) {
+            let text = incomplete_text(&incomplete);
+            self.facts.disk.replace_text(&path, text.into_bytes()).await?;
+        }
+        // Somebody may have added to it meanwhile.
+        let incomplete = self.incomplete_with(backend, reason, points);
+        self.facts.board.set_incomplete(backend, Some(incomplete));
+        Ok(())
+    }
+
+    fn incomplete_with(&self, backend: BackendId, reason: &str, points: u64) -> Incomplete {
+        match self.facts.board.incomplete(backend) {
             Some(before) => Incomplete { points: before.points + points, ..(*before).clone() },
             None => Incomplete {
                 reason: reason.to_owned(),
                 since_unix_ms: self.facts.clock.unix().millis(),
                 points,
             },
-        };
-        self.facts.board.set_incomplete(backend, Some(incomplete.clone()));
-        let place = self.facts.place_of(backend).cloned();
-        let (disk, data) = (self.facts.disk.clone(), self.facts.data.clone());
-        let reason = reason.to_owned();
-        async move {
-            let Some(place) = place else { return };
-            tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
-            let path = incomplete_path(&data, &place.name);
-            let text = incomplete_text(&incomplete);
-            if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
-                tracing::error!(%error, "the incomplete flag could not be written");
-            }
         }
+    }
+
+    /// The flag's file; nothing for a backend that is no longer in the configuration.
+    fn tell_incomplete(&self, backend: BackendId, incomplete: &Incomplete) -> Option<PathBuf> {
+        let place = self.facts.place_of(backend)?;
+        let Incomplete { reason, points, .. } = incomplete;
+        tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
+        Some(incomplete_path(&self.facts.data, &place.name))
     }
 }
 

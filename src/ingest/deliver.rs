@@ -44,6 +44,7 @@ impl Outlet {
     /// Drives one queue until it is ended.
     pub async fn run(self: Rc<Self>, feed: Rc<Feed>) {
         while !feed.is_ended.get() {
+            self.shed(&feed).await;
             let next = match self.pause(&feed) {
                 Some(pause) => Next::Later(pause),
                 None => {
@@ -80,7 +81,7 @@ impl Outlet {
         (retry.at > now).then(|| retry.at.since(now))
     }
 
-    async fn load(self: &Rc<Self>, feed: &Rc<Feed>) {
+    pub(super) async fn load(self: &Rc<Self>, feed: &Rc<Feed>) {
         loop {
             let Some(number) = feed.queue.borrow().next_load() else { return };
             let items = match self.log.read(number, READ_BYTES).await {
@@ -135,8 +136,12 @@ impl Outlet {
         let tags: Vec<_> = feed.queue.borrow().ready_lanes().collect();
         let mut is_held = false;
         for tag in tags {
-            let batch =
-                feed.queue.borrow_mut().next_batch(&tag, |frame| self.lines_may_go(feed, frame));
+            if let Some(wait) = self.pace(feed) {
+                return Next::Later(wait);
+            }
+            let allows = self.allowance(feed);
+            let may_go = |frame: &Frame| self.lines_may_go(feed, frame) && allows(frame);
+            let batch = feed.queue.borrow_mut().next_batch(&tag, may_go);
             if batch.is_empty() {
                 is_held = true;
                 continue;
@@ -147,6 +152,7 @@ impl Outlet {
                 self.park(feed, &tag, "");
                 continue;
             }
+            self.paced(feed, &batch);
             self.under_way(feed, 1);
             spawn(Lane::Deliver, self.clone().send_lines(feed.clone(), tag, batch));
         }

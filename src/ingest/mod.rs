@@ -8,20 +8,26 @@
 //!
 //! It does not know queries, sockets of clients, or status codes.
 //!
-//! Read in this order: `accept` (a request), `batch` (runs), `commit` (the log's turn), `queue`, `order` and `window`
-//! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `spill`, `start`.
+//! Read in this order: `accept` (a request), `admit`, `batch` (runs), `commit` (the log's turn), `queue`, `order` and `window`
+//! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `spill`,
+//! `start`, `budget` (pure), `look` (shard 0's eyes), `shed` (what gives way), `pace`.
 
 pub mod accept;
 pub mod acks;
+pub mod admit;
 pub mod batch;
+pub mod budget;
 pub mod checkpoint;
 pub mod commit;
 pub mod deliver;
+pub mod look;
 pub mod order;
+pub mod pace;
 pub mod park;
 pub mod queue;
 pub mod refuse;
 pub mod rejects;
+pub mod shed;
 pub mod slow;
 pub mod spill;
 pub mod start;
@@ -57,6 +63,7 @@ pub struct Facts {
     pub clients: Vec<Rc<Client>>,
     pub write: WriteConfig,
     pub probe: ProbeConfig,
+    pub limits: budget::Limits,
     /// Unsigned integers are taken by every backend.
     pub takes_unsigned: bool,
     /// A NUL tag key is taken by every backend.
@@ -97,6 +104,8 @@ pub struct Outlet {
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
     /// The order window that new frames carry.
     pub window: RefCell<window::Window>,
+    /// The last turn in which this log gave something up for the logs as a whole.
+    pub shed_turn: Cell<u64>,
     pub is_ending: Cell<bool>,
 }
 
@@ -122,6 +131,7 @@ pub struct Feed {
     /// Where the log ended at start: once the cursor is there, all that was found is delivered.
     pub start_end: u64,
     pub owed_since_start: Cell<bool>,
+    pub shedding: shed::Shedding,
 }
 
 /// How often a database's requests were answered 500, and since when.

@@ -70,6 +70,24 @@ pub struct Owed {
     pub bytes: u64,
 }
 
+/// How much of a queue is to give way, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// At least so many bytes, if there are as many.
+    pub bytes: u64,
+    /// And everything that was received before.
+    pub before_unix_ms: u64,
+    /// But nothing newer than this.
+    pub stamp_max: Stamp,
+}
+
+impl Line {
+    fn takes(&self, entry: &Entry, bytes_before: u64) -> bool {
+        let is_wanted = bytes_before < self.bytes || entry.unix_ms < self.before_unix_ms;
+        is_wanted && entry.stamp <= self.stamp_max
+    }
+}
+
 /// Lives on: the shard that owns the log, one for each backend and one for each parked database.
 #[derive(Debug)]
 pub struct Queue {
@@ -328,6 +346,34 @@ impl Queue {
             self.bytes = self.bytes.saturating_sub(part.run().payload.len() as u64);
         }
         self.advance();
+    }
+
+    /// The oldest run that is not under way, if `line` says that it has to go.
+    pub fn oldest_waiting(&self, line: &Line) -> Option<&Part> {
+        let fronts = || self.lanes.iter().filter_map(|lane| lane.waiting.front());
+        let entries = self.window.iter().take_while(|entry| line.takes(entry, 0));
+        entries.filter_map(|entry| fronts().find(|part| part.number() == entry.number)).next()
+    }
+
+    /// Gives up whole frames, the oldest first, as far as `line` says: they count as confirmed. What is
+    /// under way stays. A statement goes alone.
+    pub fn give_up(&mut self, line: &Line) -> Vec<Part> {
+        let mut given = Vec::new();
+        let mut bytes = 0;
+        for entry in &self.window {
+            if !line.takes(entry, bytes) || entry.is_statement && !given.is_empty() {
+                break;
+            }
+            for lane in &mut self.lanes {
+                while lane.waiting.front().is_some_and(|part| part.number() == entry.number) {
+                    let part = lane.waiting.pop_front().expect("just seen");
+                    bytes += part.run().payload.len() as u64;
+                    given.push(part);
+                }
+            }
+        }
+        self.settle(&given);
+        given
     }
 
     fn advance(&mut self) {

@@ -215,6 +215,7 @@ impl Feed {
             is_ended: Cell::new(false),
             start_end,
             owed_since_start: Cell::new(false),
+            shedding: super::shed::Shedding::default(),
         }
     }
 }
@@ -248,6 +249,7 @@ impl Outlet {
             reached: refuse::reached(&checkpoint),
             drops: RefCell::new(checkpoint.drops.clone()),
             window: RefCell::default(),
+            shed_turn: Cell::new(0),
             is_ending: Cell::new(false),
         });
         let all = u16::try_from(outlet.facts.board.backends_count()).expect("few backends");
@@ -287,7 +289,7 @@ impl Outlet {
                 last + 1,
                 cut,
                 self.unix_ms_at(cursor).await?,
-                self.bytes_from(backend, cursor),
+                self.bytes_from(backend, cursor) - self.bytes_passed(backend, cursor).await?,
             );
             for (number, stamp) in self.statements_from(backend, cursor, last + 1).await? {
                 queue.found_statement(number, stamp);

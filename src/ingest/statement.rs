@@ -59,6 +59,7 @@ impl Statement {
 pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed, Failure> {
     let facts = &ingest.facts;
     let outlet = &ingest.outlet;
+    super::admit::whole(facts)?;
     let Statement::CreateDatabase { target, .. } = statement;
     let targets: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
     let tag: Rc<[u8]> = Rc::from(target.to_tag());
@@ -84,6 +85,13 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     durable.map_err(|error| unavailable(&error))?;
     facts.asked.raise();
     Ok(Executed { pending: labels(outlet, &missing), refused })
+}
+
+/// The text of a statement, as a person runs it.
+pub(super) fn text_of(part: &Part) -> String {
+    let target = Target::from_tag(&part.run().tag);
+    let statement = target.and_then(|target| Statement::decode(part.payload(), target));
+    statement.map_or_else(String::new, |statement| statement.text().to_owned())
 }
 
 impl Outlet {

@@ -1,7 +1,7 @@
 //! The laws of a queue, and of the order between queues.
 
 use super::order::{lines_may_go, statement_may_go};
-use super::queue::{Part, Queue};
+use super::queue::{Line, Part, Queue};
 use crate::backend::Board;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
@@ -172,13 +172,76 @@ fn the_smallest_stamp_may_always_go() {
     assert!(lines_may_go(Stamp(20), window, others()));
 }
 
+fn line(bytes: u64) -> Line {
+    Line { bytes, before_unix_ms: 0, stamp_max: Stamp::NONE }
+}
+
+#[test]
+fn the_oldest_frames_give_way_whole_and_count_as_confirmed() {
+    let mut queue = Queue::new(HERE, None, 1);
+    let runs: &[(&str, &[BackendId])] = &[("a", &[HERE]), ("b", &[HERE])];
+    load_all(&mut queue, &[lines(1, runs), lines(2, runs), lines(3, runs)]);
+    assert_eq!(queue.oldest_waiting(&line(0)).map(Part::number), None);
+    assert_eq!(queue.oldest_waiting(&line(1)).map(Part::number), Some(1));
+    assert_eq!(numbers(&queue.give_up(&line(1))), [1, 1], "not half a frame");
+    assert_eq!((queue.cursor(), queue.owed().oldest, queue.owed().bytes), (2, Stamp(20), 12));
+    let old = Line { before_unix_ms: 3, ..line(0) };
+    assert_eq!(numbers(&queue.give_up(&old)), [2, 2], "by its age");
+    assert!(queue.give_up(&Line { stamp_max: Stamp(29), ..line(100) }).is_empty(), "too new");
+    assert_eq!(numbers(&queue.give_up(&line(100))), [3, 3]);
+    assert_eq!((queue.owed().oldest, queue.owed().bytes), (Stamp::NONE, 0));
+}
+
+#[test]
+fn what_is_under_way_does_not_give_way() {
+    let mut queue = Queue::new(HERE, None, 1);
+    let runs: &[(&str, &[BackendId])] = &[("a", &[HERE]), ("b", &[HERE])];
+    load_all(&mut queue, &[lines(1, runs), lines(2, runs), lines(3, runs)]);
+    let sent = queue.next_batch(b"a", |frame| frame.number() == 1);
+    assert_eq!(numbers(&sent), [1]);
+    assert_eq!(numbers(&queue.give_up(&line(7))), [1, 2, 2]);
+    assert_eq!((queue.cursor(), queue.owed().bytes), (1, 9));
+    queue.put_back(b"a");
+    assert_eq!(numbers(&queue.next_batch(b"a", |_| true)), [1, 3], "it is tried again");
+    queue.confirm(b"a");
+    assert_eq!(queue.cursor(), 3, "the other database of frame 3 is still owed");
+}
+
+#[test]
+fn a_statement_gives_way_alone() {
+    let mut queue = Queue::new(HERE, None, 1);
+    let frames = [
+        lines(1, &[("a", &[HERE])]),
+        frame(2, Kind::Statement, &[("a", &[HERE])]),
+        lines(3, &[("a", &[HERE])]),
+    ];
+    load_all(&mut queue, &frames);
+    assert_eq!(numbers(&queue.give_up(&line(100))), [1]);
+    let oldest = queue.oldest_waiting(&line(100)).map(|part| part.frame.kind);
+    assert_eq!(oldest, Some(Kind::Statement));
+    assert_eq!(numbers(&queue.give_up(&line(100))), [2]);
+    assert_eq!(queue.owed().oldest_statement, Stamp::NONE);
+    assert_eq!(queue.next_load(), Some(3));
+}
+
+#[test]
+fn a_statement_that_is_being_run_does_not_give_way() {
+    let mut queue = Queue::new(HERE, None, 1);
+    load_all(&mut queue, &[frame(1, Kind::Statement, &[("a", &[HERE])])]);
+    assert!(queue.next_statement(|_| true).is_some());
+    assert_eq!(queue.oldest_waiting(&line(100)).map(Part::number), None);
+    assert!(queue.give_up(&line(100)).is_empty());
+    queue.confirm(b"a");
+    assert_eq!(queue.cursor(), 2);
+}
+
 proptest! {
     /// Whatever is loaded, sent, put back and confirmed in whatever order: each run is confirmed once, in
     /// the order of its database, and the cursor never passes an unconfirmed frame.
     #[test]
     fn nothing_is_skipped_and_nothing_comes_twice(
         shape in proptest::collection::vec(proptest::collection::vec(0usize..3, 1..4), 1..20),
-        moves in proptest::collection::vec((0usize..3, 0u8..4), 0..200),
+        moves in proptest::collection::vec((0usize..3, 0u8..5), 0..200),
     ) {
         let tags = ["a", "b", "c"];
         let frames: Vec<_> = shape
@@ -205,6 +268,12 @@ proptest! {
                 2 if !sending[lane].is_empty() => {
                     queue.put_back(tag);
                     sending[lane].clear();
+                }
+                3 => {
+                    for part in queue.give_up(&line(4)) {
+                        let lane = tags.iter().position(|tag| *tag.as_bytes() == *part.run().tag);
+                        confirmed[lane.unwrap()].push((part.number(), part.run));
+                    }
                 }
                 _ => {}
             }

@@ -14,6 +14,14 @@ pub enum Disk {
     Sim(super::sim::SimDisk),
 }
 
+/// A file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Free for us; what is reserved for root is not.
+    pub free: u64,
+    pub whole: u64,
+}
+
 impl Disk {
     /// Creates a file that must not exist, for reading and writing.
     pub async fn create(&self, path: &Path) -> io::Result<File> {
@@ -114,19 +122,22 @@ impl Disk {
         }
     }
 
-    /// Free bytes of the file system that holds `path`.
-    pub async fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+    /// How large the file system that holds `path` is, and what of it is free.
+    pub async fn space(&self, path: &Path) -> io::Result<Space> {
         match self {
             Disk::Real => {
                 let path: PathBuf = path.to_owned();
                 blocking(move || {
                     let facts = rustix::fs::statvfs(&path)?;
-                    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
+                    Ok(Space {
+                        free: facts.f_bavail.saturating_mul(facts.f_frsize),
+                        whole: facts.f_blocks.saturating_mul(facts.f_frsize),
+                    })
                 })
                 .await?
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Sim(_) => Ok(1 << 40),
+            Disk::Sim(disk) => Ok(disk.space()),
         }
     }
 
@@ -204,13 +215,18 @@ fn append_now(path: &Path, text: &[u8]) -> io::Result<()> {
         std::fs::create_dir_all(parent)?;
     }
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(text)?;
+    let before = file.metadata()?.len();
+    if let Err(error) = file.write_all(text) {
+        // A full disk takes a part: the next text must not stand behind half a line.
+        file.set_len(before)?;
+        return Err(error);
+    }
     file.sync_all()?;
     sync_parent(path)
 }
 
 /// Replaces a small file whole and brings it to stable storage, on the calling thread: before shards run,
-/// or on a plain thread.
+/// or on a plain thread. Only one thread at a time may do so to one file.
 pub fn replace_now(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;
     if let Some(parent) = path.parent() {
@@ -219,10 +235,15 @@ pub fn replace_now(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
     let fresh = PathBuf::from(fresh);
-    let mut file = std::fs::File::create(&fresh)?;
-    file.write_all(text)?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)?;
+    let written = std::fs::File::create(&fresh).and_then(|mut file| {
+        file.write_all(text)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| std::fs::rename(&fresh, path)) {
+        // It takes room where there is none.
+        std::fs::remove_file(&fresh).unwrap_or(());
+        return Err(error);
+    }
     sync_parent(path)
 }
 

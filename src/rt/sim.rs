@@ -82,6 +82,7 @@ struct State {
     read_fault: Option<(Range<u64>, ReadFault)>,
     slow: bool,
     stopped: bool,
+    free: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -128,6 +129,16 @@ impl SimDisk {
             None if slow => futures_lite::future::yield_now().await,
             _ => {}
         }
+    }
+
+    /// From now on so much is free, whatever is written.
+    pub fn set_free(&self, bytes: u64) {
+        self.0.borrow_mut().free = Some(bytes);
+    }
+
+    pub(super) fn space(&self) -> super::disk::Space {
+        const WHOLE: u64 = 1 << 40;
+        super::disk::Space { free: self.0.borrow().free.unwrap_or(WHOLE), whole: WHOLE }
     }
 
     /// Operations so far.
@@ -178,6 +189,7 @@ impl SimDisk {
             names,
             inodes,
             next_inode: old.next_inode,
+            free: old.free,
             ..State::default()
         })))
     }

@@ -15,6 +15,7 @@ use serde_json::json;
 pub struct Facts {
     /// Why writes are not taken, if they are not.
     pub not_ready: Option<String>,
+    pub log: LogFact,
     pub circles: Vec<CircleFact>,
     /// Backends that miss something, with the reason.
     pub incomplete: Vec<(String, String)>,
@@ -33,6 +34,21 @@ pub struct CircleFact {
     pub message: String,
 }
 
+/// The logs of the node, and the disk under them.
+#[derive(Clone, Debug, Default)]
+pub struct LogFact {
+    pub bytes: u64,
+    pub bytes_max: Option<u64>,
+    pub free_bytes: u64,
+    pub min_free_bytes: u64,
+    /// 0 while it is given up.
+    pub ballast_bytes: u64,
+    /// Nothing is kept for later any more.
+    pub is_tight: bool,
+    /// Why no write is taken.
+    pub full: Option<&'static str>,
+}
+
 /// How one backend fares.
 #[derive(Clone, Debug)]
 pub struct BackendFact {
@@ -44,6 +60,11 @@ pub struct BackendFact {
     pub incomplete: Option<String>,
     pub backlog_bytes: u64,
     pub backlog_age: Option<Duration>,
+    pub backlog_bytes_max: Option<u64>,
+    /// The limit for which writes for it are refused.
+    pub full: Option<&'static str>,
+    /// Given up since the start.
+    pub dropped_points: u64,
     /// Databases whose lines wait, and the backend's own words.
     pub parked: Vec<(String, String)>,
     pub last_error: Option<String>,
@@ -123,6 +144,9 @@ pub fn status(facts: &Facts) -> Answer {
             "incomplete": backend.incomplete,
             "backlog_bytes": backend.backlog_bytes,
             "backlog_age_seconds": backend.backlog_age.map(|age| age.as_secs_f64()),
+            "max_backlog_bytes": backend.backlog_bytes_max,
+            "backlog_full": backend.full,
+            "dropped_points": backend.dropped_points,
             "parked": parked.collect::<Vec<_>>(),
             "last_error": backend.last_error,
         })
@@ -130,9 +154,23 @@ pub fn status(facts: &Facts) -> Answer {
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": facts.not_ready.is_none(),
+        "not_ready": facts.not_ready,
+        "log": log(&facts.log),
         "backends": backends.collect::<Vec<_>>(),
     });
     answer::found(JSON, format!("{status}\n"))
+}
+
+fn log(log: &LogFact) -> serde_json::Value {
+    json!({
+        "bytes": log.bytes,
+        "max_bytes": log.bytes_max,
+        "disk_free_bytes": log.free_bytes,
+        "min_free_bytes": log.min_free_bytes,
+        "ballast_bytes": log.ballast_bytes,
+        "tight": log.is_tight,
+        "full": log.full,
+    })
 }
 
 pub fn ready(facts: &Facts) -> Answer {

@@ -25,6 +25,9 @@ use std::time::Duration;
 /// Largest segment, and smallest.
 const SEGMENT_BYTES: [u64; 2] = [8 * 1024 * 1024, 64 * 1024 * 1024];
 
+/// Where `max_bytes` leaves no room for larger ones.
+const SEGMENT_BYTES_LEAST: u64 = 1024 * 1024;
+
 const TICK: Duration = Duration::from_millis(100);
 
 /// Why the node did not start, or did not end well.
@@ -258,7 +261,12 @@ impl Node {
         let free = facts.f_bavail.saturating_mul(facts.f_frsize);
         let share = free / (32 * u64::from(self.config.shards));
         let [least, most] = SEGMENT_BYTES;
-        Ok(share.clamp(least, most) / 4096 * 4096)
+        let mut bytes = share.clamp(least, most);
+        if let Some(all) = self.config.log.bytes_max {
+            // A log is freed by whole segments: there must be some of them.
+            bytes = bytes.min(all / (8 * u64::from(self.config.shards))).max(SEGMENT_BYTES_LEAST);
+        }
+        Ok(bytes / 4096 * 4096)
     }
 }
 

@@ -7,6 +7,8 @@ use crate::backend::{Board, Client, Place};
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::Config;
 use crate::config::checked::{Ack, Kind};
+use crate::ingest::budget::Limits;
+use crate::ingest::look::Look;
 use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
@@ -114,6 +116,11 @@ fn facts(setup: &Setup) -> Rc<Facts> {
         places,
         write: config.write.clone(),
         probe: config.probe.clone(),
+        limits: Limits::of(
+            &config.log,
+            config.backends.iter().map(|backend| backend.backlog),
+            setup.backend_ids.iter().copied(),
+        ),
         data: config.data_dir.clone(),
         board: setup.board.clone(),
         clock,
@@ -175,6 +182,9 @@ async fn serve(
 ) -> Result<Rc<Gateway>, String> {
     if setup.shard == ShardId(0) {
         start_probers(setup, facts, ingest).await;
+        let mut look = Look::new(&facts.limits);
+        look.once(facts, setup.segment_bytes).await;
+        spawn(Lane::Background, ingest.clone().keep_budget(look));
     }
     start_log(setup, ingest);
     for outlet in ingest.outlets() {

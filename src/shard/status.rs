@@ -1,19 +1,20 @@
 //! What the gateway says of itself: the facts behind `/health`, `/ready`, `/metrics` and the status.
 
 use crate::backend::Condition;
+use crate::backend::room::{Gate, Limit};
 use crate::base::ids::BackendId;
 use crate::base::time::UnixNanos;
 use crate::config::checked::Ack;
-use crate::ingest::Facts;
+use crate::ingest::{Facts, look};
 use crate::server::health;
-use crate::telemetry::BackendGauges;
+use crate::telemetry::{BackendGauges, meters};
 use crate::wal::Log;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub fn facts(
     facts: &Facts,
-    log: &Log,
+    wal: &Log,
     ack: Ack,
     stale_after: Duration,
     started_unix_ns: i64,
@@ -44,7 +45,8 @@ pub fn facts(
         Some((place.label(), format!("{} ({} points)", flag.reason, flag.points)))
     });
     health::Facts {
-        not_ready: not_ready(facts, log),
+        not_ready: not_ready(facts, wal),
+        log: log(facts),
         circles: circles.collect(),
         incomplete: incomplete.collect(),
         backends: facts.places.iter().map(|place| backend(facts, place, stale_after)).collect(),
@@ -58,7 +60,37 @@ fn not_ready(facts: &Facts, log: &Log) -> Option<String> {
     if facts.board.draining.load(Ordering::Relaxed) {
         return Some("the gateway is stopping".to_owned());
     }
-    log.has_failed().then(|| "the log cannot be written".to_owned())
+    if log.has_failed() {
+        return Some("the log cannot be written".to_owned());
+    }
+    no_room(facts)
+}
+
+/// Why there is no room for any line: everywhere, or in some circle.
+fn no_room(facts: &Facts) -> Option<String> {
+    let room = &facts.board.room;
+    let gate = room.gate();
+    if gate != Gate::SomeBacklogFull {
+        return Some(look::why(gate).to_owned()).filter(|why| !why.is_empty());
+    }
+    let is_full = |slot: u16| room.full(facts.backend(slot)) != Limit::Within;
+    let mut circles = facts.topology.circles().iter();
+    let circle = circles.find(|circle| circle.backends.clone().all(is_full))?;
+    Some(format!("the backlogs of {} are full", circle.name))
+}
+
+fn log(facts: &Facts) -> health::LogFact {
+    let (room, limits) = (&facts.board.room, &facts.limits);
+    let disk = room.disk();
+    health::LogFact {
+        bytes: room.logs_bytes(),
+        bytes_max: limits.log_bytes_max,
+        free_bytes: disk.free,
+        min_free_bytes: disk.min_free,
+        ballast_bytes: disk.ballast,
+        is_tight: room.is_tight(),
+        full: Some(look::why(room.gate())).filter(|why| !why.is_empty()),
+    }
 }
 
 fn backend(
@@ -82,6 +114,9 @@ fn backend(
         incomplete: board.incomplete(place.id).map(|flag| flag.reason.clone()),
         backlog_bytes: board.owed_bytes(place.id),
         backlog_age: board.owed_age(place.id, now),
+        backlog_bytes_max: facts.limits.backlog(place.id).and_then(|config| config.bytes_max),
+        full: Some(look::key(board.room.full(place.id))).filter(|key| !key.is_empty()),
+        dropped_points: board.room.dropped_points(place.id),
         parked: parked
             .filter_map(|entry| {
                 let target = crate::ring::Target::from_tag(&entry.tag)?;
@@ -110,7 +145,12 @@ pub fn publish(facts: &Facts) {
             .set(board.owed_age(id, now).map_or(0.0, |age| age.as_secs_f64()));
         let waiting = parked.iter().filter(|entry| entry.backend == id).count();
         gauges.parked.set(f64::from(u32::try_from(waiting).unwrap_or(u32::MAX)));
+        gauges.backlog_full.set(flag(board.room.full(id) != Limit::Within));
         gauges.order_window_seconds.set(board.order_window(id).as_secs_f64());
     }
-    crate::telemetry::meters::ready(!board.draining.load(Ordering::Relaxed));
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    let float = |bytes: u64| bytes as f64;
+    let disk = board.room.disk();
+    meters::disk(float(disk.free), float(disk.min_free), float(disk.ballast));
+    meters::ready(!board.draining.load(Ordering::Relaxed) && no_room(facts).is_none());
 }

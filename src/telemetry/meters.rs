@@ -80,6 +80,16 @@ impl Meters {
         self.add(names::LOST_POINTS, ["way", ""], [way, ""], points);
     }
 
+    /// Points that gave way to a budget; `lost` counts them, too.
+    pub fn dropped(&self, backend: &str, reason: &'static str, points: u64) {
+        self.add(names::BACKEND_DROPPED, ["backend", "reason"], [backend, reason], points);
+    }
+
+    /// Requests that a budget had no room for.
+    pub fn no_room(&self, reason: &'static str) {
+        self.add(names::WRITES_REFUSED, ["reason", ""], [reason, ""], 1);
+    }
+
     pub fn reject(&self, backend: &str, reason: &'static str, lines: u64) {
         self.add(names::REJECTS, ["backend", "reason"], [backend, reason], lines);
     }
@@ -120,6 +130,7 @@ pub struct BackendGauges {
     pub backlog_age_seconds: Gauge,
     pub parked: Gauge,
     pub order_window_seconds: Gauge,
+    pub backlog_full: Gauge,
 }
 
 impl BackendGauges {
@@ -132,6 +143,7 @@ impl BackendGauges {
             backlog_age_seconds: level(names::BACKLOG_AGE),
             parked: level(names::PARKED),
             order_window_seconds: level(names::ORDER_WINDOW),
+            backlog_full: level(names::BACKLOG_FULL),
         }
     }
 }
@@ -144,4 +156,11 @@ pub fn process(version: &'static str, start_unix_seconds: f64) {
 
 pub fn ready(is_ready: bool) {
     gauge!(names::READY).set(if is_ready { 1.0 } else { 0.0 });
+}
+
+/// The gauges of the disk that holds the logs, in bytes.
+pub fn disk(free: f64, min_free: f64, ballast: f64) {
+    gauge!(names::DISK_FREE).set(free);
+    gauge!(names::DISK_MIN_FREE).set(min_free);
+    gauge!(names::BALLAST).set(ballast);
 }

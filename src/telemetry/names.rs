@@ -28,6 +28,12 @@ pub const BACKLOG_BYTES: &str = "circlet_backend_backlog_bytes";
 pub const BACKLOG_AGE: &str = "circlet_backend_backlog_age_seconds";
 pub const PARKED: &str = "circlet_backend_parked_databases";
 pub const ORDER_WINDOW: &str = "circlet_order_window_seconds";
+pub const BACKEND_DROPPED: &str = "circlet_backend_dropped_points_total";
+pub const BACKLOG_FULL: &str = "circlet_backend_backlog_full";
+pub const WRITES_REFUSED: &str = "circlet_writes_refused_total";
+pub const DISK_FREE: &str = "circlet_disk_free_bytes";
+pub const DISK_MIN_FREE: &str = "circlet_disk_min_free_bytes";
+pub const BALLAST: &str = "circlet_wal_ballast_bytes";
 pub const QUERIES: &str = "circlet_queries_total";
 pub const FAILOVERS: &str = "circlet_query_failovers_total";
 pub const STAGE_SECONDS: &str = "circlet_stage_duration_seconds";
@@ -36,7 +42,7 @@ pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
-    let counters: [(&'static str, &'static str); 16] = [
+    let counters: [(&'static str, &'static str); 18] = [
         (HTTP_REQUESTS, "Requests answered, by endpoint and status code"),
         (HTTP_REJECTED, "Requests refused before they were understood, by reason"),
         (HTTP_BODY_BYTES, "Bytes of request bodies as they were sent, by content encoding"),
@@ -50,6 +56,8 @@ pub(super) fn describe() {
         (REJECTS, "Lines and statements that a backend refused for good, kept in the rejects"),
         (BACKEND_WRITES, "Write requests sent to a backend, by the meaning of its answer"),
         (BACKEND_LINES, "Lines that a backend confirmed"),
+        (BACKEND_DROPPED, "Points that a backend was owed and that gave way to a limit, by limit"),
+        (WRITES_REFUSED, "Writes that were refused for want of room, by what is full"),
         (QUERIES, "Queries, by language and outcome"),
         (FAILOVERS, "Queries that went to another circle because the first one failed"),
         (STAGE_COUNT, "Requests that went through a stage"),
@@ -58,7 +66,7 @@ pub(super) fn describe() {
         describe_counter!(name, text);
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
-    let gauges: [(&'static str, &'static str); 14] = [
+    let gauges: [(&'static str, &'static str); 18] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
@@ -72,6 +80,10 @@ pub(super) fn describe() {
         (BACKLOG_AGE, "Age of the oldest unconfirmed frame of a backend, in seconds"),
         (PARKED, "Databases whose lines wait because the backend does not take them"),
         (ORDER_WINDOW, "How long after an acknowledgement another connection's write wins"),
+        (BACKLOG_FULL, "1 while writes for a backend are refused because its backlog is full"),
+        (DISK_FREE, "Bytes that are free on the file system of the logs"),
+        (DISK_MIN_FREE, "Bytes of it that are to stay free"),
+        (BALLAST, "Bytes held in reserve for a full disk; 0 while they are given up"),
         (STAGE_SECONDS, "Duration of a stage, by quantile"),
     ];
     for (name, text) in gauges {

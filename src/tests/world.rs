@@ -4,13 +4,14 @@
 //! Promises: one seed is one run; whatever a seed finds is found again by the command that it prints; at
 //! the end of every run all that was accepted is delivered or rejected, in the order that is promised.
 //!
-//! Does not know: the front door (HTTP of clients), queries, spilling and budgets.
+//! Does not know: the front door (HTTP of clients), queries, spilling.
 //!
 //! Read in this order: `shape` (what a seed decides), `record`, `backend`, `client`, `node`, `life` (a run),
-//! `check` (the assertion),
+//! `check` (the assertion), `budgets` (worlds with little room),
 //! `mistakes` (proof that it can fail).
 
 mod backend;
+mod budgets;
 mod check;
 mod client;
 mod life;

@@ -83,6 +83,8 @@ pub(super) struct Shared {
     /// Frames below this one were freed, except if `lost_front`: then a segment there was unreadable.
     pub lost_front: Cell<bool>,
     pub spare_wanted: Signal,
+    /// There is little room on the disk.
+    pub is_tight: Cell<bool>,
 }
 
 /// Where a request's bytes went, to wait for.
@@ -126,6 +128,7 @@ impl Log {
             litter: RefCell::default(),
             lost_front: Cell::new(false),
             spare_wanted: Signal::new(),
+            is_tight: Cell::new(false),
         }))
     }
 
@@ -253,11 +256,6 @@ impl Log {
         let segments = self.0.segments.borrow();
         let packed = segments.iter().filter(|segment| segment.is_packed());
         packed.map(|segment| segment.header.bytes).sum()
-    }
-
-    /// The usual length of a segment's file.
-    pub fn segment_bytes(&self) -> u64 {
-        self.0.settings.segment_bytes
     }
 
     pub fn hot_bytes(&self) -> usize {

@@ -10,9 +10,10 @@
 //! numbered backends.
 //!
 //! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
-//! (append, wait), `writer` (commit, failures), `space` (files), `pack` (dense copies), `reader` (start,
-//! read), `checkpoint`, `registry`, `inspect` (from outside).
+//! (append, wait), `writer` (commit, failures), `space` (files), `ballast`, `pack` (dense copies), `reader`
+//! (start, read), `checkpoint`, `registry`, `inspect` (from outside).
 
+pub mod ballast;
 pub mod checkpoint;
 pub mod format;
 pub mod frame;
@@ -26,6 +27,7 @@ pub mod segment;
 pub mod space;
 pub mod writer;
 
+pub use ballast::{Ballast, Moved};
 pub use checkpoint::CheckpointFile;
 pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark, Reached, Refusal};
 pub use frame::{Frame, Kind, OpenFrame, Run};

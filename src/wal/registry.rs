@@ -6,6 +6,7 @@
 //! <data>/wal/backends.reg   <number> TAB <name>, a line each; a number is never given twice;
 //!                           last `crc32c=` and 8 hex digits, of all before it
 //! <data>/wal/backends.copy  the same again
+//! <data>/wal/ballast        space in reserve; may be missing
 //! <data>/wal/log-000/       one log: segments, `cursors`, `next-*.tmp`, `free-*.wal`
 //! <data>/wal/quarantine/    copies of unreadable regions
 //! ```

@@ -58,6 +58,7 @@ impl Log {
     ) -> std::io::Result<Option<PathBuf>> {
         let settings = &self.0.settings;
         let keep = self.0.free_files.borrow().len() + recycled < FREE_FILES_MAX
+            && !self.0.is_tight.get()
             && segment.header.bytes == settings.segment_bytes;
         if !keep {
             return settings.disk.remove(&segment.path).await.map(|()| None);
@@ -65,6 +66,36 @@ impl Log {
         let free = settings.directory.join(segment::free_name(segment.number()));
         settings.disk.rename(&segment.path, &free).await?;
         Ok(Some(free))
+    }
+
+    /// While it is tight no file is made ahead, and none is kept for later: those that are kept are given
+    /// up now. A spare that is there stays, so that the next rotation needs no room.
+    pub async fn set_tight(&self, is_tight: bool) -> std::io::Result<()> {
+        let was_tight = self.0.is_tight.replace(is_tight);
+        if !is_tight {
+            if was_tight {
+                self.0.spare_wanted.raise();
+            }
+            return Ok(());
+        }
+        loop {
+            let Some(path) = self.0.free_files.borrow_mut().pop() else { return Ok(()) };
+            if let Err(error) = self.0.settings.disk.remove(&path).await {
+                self.0.free_files.borrow_mut().push(path);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Bytes of all files of this log, also of those that hold nothing now.
+    pub fn footprint_bytes(&self) -> u64 {
+        let kept = self.0.free_files.borrow().len() + usize::from(self.0.spare.borrow().is_some());
+        self.disk_bytes() + kept as u64 * self.0.settings.segment_bytes
+    }
+
+    /// Of one file.
+    pub fn segment_bytes(&self) -> u64 {
+        self.0.settings.segment_bytes
     }
 
     pub(super) fn add_free_file(&self, path: PathBuf) {
@@ -78,7 +109,7 @@ impl Log {
 
     /// Has a zero-filled file ready for the next segment, so that a rotation need not wait for one.
     pub async fn prepare_spare(&self) -> Result<(), Error> {
-        if self.0.spare.borrow().is_some() {
+        if self.0.spare.borrow().is_some() || self.0.is_tight.get() {
             return Ok(());
         }
         let made = self.make_file(true).await.map_err(during("preparing a segment"))?;

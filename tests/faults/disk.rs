@@ -17,7 +17,8 @@ const FRAME: &[u8] = b"CFRM";
 
 fn world(data: &Path) -> World {
     let setup = Setup::new().write("ack = \"durable\"");
-    setup.tables("[log]\nsegment_bytes = \"1MiB\"").data(data).start()
+    // The watermark of free space would refuse writes before the disk does.
+    setup.tables("[log]\nsegment_bytes = \"1MiB\"\nmin_free = \"0%\"").data(data).start()
 }
 
 /// Fills a disk of some MiB within seconds, with few lines: a commit takes a whole page.

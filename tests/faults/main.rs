@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod budgets;
 mod device;
 mod disk;
 mod environment;

@@ -12,6 +12,7 @@ mod support;
 mod asking;
 mod bad_input;
 mod bad_lines;
+mod budgets;
 mod clients;
 mod commands;
 mod crash;

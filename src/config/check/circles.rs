@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::address::{self, Address};
 use super::secrets;
+use crate::config::budget::RawBacklog;
 use crate::config::checked::Backend;
 use crate::config::problem::{Place, Problems};
 use crate::config::raw::{RawBackend, RawFile};
@@ -24,7 +25,13 @@ pub fn circles(
     listen: Option<SocketAddr>,
     problems: &mut Problems,
 ) -> (Vec<CirclePlan>, Vec<Backend>) {
-    let mut checker = Checker { listen, problems, names: BTreeMap::new(), urls: BTreeMap::new() };
+    let mut checker = Checker {
+        listen,
+        backlog: &raw.backlog,
+        problems,
+        names: BTreeMap::new(),
+        urls: BTreeMap::new(),
+    };
     checker.counts(raw);
     let mut circle_names = BTreeMap::new();
     let mut plans = Vec::new();
@@ -57,6 +64,7 @@ fn plan(backend: &Backend) -> BackendPlan {
 
 struct Checker<'p> {
     listen: Option<SocketAddr>,
+    backlog: &'p RawBacklog,
     problems: &'p mut Problems,
     /// Each name, and the path of whoever has it first.
     names: BTreeMap<String, String>,
@@ -87,6 +95,7 @@ impl Checker<'_> {
         }
         let address = raw.url.as_ref().and_then(|url| self.address(url));
         let credentials = secrets::credentials(raw, self.problems);
+        let backlog = raw.backlog.over(self.backlog, self.problems);
         let address = address?;
         Some(Backend {
             name: raw.name.as_ref()?.value.clone(),
@@ -97,6 +106,7 @@ impl Checker<'_> {
             kind: raw.kind?,
             credentials: credentials?,
             write_only: raw.write_only,
+            backlog,
         })
     }
 

@@ -10,6 +10,7 @@ mod secrets;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::budget;
 use super::checked::{Backend, Config, Kind};
 use super::environment::Environment;
 use super::problem::Problems;
@@ -22,6 +23,10 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
     let listen = raw.listen.as_ref().and_then(|found| listen(found, problems));
     let auth = secrets::auth(raw.auth.as_ref(), &raw, listen, problems);
     let (circles, backends) = circles::circles(&raw, listen, problems);
+    let shards = shards(raw.shards, environment);
+    let log = &raw.log;
+    let place = &raw.log_bytes_place;
+    budget::check_log(log.bytes_max, log.segment_bytes, shards, place, problems);
     let placement = placement(&raw.placement, &backends, problems);
     let naming = names::naming(&raw, problems);
     if !problems.is_empty() {
@@ -31,7 +36,7 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
     Some(Config {
         listen: listen?,
         data_dir: raw.data_dir?.value.into(),
-        shards: shards(raw.shards, environment),
+        shards,
         auth: auth?,
         plan: Plan { placement: algorithm, hash_key, shard_key, circles },
         naming: naming?,

@@ -2,6 +2,7 @@
 //! has the value that the order promise names.
 
 use super::backend::Model;
+use super::budgets;
 use super::node::{DATA, Setup};
 use super::record::{Fate, Operation, Record, What};
 use crate::ring::Target;
@@ -43,12 +44,14 @@ fn rejected(disk: &SimDisk, backend: usize) -> BTreeMap<usize, bool> {
 }
 
 pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &SimDisk) {
+    budgets::note_given_up(record);
     for model in models {
         let rejected = rejected(disk, model.place);
         nothing_is_lost(setup, model, record, &rejected);
         only_bad_lines_are_rejected(model, record, &rejected);
         the_order_holds(setup, model, record, &rejected);
     }
+    budgets::what_is_missing_is_told(setup, models, record, disk);
 }
 
 fn is_owner(setup: &Setup, model: &Model, database: &str, measurement: &str) -> bool {
@@ -73,14 +76,20 @@ fn nothing_is_lost(
             record.violation(format!("point {number} went to backend {} by mistake", model.place));
         }
         if owns && record.is_acknowledged(number) && !is_there && !rejected.contains_key(&number) {
-            record.violation(format!("lost: point {number} on backend {}", model.place));
+            record.missing_points.borrow_mut().push((model.place, number));
+            if !setup.shape.gives_up() {
+                record.violation(format!("lost: point {number} on backend {}", model.place));
+            }
         }
     }
     let executed = model.executed.borrow();
     for (number, operation) in record.operations.borrow().iter().enumerate() {
         let is_delete = matches!(operation.what, What::Delete(..));
         if is_delete && operation.acknowledged.is_some() && !executed.contains_key(&number) {
-            record.violation(format!("lost: statement {number} on backend {}", model.place));
+            record.missing_statements.borrow_mut().push((model.place, number));
+            if !setup.shape.gives_up() {
+                record.violation(format!("lost: statement {number} on backend {}", model.place));
+            }
         }
     }
 }
@@ -153,6 +162,11 @@ fn compare(model: &Model, record: &Record, steps: &[Step]) {
                 continue;
             }
             // `first` was applied after `second`: was it to come before it?
+            if budgets::is_given_up(model, record, second.operation, second.at, second.is_statement)
+            {
+                // It may have been applied before a crash, and its repetition been given up.
+                continue;
+            }
             if second_must_win(model, record, &operations, first, second) {
                 let (one, other) = (&operations[first.operation], &operations[second.operation]);
                 record.violation(format!(

@@ -47,6 +47,17 @@ impl Outcome {
         self.0.violations.borrow().clone()
     }
 
+    /// Acknowledged points that some backend lacks.
+    pub fn missing_points(&self) -> usize {
+        self.0.missing_points.borrow().len()
+    }
+
+    /// Requests for which there was no room.
+    pub fn refused_for_room(&self) -> usize {
+        let operations = self.0.operations.borrow();
+        operations.iter().filter(|operation| operation.answer.contains("is full")).count()
+    }
+
     pub fn story(&self) -> String {
         self.0.story.borrow().join("\n")
     }

@@ -6,6 +6,7 @@ use crate::backend::{Board, Client, Place};
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::checked::{Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig};
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
+use crate::ingest::look::Look;
 use crate::ingest::start::{Plan, Told, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::ring::{self, BackendPlan, CirclePlan, Router, Topology};
@@ -94,6 +95,7 @@ impl Setup {
                 catalogue_interval: Duration::from_millis(300),
                 timeout: Duration::from_millis(200),
             },
+            limits: self.shape.limits(self.backends.len()),
             data: PathBuf::from(DATA),
             board: board.clone(),
             clock,
@@ -157,6 +159,11 @@ impl Setup {
         let ingests: Result<Vec<_>, _> = together(beginnings).await.into_iter().collect();
         let ingests = ingests.map_err(|error| error.to_string())?;
         start_probers(&ingests[0]).await;
+        if self.shape.budget.is_some() {
+            let (facts, mut look) = (&ingests[0].facts, Look::new(&ingests[0].facts.limits));
+            look.once(facts, self.shape.segment_pages * 4096).await;
+            spawn(Lane::Background, ingests[0].clone().keep_budget(look));
+        }
         for ingest in &ingests {
             serve(ingest);
         }
@@ -232,6 +239,7 @@ fn backend(at: usize, circle: usize, kind: Kind) -> Backend {
         kind,
         credentials: Credentials::None,
         write_only: false,
+        backlog: super::budgets::NO_LIMIT,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happened, as far as the clients and the model backends saw it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 /// Where a point lies: writing it again replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +67,12 @@ pub struct Record {
     pub connections: Cell<u64>,
     /// When all cursors were lost last: nothing orders what was acknowledged before that.
     pub lost_all: Cell<u64>,
+    /// What a backend lacks in the end, where that may be: backend and number.
+    pub missing_points: RefCell<Vec<(usize, usize)>>,
+    pub missing_statements: RefCell<Vec<(usize, usize)>>,
+    /// What was given up for want of room: backend, and point or statement.
+    pub given_points: RefCell<BTreeSet<(usize, usize)>>,
+    pub given_statements: RefCell<BTreeSet<(usize, usize)>>,
     pub violations: RefCell<Vec<String>>,
     /// What happened, for whoever looks for the reason.
     pub story: RefCell<Vec<String>>,

@@ -1,5 +1,6 @@
 //! What a seed decides before its world begins: how many of everything, and what goes wrong when.
 
+use super::budgets::Budget;
 use crate::config::checked::{Ack, Kind};
 use crate::rt::sim::Fault;
 
@@ -81,6 +82,8 @@ pub struct Shape {
     pub brisk: bool,
     pub segment_pages: u64,
     pub hot_pages: u64,
+    /// What logs and backlogs may take; nothing in an ordinary world.
+    pub budget: Option<Budget>,
 }
 
 impl Shape {
@@ -110,6 +113,7 @@ impl Shape {
             brisk: !dice.one_in(3),
             segment_pages: 12 + dice.below(6),
             hot_pages: 2 + dice.below(12),
+            budget: None,
         }
     }
 }
