@@ -320,6 +320,9 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let end = input.u64()?;
         checkpoint.reached.push(Reached { backend, tag: take_tag(&mut input)?, end });
     }
+    if input.bytes.is_empty() {
+        return Some((generation, checkpoint));
+    }
     for _ in 0..input.u32()? {
         let backend = BackendId(input.u16()?);
         let stamp = Stamp(input.u64()?);
