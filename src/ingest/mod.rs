@@ -104,8 +104,8 @@ pub struct Outlet {
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
     /// The order window that new frames carry.
     pub window: RefCell<window::Window>,
-    /// The last turn in which this log gave something up for the logs as a whole.
-    pub shed_turn: Cell<u64>,
+    /// What gave way to a budget.
+    pub given: shed::Given,
     pub is_ending: Cell<bool>,
 }
 

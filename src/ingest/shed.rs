@@ -13,10 +13,11 @@ use crate::backend::Condition;
 use crate::backend::board;
 use crate::backend::room::{Limit, Shrink};
 use crate::base::ids::BackendId;
+use crate::base::map::FastMap;
 use crate::base::time::{Mono, Stamp, nanos};
 use crate::rt::{breathe, sleep};
 use crate::wal::{self, Item, Kind};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -57,16 +58,25 @@ struct Order {
     bytes: u64,
 }
 
-/// What a queue has to give up, and has given up. Lives on: the shard that owns the log.
+/// What a queue has to give up. Lives on: the shard that owns the log.
 #[derive(Debug, Default)]
 pub struct Shedding {
     order: Cell<Option<Order>>,
-    untold: Cell<Tally>,
-    told_at: Cell<Option<Mono>>,
 }
 
+/// What a log has given up. Lives on: the shard that owns the log.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The last turn in which it gave something up for the logs as a whole.
+    turn: Cell<u64>,
+    /// A parked queue may be gone before that is told, so this is by backend.
+    tallies: RefCell<FastMap<BackendId, Tally>>,
+}
+
+/// What was given up of one backend and is not told yet.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
+    told_at: Option<Mono>,
     points: u64,
     bytes: u64,
     first_unix_ms: u64,
@@ -96,9 +106,7 @@ impl Outlet {
             self.shrink(feed);
         }
         self.share_out(&feeds);
-        for feed in &feeds {
-            self.tell_dropped(feed, is_ending).await;
-        }
+        self.tell_dropped(is_ending).await;
     }
 
     fn order(&self, feed: &Feed, order: Order) {
@@ -128,7 +136,7 @@ impl Outlet {
     fn share_out(&self, feeds: &[Rc<Feed>]) {
         let room = &self.facts.board.room;
         let (turn, all) = room.shed();
-        if self.shed_turn.replace(turn) == turn || all == 0 {
+        if self.given.turn.replace(turn) == turn || all == 0 {
             return;
         }
         let (own, of_all) = (room.log_bytes(self.log.id()), room.logs_bytes().max(1));
@@ -244,7 +252,8 @@ impl Outlet {
     /// Counts, and tells whoever waits that this backend has not got them.
     fn dropped(&self, feed: &Feed, parts: &[Part], why: Why) -> u64 {
         let backend = feed.queue.borrow().backend;
-        let mut tally = feed.shedding.untold.get();
+        let mut tallies = self.given.tallies.borrow_mut();
+        let tally = tallies.entry(backend).or_default();
         let (mut points, mut bytes) = (0, 0);
         for part in parts {
             #[cfg(test)]
@@ -260,7 +269,7 @@ impl Outlet {
         }
         (tally.points, tally.bytes) = (tally.points + points, tally.bytes + bytes);
         tally.why = why.word();
-        feed.shedding.untold.set(tally);
+        drop(tallies);
         let name = self.facts.place_of(backend).map_or("", |place| place.name.as_str());
         self.facts.meters.lost("dropped", points);
         self.facts.meters.dropped(name, why.word(), points);
@@ -269,33 +278,44 @@ impl Outlet {
         bytes
     }
 
-    /// Says what was dropped since it was told last, at most once a minute.
-    async fn tell_dropped(&self, feed: &Feed, is_ending: bool) {
-        let tally = feed.shedding.untold.get();
+    /// Says what was dropped since it was told last, of each backend at most once a minute.
+    async fn tell_dropped(&self, is_ending: bool) {
         let now = self.facts.clock.mono();
-        let is_due = feed.shedding.told_at.get().is_none_or(|at| now.since(at) >= TELL_EVERY);
-        if tally.first_unix_ms == 0 || !(is_due || is_ending) {
-            return;
+        let is_due = |tally: &Tally| {
+            let is_late = tally.told_at.is_none_or(|at| now.since(at) >= TELL_EVERY);
+            tally.first_unix_ms > 0 && (is_late || is_ending)
+        };
+        let tallies = self.given.tallies.borrow();
+        let due = tallies.iter().filter(|(_, tally)| is_due(tally));
+        let due: Vec<(BackendId, Tally)> = due.map(|(backend, tally)| (*backend, *tally)).collect();
+        drop(tallies);
+        for (backend, tally) in due {
+            if self.tell_tally(backend, &tally).await {
+                let mut tallies = self.given.tallies.borrow_mut();
+                let later = tallies.entry(backend).or_default();
+                (later.points, later.bytes) =
+                    (later.points - tally.points, later.bytes - tally.bytes);
+                later.first_unix_ms = if later.points > 0 { tally.last_unix_ms } else { 0 };
+                later.told_at = Some(now);
+            }
         }
-        let backend = feed.queue.borrow().backend;
-        let Some(place) = self.facts.place_of(backend) else { return };
-        let Tally { points, bytes, why, .. } = tally;
-        if let Err(error) =
-            self.mark_durably(backend, "its oldest lines were dropped", points).await
-        {
+    }
+
+    /// Returns whether the mark of the backend holds it now.
+    async fn tell_tally(&self, backend: BackendId, tally: &Tally) -> bool {
+        let Some(place) = self.facts.place_of(backend) else { return true };
+        let Tally { points, bytes, why, .. } = *tally;
+        let marked = self.mark_durably(backend, "its oldest lines were dropped", points).await;
+        if let Err(error) = marked {
             tracing::warn!(%error, "what was dropped could not be written down yet");
-            return;
+            return false;
         }
-        if let Err(error) = self.keep_marker(&place.name, &tally).await {
+        if let Err(error) = self.keep_marker(&place.name, tally).await {
             tracing::error!(%error, "no marker of what was dropped");
         }
         let label = place.label();
         tracing::error!(backend = label, points, bytes, why, "the oldest lines were dropped");
-        feed.shedding.told_at.set(Some(now));
-        let mut later = feed.shedding.untold.get();
-        (later.points, later.bytes) = (later.points - points, later.bytes - bytes);
-        later.first_unix_ms = if later.points > 0 { tally.last_unix_ms } else { 0 };
-        feed.shedding.untold.set(later);
+        true
     }
 
     async fn keep_marker(&self, backend: &str, tally: &Tally) -> io::Result<()> {

@@ -249,7 +249,7 @@ impl Outlet {
             reached: refuse::reached(&checkpoint),
             drops: RefCell::new(checkpoint.drops.clone()),
             window: RefCell::default(),
-            shed_turn: Cell::new(0),
+            given: super::shed::Given::default(),
             is_ending: Cell::new(false),
         });
         let all = u16::try_from(outlet.facts.board.backends_count()).expect("few backends");
