@@ -10,7 +10,7 @@
 )]
 
 #[path = "../support/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "the tests of the gateway use the rest of it")]
+#[allow(dead_code, unused_imports, reason = "each test binary uses its part")]
 mod support;
 
 mod death;

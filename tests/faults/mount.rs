@@ -88,8 +88,8 @@ impl Mount {
     /// The name of the block device that it stands on.
     pub fn device(&self) -> String {
         let mounts = std::fs::read_to_string("/proc/self/mounts").expect("Linux has /proc");
-        let ours = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
-        let ours = ours.filter(|words| Path::new(words[1]) == self.path).next_back();
+        let mut ours = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        let ours = ours.rfind(|words| Path::new(words[1]) == self.path);
         ours.expect("it is mounted")[0].trim_start_matches("/dev/").to_owned()
     }
 

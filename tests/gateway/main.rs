@@ -7,6 +7,7 @@
 )]
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
 mod support;
 
 mod asking;
