@@ -7,11 +7,11 @@
 )]
 
 #[path = "../support/mod.rs"]
+#[allow(dead_code, reason = "other test programs use the rest")]
 mod support;
 
 mod asking;
 mod bad_input;
-mod bad_lines;
 mod clients;
 mod commands;
 mod crash;
