@@ -61,6 +61,7 @@ impl std::error::Error for Obstacle {}
 
 /// Raises the soft limits and tries io_uring once. Call it before any executor starts.
 pub fn check() -> Result<(), Obstacle> {
+    give_back_large_memory();
     raise_limit(rustix::process::Resource::Nofile);
     raise_limit(rustix::process::Resource::Memlock);
     let memlock = rustix::process::getrlimit(rustix::process::Resource::Memlock);
@@ -132,6 +133,26 @@ fn set_up_ring() -> Result<OwnedFd, Obstacle> {
     #[expect(unsafe_code, reason = "the ring of the trial is closed by its owner")]
     // SAFETY: the kernel just gave us this file; nothing else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Pieces of memory from this size on go back to the system as soon as they are free, in bytes.
+#[cfg(target_env = "gnu")]
+const LARGE_BYTES: libc::c_int = 4 * 1024 * 1024;
+
+/// What the heap of a thread may keep of smaller ones, in bytes.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: libc::c_int = 16 * 1024 * 1024;
+
+/// Left alone, the allocator learns from the first large body to keep such pieces in the heap of each thread:
+/// a few bodies of 32 MiB then leave some 60 MiB a shard behind that nobody uses.
+fn give_back_large_memory() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the allocator's settings have no safe interface")]
+    // SAFETY: both are documented settings, made before there is another thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES);
+    }
 }
 
 fn obstacle(error: io::Error) -> Obstacle {

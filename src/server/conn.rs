@@ -16,9 +16,6 @@ use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
 use crate::rt::net::Stream;
 
-/// The longest that a client may leave an answer unread.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// The least a body has to bring, once the body time-out is over, in bytes a second.
 const BODY_RATE_MIN: u64 = 1024;
 
@@ -132,7 +129,8 @@ type Going = Option<()>;
 
 impl Connection<'_> {
     async fn run(&mut self) -> Going {
-        self.stream.set_write_timeout(Some(WRITE_TIMEOUT)).ok()?;
+        // An answer is a body, too: the client has to read on.
+        self.stream.set_write_timeout(Some(self.gateway.settings.server.body_timeout)).ok()?;
         loop {
             match self.machine.turn() {
                 Want::Read(wait) => {

@@ -1,26 +1,11 @@
 //! A query that names one measurement goes to its owner.
 
+use crate::support::asked::{answered_by, filled};
 use crate::support::prelude::*;
-
-fn answered_by(answer: &Answer) -> String {
-    let name = answer.header("X-Circlet-Backend").expect("an answer says who gave it");
-    name.rsplit('/').next().unwrap_or(name).to_owned()
-}
-
-fn filled() -> World {
-    let world = Setup::new().start();
-    for name in ["one", "two", "three", "four"] {
-        let line =
-            |index: u64| format!("{name},host=h{} v={index}.5,s=\"<a&b>\" {index}\n", index % 3);
-        world.write("d", (0..500).map(line).collect::<String>()).expect(204);
-    }
-    world.wait_drained(seconds(30));
-    world
-}
 
 #[test]
 fn the_owners_answer_comes_back_byte_for_byte() {
-    let world = filled();
+    let world = filled(Setup::new());
     let owners = world.owners(&["--db", "d"], "three");
     for query in [
         "db=d&q=SELECT+*+FROM+three",
@@ -43,30 +28,12 @@ fn the_owners_answer_comes_back_byte_for_byte() {
 
 #[test]
 fn csv_comes_back_as_csv() {
-    let world = filled();
+    let world = filled(Setup::new());
     let request = Request::get("/query?db=d&q=SELECT+v+FROM+two+LIMIT+2&epoch=ns")
         .header("Accept", "application/csv");
     let answer = world.ask(&request).expect(200);
     assert_eq!(answer.text(), "name,tags,time,v\ntwo,,0,0.5\ntwo,,1,1.5\n");
     assert_eq!(answer.header("Content-Type"), Some("text/csv"));
-}
-
-#[test]
-fn both_circles_answer_and_a_dead_one_never() {
-    let mut world = filled();
-    let owners = world.owners(&["--db", "d"], "one");
-    let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..60 {
-        seen.insert(answered_by(&world.query("d", "SELECT count(v) FROM one").expect(200)));
-    }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), owners, "both circles share the questions");
-    world.server_mut(&owners[0]).kill();
-    for _ in 0..60 {
-        let answer = world.query("d", "SELECT count(v) FROM one").expect(200);
-        assert_eq!(answered_by(&answer), owners[1]);
-        let count = answer.json().pointer("/results/0/series/0/values/0/1").cloned();
-        assert_eq!(count, Some(Value::from(500)));
-    }
 }
 
 #[test]
@@ -83,27 +50,6 @@ fn a_backend_that_is_still_owed_lines_does_not_answer_for_them() {
         assert_eq!(count, Some(Value::from(1)), "{:?}", answer.headers);
     }
     world.wait_drained(seconds(30));
-}
-
-#[test]
-fn what_is_not_understood_is_refused_never_guessed() {
-    let world = filled();
-    let refused = |answer: Answer, what: &str| {
-        assert!((400..502).contains(&answer.status), "{what}: {} {}", answer.status, answer.text());
-        let body = answer.json();
-        let message = body["error"].as_str().or(body["message"].as_str()).unwrap_or_default();
-        assert!(message.len() > 10, "{what}: {}", answer.text());
-    };
-    for statement in ["SELEC v FROM one", "SELECT v FROM", "SELECT * INTO other FROM one"] {
-        refused(world.query("d", statement), statement);
-    }
-    let flux =
-        "from(bucket: \"d\") |> range(start: 0) |> filter(fn: (r) => r._measurement == \"one\")";
-    let request = Request::post("/api/v2/query?org=default", flux)
-        .header("Content-Type", "application/vnd.flux");
-    let answer = world.ask(&request).expect(422);
-    assert!(answer.json()["message"].as_str().unwrap_or_default().contains("Flux"));
-    refused(answer, flux);
 }
 
 #[test]

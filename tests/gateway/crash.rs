@@ -1,4 +1,4 @@
-//! kill -9 and SIGTERM under load.
+//! kill -9 under load.
 
 use crate::support::deaths;
 use crate::support::ledger::expect_whole;
@@ -27,38 +27,6 @@ fn a_death_while_every_backend_is_down_loses_nothing() {
     world.circles.iter_mut().flatten().for_each(Influxd::restart);
     world.wait_drained(seconds(60));
     expect_whole(&world, &load, &tally);
-}
-
-#[test]
-fn sigterm_under_load_ends_with_zero_and_loses_nothing() {
-    let mut world = Setup::new().start();
-    let running = Load::default().start(world.circlet.address);
-    for _ in 0..3 {
-        running.wait_for_more(1000);
-        let status = world.circlet.terminate();
-        assert_eq!(status.code(), Some(0), "{}", world.circlet.log_end());
-        world.circlet.restart();
-    }
-    running.wait_for_more(1000);
-    let (load, tally) = running.stop();
-    world.wait_drained(seconds(60));
-    expect_whole(&world, &load, &tally);
-    world.expect_nothing_lost();
-}
-
-#[test]
-fn two_gateways_never_share_one_data_directory() {
-    let world = Setup::new().start();
-    let config = std::fs::read_to_string(&world.circlet.config).unwrap();
-    let own = format!("listen = \"{}\"", world.circlet.address);
-    let other = format!("listen = \"127.0.0.1:{}\"", crate::support::ports::free());
-    let path = world.directory.path().join("second.toml");
-    std::fs::write(&path, config.replace(&own, &other)).unwrap();
-    let mut second = crate::support::circlet::Circlet::stopped(&path, world.circlet.address);
-    second.start_only();
-    let status = second.wait_end();
-    assert_eq!(status.code(), Some(4), "{}", world.circlet.log_end());
-    world.write("d", "still v=1 1").expect(204);
 }
 
 #[test]

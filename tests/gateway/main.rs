@@ -12,7 +12,6 @@ mod support;
 
 mod asking;
 mod bad_input;
-mod bad_lines;
 mod budgets;
 mod clients;
 mod commands;

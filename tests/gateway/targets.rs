@@ -1,5 +1,6 @@
 //! Every spelling of one target finds one owner.
 
+use crate::support::asked::answered_by;
 use crate::support::prelude::*;
 
 /// Some measurements with names that need care.
@@ -29,12 +30,6 @@ const ROUTES: [&[&str]; 4] = [
 /// The name as the servers know it, without the escapes of line protocol.
 fn plain(measurement: &str) -> String {
     measurement.replace('\\', "")
-}
-
-/// The backend that an answer names, without its circle.
-fn answered_by(answer: &Answer) -> String {
-    let name = answer.header("X-Circlet-Backend").expect("an answer says who gave it");
-    name.rsplit('/').next().unwrap_or(name).to_owned()
 }
 
 fn write_every_spelling(world: &World) {

@@ -37,7 +37,12 @@ impl Circlet {
 
     /// Starts it again on the same data and waits until `/ready` says 200.
     pub fn restart(&mut self) {
-        self.start_only();
+        self.restart_with(&[]);
+    }
+
+    /// The same with more arguments.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.start_process(arguments, &[]);
         let process = self.process.as_mut().expect("just started");
         let address = self.address;
         let deadline = std::time::Instant::now() + seconds(30);
@@ -67,6 +72,10 @@ impl Circlet {
 
     /// The same with these variables in its environment.
     pub fn start_with(&mut self, variables: &[(&str, &str)]) {
+        self.start_process(&[], variables);
+    }
+
+    fn start_process(&mut self, arguments: &[&str], variables: &[(&str, &str)]) {
         assert!(self.process.is_none(), "it runs already");
         let words: Vec<&str> = self.wrapper.iter().map(String::as_str).chain([BINARY]).collect();
         let mut command = Command::new(words[0]);
@@ -75,6 +84,7 @@ impl Circlet {
             .arg("run")
             .arg("-c")
             .arg(&self.config)
+            .args(arguments)
             .current_dir(&self.directory);
         command.envs(variables.iter().copied());
         self.process = Some(Process::start(&mut command, &self.log()));
@@ -99,6 +109,11 @@ impl Circlet {
         Some(status)
     }
 
+    /// Sends a signal to it.
+    pub fn signal(&mut self, signal: Signal) {
+        self.process.as_mut().expect("it runs").signal(signal);
+    }
+
     /// The status of a run that ends by itself.
     pub fn wait_end(&mut self) -> ExitStatus {
         until("circlet ends", seconds(30), || self.ended())
@@ -116,11 +131,31 @@ impl Circlet {
 
     /// Resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let id = self.process.as_ref().expect("it runs").id();
-        let text = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux has /proc");
-        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is there");
-        let kib = line.split_whitespace().nth(1).expect("a number");
-        kib.parse::<u64>().expect("a number") << 10
+        self.proc_number("status", "VmRSS:") << 10
+    }
+
+    /// The most that was ever resident in this life, in bytes.
+    pub fn resident_peak_bytes(&self) -> u64 {
+        self.proc_number("status", "VmHWM:") << 10
+    }
+
+    /// Bytes that this life has fetched from disks.
+    pub fn read_bytes(&self) -> u64 {
+        self.proc_number("io", "read_bytes:")
+    }
+
+    /// Open files and sockets.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("Linux has /proc").count()
+    }
+
+    /// The number after `name` in a file of `/proc/ID`.
+    fn proc_number(&self, file: &str, name: &str) -> u64 {
+        let path = format!("/proc/{}/{file}", self.id());
+        let text = std::fs::read_to_string(&path).expect("Linux has /proc");
+        let line = text.lines().find(|line| line.starts_with(name));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no {name} in {path}"))
     }
 
     pub fn connect(&self) -> Connection {

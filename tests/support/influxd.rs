@@ -20,17 +20,24 @@ pub struct Influxd {
     pub name: String,
     directory: PathBuf,
     port: u16,
+    http: String,
     process: Option<Process>,
 }
 
 impl Influxd {
     /// Starts a server that keeps everything under `directory`, and waits until it answers.
     pub fn start(directory: &Path, name: &str) -> Influxd {
+        Influxd::start_with(directory, name, "")
+    }
+
+    /// The same with more lines in the `[http]` table of its configuration.
+    pub fn start_with(directory: &Path, name: &str, http: &str) -> Influxd {
         assert!(Path::new(BINARY).exists(), "no {BINARY}: run scripts/setup");
         let directory = directory.join(name);
         fs::create_dir_all(&directory).expect("a new directory");
+        let (name, http) = (name.to_owned(), http.to_owned());
         let mut server =
-            Influxd { name: name.to_owned(), directory, port: super::ports::free(), process: None };
+            Influxd { name, directory, port: super::ports::free(), http, process: None };
         server.restart();
         server
     }
@@ -144,9 +151,10 @@ impl Influxd {
              [data]\ndir = \"{directory}/data\"\nwal-dir = \"{directory}/wal\"\n\
              query-log-enabled = false\n\
              [monitor]\nstore-enabled = false\n\
-             [http]\nbind-address = \"{}\"\nlog-enabled = false\n\
+             [http]\nbind-address = \"{}\"\nlog-enabled = false\n{}\
              [logging]\nlevel = \"warn\"\nsuppress-logo = true\n",
-            self.address()
+            self.address(),
+            self.http
         )
     }
 }

@@ -5,6 +5,7 @@
 //! script that installs it. Does not know what any single test proves.
 //! Read `world` first: it puts the other parts together.
 
+pub mod asked;
 pub mod circlet;
 pub mod deaths;
 pub mod http;
@@ -12,8 +13,10 @@ pub mod influxd;
 pub mod ledger;
 pub mod load_tool;
 pub mod metrics;
+pub mod neighbour;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod python;
 pub mod vectors;
 pub mod wait;

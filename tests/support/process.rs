@@ -27,6 +27,11 @@ impl Process {
         Process { child, log: log.to_owned(), ended: None }
     }
 
+    /// A process that somebody else has started; `log` is only where a report looks.
+    pub fn of(child: Child, log: &Path) -> Process {
+        Process { child, log: log.to_owned(), ended: None }
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id()
     }

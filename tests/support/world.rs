@@ -4,8 +4,10 @@ use super::circlet::Circlet;
 use super::http::{Answer, Connection, Request, encode};
 use super::influxd::{Influxd, Points};
 use super::metrics::Metrics;
+use super::proxy::Proxy;
 use super::wait::{seconds, until};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,9 @@ pub struct Setup {
     write: String,
     tables: String,
     data: Option<PathBuf>,
+    /// Options of the `[http]` table of every server.
+    server_http: String,
+    has_proxies: bool,
 }
 
 impl Setup {
@@ -34,7 +39,34 @@ impl Setup {
             write: String::new(),
             tables: "[debug]\nheaders = true\n".to_owned(),
             data: None,
+            server_http: String::new(),
+            has_proxies: false,
         }
+    }
+
+    /// So many circles of so many backends.
+    pub fn circles(mut self, circles: usize, backends: usize) -> Setup {
+        (self.circles, self.backends) = (circles, backends);
+        self
+    }
+
+    /// So many shards instead of 2.
+    pub fn shards(mut self, count: usize) -> Setup {
+        self.top = format!("shards = {count}\n");
+        self
+    }
+
+    /// Lines of the `[http]` table of every server's own configuration.
+    pub fn server_http(mut self, lines: &str) -> Setup {
+        self.server_http.push_str(lines);
+        self.server_http.push('\n');
+        self
+    }
+
+    /// A proxy before each server, which can make trouble on the way.
+    pub fn proxied(mut self) -> Setup {
+        self.has_proxies = true;
+        self
     }
 
     /// Another database that every backend has before Circlet starts.
@@ -82,16 +114,20 @@ impl Setup {
             std::os::unix::fs::symlink(data, name).expect("a new directory takes a name");
         }
         let circles = self.servers(directory.path());
+        let proxy = |server: &Influxd| (server.name.clone(), Proxy::start(server.address()));
+        let proxied = circles.iter().flatten().filter(|_| self.has_proxies);
+        let proxies = proxied.map(proxy).collect();
         let address = SocketAddr::from(([127, 0, 0, 1], super::ports::free()));
         let config = directory.path().join("circlet.toml");
-        fs::write(&config, self.config(address, &circles)).expect("config is written");
+        fs::write(&config, self.config(address, &circles, &proxies)).expect("config is written");
         let circlet = Circlet::stopped(&config, address);
-        World { circlet, circles, directory }
+        World { circlet, proxies, circles, directory }
     }
 
     fn servers(&self, directory: &Path) -> Vec<Vec<Influxd>> {
         let server = |circle: usize, index: usize| {
-            let server = Influxd::start(directory, &format!("influxdb-{circle}-{index}"));
+            let name = format!("influxdb-{circle}-{index}");
+            let server = Influxd::start_with(directory, &name, &self.server_http);
             for database in &self.databases {
                 server.create_database(database);
             }
@@ -101,7 +137,12 @@ impl Setup {
         (1..=self.circles).map(circle).collect()
     }
 
-    fn config(&self, address: SocketAddr, circles: &[Vec<Influxd>]) -> String {
+    fn config(
+        &self,
+        address: SocketAddr,
+        circles: &[Vec<Influxd>],
+        proxies: &BTreeMap<String, Proxy>,
+    ) -> String {
         let mut text = format!("listen = \"{address}\"\ndata_dir = \"circlet-data\"\n{}", self.top);
         if !self.write.is_empty() {
             text.push_str(&format!("[write]\n{}", self.write));
@@ -110,7 +151,8 @@ impl Setup {
         for (index, servers) in circles.iter().enumerate() {
             text.push_str(&format!("[[circle]]\nname = \"circle-{}\"\n", index + 1));
             for server in servers {
-                text.push_str(&backend(&server.name, &server.url(), "influxdb1"));
+                let url = proxies.get(&server.name).map_or_else(|| server.url(), Proxy::url);
+                text.push_str(&backend(&server.name, &url, "influxdb1"));
             }
         }
         text
@@ -132,6 +174,8 @@ pub fn directory() -> TempDir {
 /// Circlet stops first, then the servers; the directory goes last.
 pub struct World {
     pub circlet: Circlet,
+    /// By the name of the server behind; empty unless the set-up has them.
+    pub proxies: BTreeMap<String, Proxy>,
     pub circles: Vec<Vec<Influxd>>,
     pub directory: TempDir,
 }
@@ -154,6 +198,11 @@ impl World {
     pub fn server_mut(&mut self, name: &str) -> &mut Influxd {
         let mut servers = self.circles.iter_mut().flatten();
         servers.find(|server| server.name == name).unwrap_or_else(|| panic!("no {name}"))
+    }
+
+    /// The proxy before a server.
+    pub fn proxy(&self, name: &str) -> &Proxy {
+        self.proxies.get(name).unwrap_or_else(|| panic!("no proxy before {name}"))
     }
 
     pub fn connect(&self) -> Connection {

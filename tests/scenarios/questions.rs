@@ -1,0 +1,145 @@
+//! Rows 17 to 19: questions that hide something, and backends that die over an answer.
+
+use crate::support::asked::{answered_by, filled};
+use crate::support::prelude::*;
+use crate::support::proxy::Trouble;
+
+/// What a refusal says, in either dialect.
+fn refused(answer: &Answer, what: &str) {
+    assert!((400..502).contains(&answer.status), "{what}: {} {}", answer.status, answer.text());
+    let body = answer.json();
+    let message = body["error"].as_str().or(body["message"].as_str()).unwrap_or_default();
+    assert!(message.len() > 10, "{what}: {}", answer.text());
+}
+
+pub fn what_is_not_understood_is_refused_never_guessed() {
+    let world = filled(Setup::new());
+    for statement in ["SELEC v FROM one", "SELECT v FROM", "SELECT * INTO other FROM one"] {
+        refused(&world.query("d", statement), statement);
+    }
+    let flux =
+        "from(bucket: \"d\") |> range(start: 0) |> filter(fn: (r) => r._measurement == \"one\")";
+    let request = Request::post("/api/v2/query?org=default", flux)
+        .header("Content-Type", "application/vnd.flux");
+    let answer = world.ask(&request).expect(422);
+    assert!(answer.json()["message"].as_str().unwrap_or_default().contains("Flux"));
+    refused(&answer, flux);
+}
+
+/// Whether it is refused or answered, no server may have lost or gained a point.
+pub fn nothing_that_writes_hides_in_a_question() {
+    let world = filled(Setup::new());
+    let before: Vec<_> = world.servers().map(|server| server.points("d")).collect();
+    for statement in [
+        "DROP DATABASE d",
+        "drop/* SELECT v FROM one */database \"d\"",
+        "DROP MEASUREMENT one",
+        "DELETE FROM one",
+        "SELECT v INTO other FROM one",
+        "SELECT v INTO \"d\".\"autogen\".\"other\" FROM one",
+        "SELECT v FROM one; DROP DATABASE d",
+        "SELECT v FROM one;;DROP SERIES FROM one",
+        "-- SELECT v FROM one\nDROP DATABASE d",
+        "SELECT v FROM one /* ; */ ; DELETE FROM one",
+    ] {
+        refused(&world.query("d", statement), statement);
+        let target = format!("/query?db=d&q={}", encode(statement));
+        refused(&world.ask(&Request::get(&target)), statement);
+    }
+    let after: Vec<_> = world.servers().map(|server| server.points("d")).collect();
+    assert!(before == after, "something was written or dropped");
+}
+
+/// The owner of what is asked for answers, whatever words stand in quotes and comments.
+pub fn names_are_found_behind_quotes_and_comments() {
+    let world = filled(Setup::new());
+    let strange = ["x from two", "drop database d", "a\"b", "it's -- one"];
+    for name in strange {
+        let written = name.replace(' ', "\\ ");
+        world.write("d", format!("{written} v=7 1")).expect(204);
+    }
+    world.wait_drained(seconds(20));
+    let asked = |statement: &str, measurement: &str, count: u64| {
+        let answer = world.query("d", statement).expect(200);
+        let found = answer.json().pointer("/results/0/series/0/values/0/1").cloned();
+        assert_eq!(found, Some(Value::from(count)), "{statement}: {}", answer.text());
+        let owners = world.owners(&["--db", "d"], measurement);
+        assert!(owners.contains(&answered_by(&answer)), "{statement}: not an owner of it");
+    };
+    for name in strange {
+        let quoted = name.replace('"', "\\\"");
+        asked(&format!("SELECT count(v) FROM \"{quoted}\""), name, 1);
+    }
+    asked("SELECT count(v) /* FROM two */ FROM one", "one", 500);
+    asked("SELECT count(v) FROM three -- FROM two", "three", 500);
+    asked("SELECT count(v) FROM two WHERE s != 'x from one; drop database d'", "two", 500);
+    // Of two measurements: right, or refused.
+    let answer = world.query("d", "SELECT count(v) FROM one; SELECT count(v) FROM two");
+    if answer.status == 200 {
+        let body = answer.json();
+        for result in 0..2 {
+            let place = format!("/results/{result}/series/0/values/0/1");
+            assert_eq!(body.pointer(&place), Some(&Value::from(500)), "{body}");
+        }
+    } else {
+        refused(&answer, "two statements");
+    }
+}
+
+pub fn both_circles_answer_and_a_dead_one_never() {
+    let mut world = filled(Setup::new().proxied());
+    let owners = world.owners(&["--db", "d"], "one");
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        seen.insert(answered_by(&world.query("d", "SELECT count(v) FROM one").expect(200)));
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), owners, "both circles share the questions");
+    let whole = world.query("d", "SELECT * FROM one").expect(200);
+    // It answers pings, and dies over every question: nobody knows beforehand.
+    world.proxy(&owners[0]).make(Trouble::CutQuestions(0));
+    for _ in 0..60 {
+        assert!(world.query("d", "SELECT * FROM one").expect(200).body == whole.body);
+    }
+    assert!(world.metrics().must("circlet_query_failovers_total", &[]) >= 10.0);
+    world.server_mut(&owners[0]).kill();
+    for _ in 0..60 {
+        let answer = world.query("d", "SELECT * FROM one").expect(200);
+        assert_eq!(answered_by(&answer), owners[1]);
+        assert!(answer.body == whole.body, "the other circle answers the same");
+    }
+}
+
+/// Before the first byte another circle takes over; behind it the client sees a broken connection.
+pub fn half_an_answer_never_looks_like_a_whole_one() {
+    let world = filled(Setup::new().proxied());
+    let question = Request::get("/query?db=d&q=SELECT+*+FROM+one");
+    let whole = world.ask(&question).expect(200);
+    assert!(whole.body.len() > 20_000, "{} bytes are too few to cut", whole.body.len());
+    let owners = world.owners(&["--db", "d"], "one");
+    for cut in [1, 600, 12_000, whole.body.len() - 10] {
+        for owner in &owners {
+            world.proxy(owner).make(Trouble::CutQuestions(cut));
+        }
+        for _ in 0..4 {
+            match world.connect().request(&question) {
+                Ok(answer) => assert_ne!(answer.status, 200, "cut at {cut}: {}", answer.text()),
+                Err(error) => assert!(cut > 1, "nothing had come, and then {error}"),
+            }
+        }
+        world.proxy(&owners[1]).make(Trouble::None);
+        if cut == 1 {
+            world.wait_up(&owners[1], true);
+            for _ in 0..10 {
+                assert!(
+                    world.ask(&question).expect(200).body == whole.body,
+                    "the other circle has it"
+                );
+            }
+        }
+        for owner in &owners {
+            world.proxy(owner).make(Trouble::None);
+            world.wait_up(owner, true);
+        }
+    }
+    assert!(world.ask(&question).expect(200).body == whole.body);
+}

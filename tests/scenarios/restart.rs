@@ -1,0 +1,64 @@
+//! A restart with a log of 1 GiB: only headers, footers and the last segment are read before the start.
+
+use crate::support::prelude::*;
+use std::time::Instant;
+
+const SEGMENT: u64 = 16 << 20;
+const SHARDS: u64 = 2;
+const BODY_LINES: u64 = 32;
+const LINE: usize = 200_000;
+
+/// Headers, their copies and the footer of a segment, with what the kernel reads ahead at either end.
+const EACH_SEGMENT: u64 = 1 << 20;
+
+/// Beside segments: cursors, the probe file, the registry, and pages of the binary.
+const REST: u64 = 32 << 20;
+
+pub fn a_start_reads_a_small_part_of_a_long_log() {
+    let mut world = Setup::new()
+        .circles(1, 1)
+        .tables("[log]\nsegment_bytes = \"16MiB\"")
+        .write("ack = \"durable\"")
+        .start();
+    world.circles[0][0].kill();
+    world.wait_up("influxdb-1-1", false);
+    let bodies = (1 << 30) / (BODY_LINES * LINE as u64) + 1;
+    let text = "x".repeat(LINE - 60);
+    let mut connections = [world.connect(), world.connect(), world.connect(), world.connect()];
+    for body in 0..bodies {
+        let line =
+            |index: u64| format!("long text=\"{text}\",n={body}i {}\n", body * BODY_LINES + index);
+        let lines: String = (0..BODY_LINES).map(line).collect();
+        let connection = &mut connections[usize::try_from(body).unwrap() % 4];
+        connection.request(&Request::post("/write?db=d", lines)).unwrap().expect(204);
+    }
+    drop(connections);
+    let owed = world.backlog_bytes(&[]);
+    assert!(owed > f64::from(1 << 30), "{owed}");
+    let segments = world.metrics().must("circlet_wal_segments", &[]);
+    world.circlet.kill();
+    let began = Instant::now();
+    world.circlet.restart();
+    let took = began.elapsed();
+    let read = world.circlet.read_bytes();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
+    let bound = SHARDS * SEGMENT + (segments as u64) * EACH_SEGMENT + REST;
+    println!(
+        "ready after {:.2} s with {:.0} MiB owed in {segments} segments; {} MiB read, {} MiB allowed",
+        took.as_secs_f64(),
+        owed / f64::from(1 << 20),
+        read >> 20,
+        bound >> 20
+    );
+    assert!(read < bound, "{} MiB were read before the start", read >> 20);
+    assert!(bound < 1 << 28, "the bound means something");
+    assert!(world.backlog_bytes(&[]) >= owed, "all of it is still owed");
+    // The count of bytes is a true one: what is delivered from the disk has been read from it.
+    world.circles[0][0].restart();
+    until("a part is delivered", seconds(60), || {
+        (world.backlog_bytes(&[]) < owed - f64::from(200 << 20)).then_some(())
+    });
+    let read = world.circlet.read_bytes();
+    assert!(read > 128 << 20, "200 MiB came from the disk, but {} MiB were counted", read >> 20);
+    world.expect_nothing_lost();
+}
