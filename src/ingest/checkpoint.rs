@@ -356,5 +356,6 @@ fn mark(feed: &Feed) -> QueueMark {
         cursor: queue.cursor(),
         oldest: owed.oldest,
         oldest_statement: owed.oldest_statement,
+        bytes: owed.bytes,
     }
 }

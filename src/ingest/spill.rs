@@ -72,6 +72,11 @@ impl Need {
         number < self.cursor && self.parked.iter().all(|parked| number < parked.cursor)
     }
 
+    /// Only the floors on disk keep the backend's own queue from needing it no more.
+    fn waits_for_floor(&self, number: u64, stamp: Stamp) -> bool {
+        number < self.cursor && stamp < self.cut && stamp >= self.floor
+    }
+
     /// Only the floors on disk are missing.
     pub fn is_confirmed(&self, number: u64, stamp: Stamp) -> bool {
         let is_done = |parked: &ParkedNeed| number < parked.cursor && stamp < parked.bound;
@@ -197,6 +202,13 @@ impl Outlet {
             return Ok(false);
         }
         let needs = self.needs();
+        for segment in old {
+            for share in segment.shares.borrow().iter() {
+                if needs.of(share.backend).waits_for_floor(share.last_frame, share.last_stamp) {
+                    self.facts.board.want_floor(share.backend, share.last_stamp);
+                }
+            }
+        }
         let seen: Vec<Seen> = old.iter().map(|segment| needs.look(segment)).collect();
         let Some((first, count)) = choose(&seen, self.log.segment_bytes()) else {
             return Ok(false);

@@ -270,7 +270,9 @@ impl Outlet {
         }
         outlet.facts.meters.lost("damaged", found.damaged_frames);
         for (backend, tag) in plan.parked() {
-            outlet.make_parked(backend, &Rc::from(tag), plan).await?;
+            let ours = |mark: &&wal::QueueMark| mark.backend == backend && *mark.tag == *tag;
+            let bytes = checkpoint.marks.iter().find(ours).map_or(0, |mark| mark.bytes);
+            outlet.make_parked(backend, &Rc::from(tag), plan, bytes).await?;
         }
         if !is_planted(Planted::RewindNotDurable) {
             outlet.checkpoint().await?;
@@ -313,6 +315,7 @@ impl Outlet {
         backend: BackendId,
         tag: &Rc<[u8]>,
         plan: &Plan,
+        bytes: u64,
     ) -> Result<(), wal::Error> {
         let cut = plan.cut(backend, tag);
         let main = self
@@ -327,7 +330,7 @@ impl Outlet {
             let made = self.parked_feed(entry, tag, cursor);
             // Up to the backend's own cursor everything of this database waits here; beyond it, that queue
             // leads it here again.
-            made.queue.borrow_mut().found(main_cursor, cut, u64::MAX - 1, 0);
+            made.queue.borrow_mut().found(main_cursor, cut, u64::MAX - 1, bytes);
             self.publish_feed(&made);
             // Also where nothing waits here: the floors that this log is about to write must count what
             // waits in logs that have not begun.

@@ -233,6 +233,7 @@ fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, highest: Stamp, ta
         cursor: end,
         oldest: Stamp::NONE,
         oldest_statement: Stamp::NONE,
+        bytes: 0,
     });
 }
 

@@ -4,7 +4,7 @@
 //! slot  = magic u64, generation u64, log u16, len u32, highest stamp u64,
 //!         floors n u32, (backend u16, stamp u64) ..., marks n u32, mark ..., drops n u32, drop ...,
 //!         refusals n u32, refusal ..., reached n u32, drop ..., parked floors n u32, parked floor ...,
-//!         CRC-32C
+//!         for each mark: bytes owed u64, CRC-32C
 //! mark  = backend u16, cursor u64, oldest u64, oldest statement u64, tag_len u16, tag
 //! drop  = backend u16, end u64, tag_len u16, tag
 //! parked floor = backend u16, stamp u64, tag_len u16, tag
@@ -40,6 +40,8 @@ pub struct QueueMark {
     pub oldest: Stamp,
     /// The oldest statement that is owed, or `Stamp::NONE`.
     pub oldest_statement: Stamp,
+    /// Bytes of lines that are owed.
+    pub bytes: u64,
 }
 
 /// Runs that an operator has dropped: they are not sent. Lives on: the shard that owns the log.
@@ -245,6 +247,7 @@ pub fn encode(checkpoint: &Checkpoint, generation: u64, log: LogId) -> Vec<u8> {
         out.extend_from_slice(&floor.stamp.0.to_le_bytes());
         push_tag(&mut out, &floor.tag);
     }
+    checkpoint.marks.iter().for_each(|mark| out.extend_from_slice(&mark.bytes.to_le_bytes()));
     let len = count(out.len());
     out[len_at..len_at + 4].copy_from_slice(&len);
     out
@@ -296,7 +299,8 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let oldest = Stamp(input.u64()?);
         let oldest_statement = Stamp(input.u64()?);
         let tag = take_tag(&mut input)?;
-        checkpoint.marks.push(QueueMark { backend, tag, cursor, oldest, oldest_statement });
+        let bytes = 0;
+        checkpoint.marks.push(QueueMark { backend, tag, cursor, oldest, oldest_statement, bytes });
     }
     for _ in 0..input.u32()? {
         let backend = BackendId(input.u16()?);
@@ -327,6 +331,9 @@ pub fn decode(slot: &[u8], log: LogId) -> Option<(u64, Checkpoint)> {
         let backend = BackendId(input.u16()?);
         let stamp = Stamp(input.u64()?);
         checkpoint.parked_floors.push(ParkedFloor { backend, tag: take_tag(&mut input)?, stamp });
+    }
+    for mark in &mut checkpoint.marks {
+        mark.bytes = input.u64()?;
     }
     Some((generation, checkpoint))
 }

@@ -130,6 +130,7 @@ fn checkpoint() -> Checkpoint {
         cursor,
         oldest: Stamp(1),
         oldest_statement: Stamp::NONE,
+        bytes: 0,
     };
     let dropped = Dropped { backend: BackendId(1), tag: Rc::from(&b"telegraf"[..]), end: 3 };
     Checkpoint {

@@ -354,6 +354,7 @@ pub fn checkpoint(cursor: u64) -> Checkpoint {
         cursor,
         oldest: crate::base::time::Stamp::NONE,
         oldest_statement: crate::base::time::Stamp::NONE,
+        bytes: 0,
     };
     Checkpoint { marks: vec![mark], ..Checkpoint::default() }
 }
