@@ -7,9 +7,7 @@ use crate::base::time::Stamp;
 use crate::rt::Disk;
 use crate::rt::sim::SimDisk;
 use crate::wal::checkpoint::{SLOT_BYTES, decode, encode};
-use crate::wal::{
-    Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark, Reached, Refusal,
-};
+use crate::wal::{Checkpoint, CheckpointFile, Dropped, ParkedFloor, QueueMark, Reached, Refusal};
 use futures_lite::future::block_on;
 use proptest::collection::vec;
 use proptest::prelude::*;
