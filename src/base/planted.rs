@@ -1,5 +1,5 @@
-//! Mistakes that a test can plant, to show that the simulated world would find them. Outside tests there
-//! are none, and the questions here cost nothing.
+//! Mistakes that a test can plant, to show that the simulated world or the states of the log would find them.
+//! Outside tests there are none, and the questions here cost nothing.
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,16 @@ pub enum Planted {
     EarlyFree,
     /// A statement runs once more when newer lines have passed.
     LateRepeat,
+    /// A frame of an earlier life of a file is taken.
+    StaleTaken,
+    /// A frame that was acknowledged and is lost passes for one that never was.
+    LossUntold,
+    /// What cannot be read counts as the end of the log.
+    ReadErrorIsEnd,
+    /// Cursors count as written before their sync.
+    MarkUnsynced,
+    /// A segment gets its name before its header is durable.
+    HeaderUnsynced,
 }
 
 #[cfg(test)]

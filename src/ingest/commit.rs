@@ -12,6 +12,27 @@ use std::time::Duration;
 /// After the disk refused twice, a fresh segment is tried this often.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
+/// What a log does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Commit,
+    Sync,
+    Wait(Option<Duration>),
+    End,
+}
+
+/// A sync that is due goes before more work, or a busy log would never come to it.
+fn turn(has_work: bool, sync_due: Option<Mono>, now: Mono, is_ending: bool) -> Turn {
+    match sync_due {
+        Some(due) if due <= now => Turn::Sync,
+        _ if has_work => Turn::Commit,
+        Some(_) if is_ending => Turn::Sync,
+        Some(due) => Turn::Wait(Some(due.since(now))),
+        None if is_ending => Turn::End,
+        None => Turn::Wait(None),
+    }
+}
+
 impl Outlet {
     /// Commits until told to end and nothing is left. With `sync_every` commits are written at once and
     /// synced that often.
@@ -23,25 +44,24 @@ impl Outlet {
     ) {
         let mut sync_due: Option<Mono> = None;
         loop {
-            if writer.has_work() {
-                writer.set_floors(self.safe_floors.borrow().clone());
-                writer.set_note(self.window.borrow().note());
-                self.commit_once(&mut writer).await;
-                let now = self.facts.clock.mono();
-                sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
-                continue;
-            }
-            let now = self.facts.clock.mono();
-            match sync_due {
-                Some(due) if due <= now || is_ending() => {
+            let turn = turn(writer.has_work(), sync_due, self.facts.clock.mono(), is_ending());
+            match turn {
+                Turn::Commit => {
+                    writer.set_floors(self.safe_floors.borrow().clone());
+                    writer.set_note(self.window.borrow().note());
+                    self.commit_once(&mut writer).await;
+                    let now = self.facts.clock.mono();
+                    sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
+                }
+                Turn::Sync => {
                     if let Err(error) = writer.sync().await {
                         tracing::error!(%error, "the log could not be synced");
                     }
                     sync_due = None;
                 }
-                Some(due) => wait_at_most(&writer.signal(), due.since(now)).await,
-                None if is_ending() => break,
-                None => writer.signal().wait().await,
+                Turn::Wait(Some(limit)) => wait_at_most(&writer.signal(), limit).await,
+                Turn::Wait(None) => writer.signal().wait().await,
+                Turn::End => break,
             }
         }
     }
@@ -123,4 +143,27 @@ impl Outlet {
 /// Waits at most `limit` for a signal.
 pub(super) async fn wait_at_most(signal: &crate::rt::Signal, limit: Duration) {
     within(limit, signal.wait()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_log_syncs_as_often_as_an_idle_one() {
+        let (due, before, after) = (Some(Mono(50)), Mono(20), Mono(60));
+        assert_eq!(turn(true, due, before, false), Turn::Commit);
+        assert_eq!(turn(true, due, after, false), Turn::Sync);
+        assert_eq!(turn(false, due, before, false), Turn::Wait(Some(Duration::from_nanos(30))));
+        assert_eq!(turn(false, due, after, false), Turn::Sync);
+    }
+
+    #[test]
+    fn a_log_that_ends_commits_then_syncs_then_ends() {
+        let (due, now) = (Some(Mono(50)), Mono(20));
+        assert_eq!(turn(true, due, now, true), Turn::Commit);
+        assert_eq!(turn(false, due, now, true), Turn::Sync);
+        assert_eq!(turn(false, None, now, true), Turn::End);
+        assert_eq!(turn(false, None, now, false), Turn::Wait(None));
+    }
 }

@@ -12,7 +12,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 /// Bytes of a window; beyond them frames stay in the log.
-pub const WINDOW_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const WINDOW_BYTES_MAX: usize =
+    if cfg!(test) { 2 * crate::base::limits::PAGE } else { 4 * 1024 * 1024 };
 const WINDOW_FRAMES_MAX: usize = 1024;
 
 /// Lines in one request to a backend.
@@ -178,6 +179,11 @@ impl Queue {
 
     pub fn cursor(&self) -> u64 {
         self.cursor
+    }
+
+    /// Memory that frames on their way take, but for what the hot window has anyway.
+    pub fn window_bytes(&self) -> usize {
+        self.window_bytes
     }
 
     /// The next frame to load, if there is one and room for it.

@@ -1,14 +1,14 @@
 //! A world made from a seed: the real write path of a node on simulated disks, sockets and time, before
-//! model backends and model clients, through crashes, lost cursors, failing disks and other numbers of cores.
+//! model backends and model clients, through crashes, lost cursors, failing and rotting disks, backends that
+//! leave and return, and other numbers of cores.
 //!
 //! Promises: one seed is one run; whatever a seed finds is found again by the command that it prints; at
 //! the end of every run all that was accepted is delivered or rejected, in the order that is promised.
 //!
 //! Does not know: the front door (HTTP of clients), queries, spilling.
 //!
-//! Read in this order: `shape` (what a seed decides), `record`, `backend`, `client`, `node`, `life` (a run),
-//! `check` (the assertion), `budgets` (worlds with little room),
-//! `mistakes` (proof that it can fail).
+//! Read in this order: `shape` (what a seed decides), `record`, `backend`, `client`, `node`, `rot`, `life`
+//! (a run), `check` (the assertion), `budgets` (worlds with little room), `mistakes` (proof that it can fail).
 
 mod backend;
 mod budgets;
@@ -18,9 +18,11 @@ mod life;
 mod mistakes;
 mod node;
 mod record;
+mod rot;
 mod shape;
 
 use life::Run;
+use std::time::Duration;
 
 /// Seeds of an ordinary test run, in four parts.
 const SEEDS: u64 = 2000;
@@ -45,13 +47,16 @@ fn play(part: u64) {
     let count = number("SEEDS").unwrap_or(SEEDS / 4);
     let first = number("FROM").unwrap_or(0) + part * count;
     let mut failed = Vec::new();
+    let mut lasted = Duration::ZERO;
     for seed in first..first + count {
         let run = Run::new(seed, false).play();
+        lasted += run.lasted();
         if let Some(violation) = run.violations().first() {
             println!("SEED={seed} cargo test --lib the_first_part -- --nocapture\n  {violation}");
             failed.push(seed);
         }
     }
+    println!("{count} seeds, {} simulated seconds", lasted.as_secs());
     assert!(failed.is_empty(), "{} seeds failed: {failed:?}", failed.len());
 }
 

@@ -9,6 +9,7 @@ use super::writer::write_footer;
 use super::{Checkpoint, Error, during};
 use crate::base::ids::BackendId;
 use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::rt::Bytes;
 use crate::wal::checkpoint::CheckpointFile;
@@ -234,7 +235,10 @@ async fn scan_segment(
     let mut scan =
         Scan::new(&segment.file, segment.header.epoch, first, segment.area_end(), synced)
             .packed_as(&segment.header);
-    while let Some(finding) = scan.next().await? {
+    while let Some(finding) = match scan.next().await {
+        Err(_) if is_planted(Planted::ReadErrorIsEnd) => None,
+        next => next?,
+    } {
         match finding {
             Finding::Frame { frame, .. } if frame.number() >= limit => break,
             Finding::Frame { frame, offset } if segment.is_packed() => {
@@ -353,15 +357,21 @@ impl Log {
         items
     }
 
-    /// The number of the first frame with at least this stamp, or one behind the last frame.
+    /// The number of the first frame with at least this stamp, or one behind the last frame. A lost frame
+    /// that may have had it counts, so that whoever reads from there on is told.
     pub async fn first_at(&self, stamp: Stamp) -> Result<u64, Error> {
         let holding = self.segments().into_iter().find(|segment| segment.last_stamp.get() >= stamp);
         let Some(segment) = holding else { return Ok(self.end()) };
         self.load_index(&segment).await?;
         let index = segment.index.borrow();
-        let found =
-            index.as_ref().and_then(|index| index.iter().find(|entry| entry.stamp >= stamp));
-        Ok(found.map_or(segment.end_frame.get(), |entry| entry.number))
+        let index = index.as_deref().unwrap_or(&[]);
+        let at = index.partition_point(|entry| entry.stamp < stamp);
+        let found = index.get(at).map_or(segment.end_frame.get(), |entry| entry.number);
+        let before =
+            at.checked_sub(1).map_or(segment.header.first_frame, |at| index[at].number + 1);
+        let damage = segment.damage.borrow();
+        let lost = damage.iter().find(|lost| lost.start < found && lost.end > before);
+        Ok(lost.map_or(found, |lost| lost.start.max(before)))
     }
 
     /// The index of a segment that was found with a footer. Every frame up to the footer's last was found

@@ -21,6 +21,7 @@ use super::frame::Frame;
 use super::{Error, during};
 use crate::base::limits::PAGE;
 use crate::base::mapped::Mapped;
+use crate::base::planted::{Planted, is_planted};
 use crate::rt::{Bytes, File};
 use std::ops::Range;
 use std::rc::Rc;
@@ -168,6 +169,9 @@ impl<'a> Scan<'a> {
         Ok(match verdict {
             Verdict::Take | Verdict::End => None,
             Verdict::SkipUnacknowledged => Some(Finding::Hole { numbers: from..next }),
+            Verdict::SetAside if is_planted(Planted::LossUntold) => {
+                Some(Finding::Hole { numbers: from..next })
+            }
             Verdict::SetAside => {
                 let numbers = from..next.min(self.synced.saturating_add(1));
                 Some(Finding::Damage { numbers, place })
@@ -224,7 +228,8 @@ impl<'a> Scan<'a> {
 
     async fn look(&mut self, at: u64) -> Result<(Here, Option<Frame>), Error> {
         let Some(header) = self.header(at).await? else { return Ok((Here::Nothing, None)) };
-        if header.epoch != self.epoch || header.number < self.expected {
+        let is_ours = header.epoch == self.epoch || is_planted(Planted::StaleTaken);
+        if !is_ours || header.number < self.expected {
             return Ok((Here::Nothing, None));
         }
         let len = header.frame_bytes();

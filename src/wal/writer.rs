@@ -280,7 +280,9 @@ impl Writer {
         let creating = async {
             file.write(buffer.freeze(pages.len()), 0).await?;
             failpoint::reach("wal.segment.before_header_sync");
-            file.sync().await?;
+            if !is_planted(Planted::HeaderUnsynced) {
+                file.sync().await?;
+            }
             failpoint::reach("wal.segment.after_header_sync");
             settings.disk.rename(&made, &path).await?;
             failpoint::reach("wal.segment.after_rename");

@@ -44,7 +44,7 @@ impl Shape {
 
     /// Backends that are often away, and hardly any room for what they are owed.
     fn cramped(seed: u64, on_full: OnFull) -> Shape {
-        let mut shape = Shape::of(seed);
+        let mut shape = Shape::plain(seed);
         (shape.trouble, shape.requests) = (3, 40);
         let backlog = BacklogConfig {
             bytes_max: Some(200 + seed % 7 * 300),
@@ -67,7 +67,7 @@ pub fn what_is_missing_is_told(
     let are_clean = setup.shape.lives.iter().all(|life| matches!(life.ends, Ends::Clean));
     for model in models {
         let here = |missing: &&(usize, usize)| missing.0 == model.place;
-        let name = &setup.backends[model.place].name;
+        let name = setup.name(model.place);
         let text = disk.bytes(&incomplete_path(Path::new(DATA), name));
         let flag = text.and_then(|text| parse_incomplete(std::str::from_utf8(&text).ok()?));
         let told = flag.map(|flag| flag.points);

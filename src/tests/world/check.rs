@@ -4,8 +4,8 @@
 use super::backend::Model;
 use super::budgets;
 use super::node::{DATA, Setup};
-use super::record::{Fate, Operation, Record, What};
-use crate::ring::Target;
+use super::record::{Fate, Operation, Point, Record, Register, What};
+use crate::backend::board::Incomplete;
 use crate::rt::sim::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -49,16 +49,84 @@ pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &S
         let rejected = rejected(disk, model.place);
         nothing_is_lost(setup, model, record, &rejected);
         only_bad_lines_are_rejected(model, record, &rejected);
-        the_order_holds(setup, model, record, &rejected);
+        the_order_holds(model, record, &rejected);
+        let flag = setup.incomplete(disk, model.place);
+        the_flag_has_a_reason(setup, model, models, record, &rejected, flag.as_ref());
+        whoever_lacks_something_says_so(setup, model, models, record, &rejected, flag.is_some());
     }
     budgets::what_is_missing_is_told(setup, models, record, disk);
 }
 
-fn is_owner(setup: &Setup, model: &Model, database: &str, measurement: &str) -> bool {
-    let target =
-        Target { org: "org".into(), database: database.into(), retention_policy: "".into() };
-    let owners = setup.topology.route(&target, measurement.as_bytes());
-    owners.iter().any(|owner| usize::from(*owner) == model.place)
+/// Whether the model was to get this point.
+fn is_owner(setup: &Setup, model: &Model, record: &Record, point: &Point) -> bool {
+    let absent = record.operations.borrow()[point.operation].absent;
+    let Register { database, measurement, .. } = &point.register;
+    setup.config(absent).is_owner(model.place, database, measurement)
+}
+
+/// `incomplete` is never said without a reason.
+///
+/// Where databases were parked, a backend may be blamed for a line that the other one refused later.
+fn the_flag_has_a_reason(
+    setup: &Setup,
+    model: &Model,
+    models: &[Rc<Model>],
+    record: &Record,
+    rejected: &BTreeMap<usize, bool>,
+    flag: Option<&Incomplete>,
+) {
+    let Some(flag) = flag.filter(|_| setup.shape.budget.is_none()) else { return };
+    let power = record.risk.get() > 0 && !record.cuts.borrow().is_empty();
+    let has_reason = match flag.reason.as_str() {
+        "a line was refused here and taken elsewhere" => {
+            models.iter().any(|model| !model.denied.borrow().is_empty())
+                || rejected.keys().any(|point| is_elsewhere(model, models, *point))
+        }
+        "frames of the log are damaged" => record.rotten_frames.get() > 0 || power,
+        "all cursors were lost" => record.has_lost_every.get(),
+        _ => false,
+    };
+    if !has_reason {
+        record.violation(format!("backend {} is incomplete for nothing: {flag:?}", model.place));
+    }
+}
+
+fn is_elsewhere(model: &Model, models: &[Rc<Model>], point: usize) -> bool {
+    let others = models.iter().filter(|other| other.place != model.place);
+    others.clone().any(|other| other.applied.borrow().contains_key(&point))
+}
+
+/// Whoever lacks what another circle has, or what rot took, is incomplete.
+fn whoever_lacks_something_says_so(
+    setup: &Setup,
+    model: &Model,
+    models: &[Rc<Model>],
+    record: &Record,
+    rejected: &BTreeMap<usize, bool>,
+    is_incomplete: bool,
+) {
+    for (number, point) in record.points.borrow().iter().enumerate() {
+        let lacks = is_owner(setup, model, record, point)
+            && record.is_acknowledged(number)
+            && !model.applied.borrow().contains_key(&number);
+        if !lacks || is_incomplete {
+            continue;
+        }
+        if rejected.contains_key(&number) && is_elsewhere(model, models, number) {
+            record.violation(format!(
+                "point {number} was refused by backend {} only, which is not incomplete",
+                model.place
+            ));
+        }
+        if !rejected.contains_key(&number)
+            && record.rotten_points.borrow().get(&number) == Some(&true)
+        {
+            record.violation(format!(
+                "rot took point {number} from backend {}, which is not incomplete",
+                model.place
+            ));
+        }
+    }
 }
 
 fn nothing_is_lost(
@@ -69,13 +137,15 @@ fn nothing_is_lost(
 ) {
     let applied = model.applied.borrow();
     for (number, point) in record.points.borrow().iter().enumerate() {
-        let register = &point.register;
-        let owns = is_owner(setup, model, &register.database, &register.measurement);
+        let owns = is_owner(setup, model, record, point);
         let is_there = applied.contains_key(&number);
         if is_there && !owns {
             record.violation(format!("point {number} went to backend {} by mistake", model.place));
         }
-        if owns && record.is_acknowledged(number) && !is_there && !rejected.contains_key(&number) {
+        let may_lack = rejected.contains_key(&number)
+            || record.rotten_points.borrow().contains_key(&number)
+            || record.was_at_risk(&record.operations.borrow()[point.operation]);
+        if owns && !is_there && !may_lack {
             record.missing_points.borrow_mut().push((model.place, number));
             if !setup.shape.gives_up() {
                 record.violation(format!("lost: point {number} on backend {}", model.place));
@@ -84,8 +154,11 @@ fn nothing_is_lost(
     }
     let executed = model.executed.borrow();
     for (number, operation) in record.operations.borrow().iter().enumerate() {
-        let is_delete = matches!(operation.what, What::Delete(..));
-        if is_delete && operation.acknowledged.is_some() && !executed.contains_key(&number) {
+        let is_due = matches!(operation.what, What::Delete(..))
+            && setup.config(operation.absent).names(model.place)
+            && !record.was_at_risk(operation)
+            && !record.rotten_statements.borrow().contains_key(&number);
+        if is_due && !executed.contains_key(&number) {
             record.missing_statements.borrow_mut().push((model.place, number));
             if !setup.shape.gives_up() {
                 record.violation(format!("lost: statement {number} on backend {}", model.place));
@@ -110,19 +183,11 @@ fn only_bad_lines_are_rejected(model: &Model, record: &Record, rejected: &BTreeM
     }
 }
 
-fn the_order_holds(
-    setup: &Setup,
-    model: &Model,
-    record: &Record,
-    rejected: &BTreeMap<usize, bool>,
-) {
+fn the_order_holds(model: &Model, record: &Record, rejected: &BTreeMap<usize, bool>) {
     let points = record.points.borrow();
     let mut registers = BTreeSet::new();
     registers.extend(points.iter().map(|point| point.register.clone()));
     for register in registers {
-        if !is_owner(setup, model, &register.database, &register.measurement) {
-            continue;
-        }
         let mut steps = Vec::new();
         for (number, applied) in model.applied.borrow().iter() {
             if points[*number].register == register && !rejected.contains_key(number) {
@@ -199,6 +264,14 @@ fn second_must_win(
 ) -> bool {
     let (one, other) = (&operations[first.operation], &operations[second.operation]);
     if other.acknowledged.is_none_or(|at| at < record.lost_all.get()) {
+        return false;
+    }
+    // What the log has lost cannot be repeated behind what it repeats.
+    let is_rotten = match second.is_statement {
+        true => record.rotten_statements.borrow().contains_key(&second.operation),
+        false => record.rotten_points.borrow().contains_key(&second.at),
+    };
+    if is_rotten || record.was_at_risk(other) {
         return false;
     }
     let is_statement = first.is_statement || second.is_statement;

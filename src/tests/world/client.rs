@@ -19,6 +19,7 @@ pub struct Client {
     pub connection: u64,
     pub shape: Shape,
     pub ingest: Rc<Ingest>,
+    pub absent: Option<usize>,
     pub record: Rc<Record>,
     pub models: Rc<Vec<Rc<Model>>>,
     pub tasks: SimTasks,
@@ -71,7 +72,7 @@ impl Client {
     async fn write(&self) {
         let database = format!("db{}", self.tasks.below(self.shape.databases));
         let now = self.tasks.now_ns();
-        let operation = self.record.begin(self.connection, What::Write, now);
+        let operation = self.record.begin(self.connection, What::Write, self.absent, now);
         let count = match self.tasks.below(12) {
             0 => 20 + self.tasks.below(300),
             _ => 1 + self.tasks.below(4),
@@ -133,7 +134,7 @@ impl Client {
                 .topology
                 .route(&target(&register.database), register.measurement.as_bytes());
             for owner in owners {
-                let model = &self.models[usize::from(owner)];
+                let model = &self.models[self.ingest.facts.backend(owner).index()];
                 if !model.applied.borrow().contains_key(point) {
                     self.record.violation(format!(
                         "operation {operation} is confirmed, but backend {owner} lacks point {point}"
@@ -147,11 +148,11 @@ impl Client {
         let database = format!("db{}", self.tasks.below(self.shape.databases));
         let now = self.tasks.now_ns();
         let operation = if self.tasks.below(3) == 0 {
-            self.record.begin(self.connection, What::Create(database.clone()), now)
+            self.record.begin(self.connection, What::Create(database.clone()), self.absent, now)
         } else {
             let measurement = format!("m{}", self.tasks.below(self.shape.measurements));
             let what = What::Delete(database.clone(), measurement);
-            self.record.begin(self.connection, what, now)
+            self.record.begin(self.connection, what, self.absent, now)
         };
         let what = self.record.operations.borrow()[operation].what.clone();
         let (text, name) = match &what {

@@ -1,14 +1,15 @@
 //! One run: lives of the gateway's process, one after the other, over the same disk and the same backends.
 
 use super::backend::{Model, Mood};
-use super::check;
 use super::client::Client;
-use super::node::{Node, Setup, log_directory};
+use super::node::{Node, SYNC_INTERVAL, Setup, log_directory};
 use super::record::{Fate, Record};
 use super::shape::{Cursors, Ends, Life, Shape};
+use super::{check, rot};
 use crate::base::ids::BackendId;
 use crate::base::time::nanos;
-use crate::config::checked::Kind;
+use crate::config::checked::{Ack, Kind};
+use crate::ingest::queue::WINDOW_BYTES_MAX;
 use crate::rt::sim::{Fault, SimDisk};
 use crate::rt::sim_net::Weather;
 use crate::rt::sim_tasks::{Group, SimTasks};
@@ -22,6 +23,9 @@ const RUN_MAX: Duration = Duration::from_secs(900);
 
 /// Virtual time in which healthy backends take all that they are owed.
 const DRAIN_MAX: Duration = Duration::from_secs(300);
+
+/// How long a sync takes at most, and the watch over the power.
+const SYNC_MAX: Duration = Duration::from_millis(30);
 
 /// One world.
 pub struct Run {
@@ -39,12 +43,17 @@ struct Process {
     busy: Rc<Cell<u64>>,
 }
 
-/// What was found when a run is over.
-pub struct Outcome(Rc<Record>);
+/// What was found when a run is over, and how long it lasted.
+pub struct Outcome(Rc<Record>, Duration);
 
 impl Outcome {
     pub fn violations(&self) -> Vec<String> {
         self.0.violations.borrow().clone()
+    }
+
+    /// In its own time.
+    pub fn lasted(&self) -> Duration {
+        self.1
     }
 
     /// Acknowledged points that some backend lacks.
@@ -89,6 +98,9 @@ impl Run {
         let models = Rc::new(models.collect::<Vec<_>>());
         record.windows.borrow_mut().resize(models.len(), Vec::new());
         let setup = Rc::new(Setup::new(&shape, &tasks));
+        if shape.ack == Ack::Interval {
+            record.risk.set(nanos(SYNC_INTERVAL + SYNC_MAX));
+        }
         Run { tasks, setup, record, models, is_healed: Rc::default() }
     }
 
@@ -97,7 +109,7 @@ impl Run {
         if let Err(stuck) = tasks.run(RUN_MAX, async move { self.live().await }) {
             record.violation(format!("{stuck:?} after {} ms", tasks.now_ns() / 1_000_000));
         }
-        Outcome(record)
+        Outcome(record, Duration::from_nanos(tasks.now_ns()))
     }
 
     async fn live(self) {
@@ -110,6 +122,9 @@ impl Run {
         let mut disk = SimDisk::default();
         let lives = run.setup.shape.lives.clone();
         for (turn, life) in lives.iter().enumerate() {
+            if life.rots {
+                rot::hit(&disk, &run.tasks, &run.record);
+            }
             run.lose_cursors(&disk, life.cursors).await;
             let is_last = turn + 1 == lives.len();
             disk = run.clone().one_life(*life, disk, is_last).await;
@@ -129,6 +144,9 @@ impl Run {
         if cursors == Cursors::AllLost {
             self.record.lost_all.set(self.tasks.now_ns());
         }
+        let cursors_left =
+            |disk: &SimDisk| disk.paths().iter().filter(|path| path.ends_with("cursors")).count();
+        let before = cursors_left(disk);
         for log in 0..3 {
             let is_lost = match cursors {
                 Cursors::Kept => false,
@@ -143,6 +161,9 @@ impl Run {
                 disk.sync_directory(&log_directory(log)).await.unwrap();
             }
         }
+        if before > 0 && cursors_left(disk) == 0 {
+            self.record.has_lost_every.set(true);
+        }
     }
 
     async fn one_life(self: Rc<Self>, life: Life, disk: SimDisk, is_last: bool) -> SimDisk {
@@ -151,7 +172,7 @@ impl Run {
         self.plant(&disk, life);
         let born = self.tasks.now_ns();
         let group = self.tasks.group();
-        let node = self.start(group, &disk, life.shards).await;
+        let node = self.start(group, &disk, life).await;
         let node = match node {
             Ok(node) => node,
             Err(error) => {
@@ -168,7 +189,7 @@ impl Run {
         let process = Process { group, node: Rc::new(node), busy: Rc::new(Cell::new(0)) };
         self.tell(|| "the gateway serves".to_owned());
         let tasks_at_start = self.tasks.tasks_in(group);
-        self.send_clients(&process);
+        self.send_clients(&process, life.absent);
         self.wait_for_end(&process, &disk, life.ends, born).await;
         if is_last {
             self.finish(&process, tasks_at_start).await;
@@ -192,11 +213,11 @@ impl Run {
         }
     }
 
-    async fn start(&self, group: Group, disk: &SimDisk, shards: u16) -> Result<Node, String> {
+    async fn start(&self, group: Group, disk: &SimDisk, life: Life) -> Result<Node, String> {
         let started: Rc<RefCell<Option<Result<Node, String>>>> = Rc::default();
         let (slot, setup, on) = (started.clone(), self.setup.clone(), disk.clone());
         self.tasks.spawn_in(group, async move {
-            let outcome = setup.start(on, shards).await;
+            let outcome = setup.start(on, life.shards, life.absent).await;
             *slot.borrow_mut() = Some(outcome);
         });
         loop {
@@ -210,7 +231,7 @@ impl Run {
         }
     }
 
-    fn send_clients(&self, process: &Process) {
+    fn send_clients(&self, process: &Process, absent: Option<usize>) {
         for _ in 0..self.setup.shape.connections {
             let connection = self.record.connections.get();
             self.record.connections.set(connection + 1);
@@ -220,6 +241,7 @@ impl Run {
                 connection,
                 shape: self.setup.shape.clone(),
                 ingest: process.node.ingests[shard].clone(),
+                absent,
                 record: self.record.clone(),
                 models: self.models.clone(),
                 tasks: self.tasks.clone(),
@@ -268,6 +290,12 @@ impl Run {
             let most = process.node.hot_bytes_max + crate::base::limits::FRAME_BYTES_MAX;
             if hot > most {
                 self.record.violation(format!("the hot window holds {hot} bytes"));
+            }
+            for feed in ingest.outlets().flat_map(|outlet| outlet.feeds()) {
+                let held = feed.queue.borrow().window_bytes();
+                if held > WINDOW_BYTES_MAX + crate::base::limits::FRAME_BYTES_MAX {
+                    self.record.violation(format!("the window of a queue holds {held} bytes"));
+                }
             }
         }
     }
@@ -327,6 +355,9 @@ impl Run {
     /// The disk that the next life finds.
     fn after(&self, disk: &SimDisk, ends: Ends) -> SimDisk {
         let has_power = !disk.stopped() && matches!(ends, Ends::Killed(_) | Ends::Clean);
+        if !has_power {
+            self.record.cuts.borrow_mut().push(self.tasks.now_ns());
+        }
         let all = has_power || self.tasks.below(4) == 0;
         let names = all || self.tasks.below(2) == 0;
         disk.power_cut(names, |_| all || self.tasks.below(2) == 0)

@@ -35,15 +35,15 @@ macro_rules! mistakes {
 }
 
 mistakes! {
-    no_order_rule_is_found: of NoOrderRule in 0..400;
-    no_cut_is_found: of NoCut in 0..400;
-    a_late_cell_is_found: of LatePublish in 0..400;
-    ignored_floors_are_found: of FloorsIgnored in 0..1000;
+    no_order_rule_is_found: plain NoOrderRule in 0..400;
+    no_cut_is_found: plain NoCut in 0..400;
+    a_late_cell_is_found: plain LatePublish in 0..400;
+    ignored_floors_are_found: plain FloorsIgnored in 0..1000;
     // The first one that finds it is 1139: a start must be cut short between two of its repetitions.
     a_rewind_that_is_not_durable_is_found: restless RewindNotDurable in 1100..1200;
-    an_answer_before_the_sync_is_found: of EarlyAnswer in 0..400;
-    a_segment_freed_too_early_is_found: of EarlyFree in 0..400;
-    a_repeated_statement_is_found: of LateRepeat in 0..400;
+    an_answer_before_the_sync_is_found: plain EarlyAnswer in 0..400;
+    a_segment_freed_too_early_is_found: plain EarlyFree in 0..400;
+    a_repeated_statement_is_found: plain LateRepeat in 0..400;
 }
 
 #[test]

@@ -1,21 +1,25 @@
 //! A gateway's process as `shard` puts it together: logs opened, told, planned, begun, published, started.
 
 use super::shape::Shape;
+use crate::backend::board::Incomplete;
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
 use crate::base::ids::{BackendId, LogId, ShardId};
-use crate::config::checked::{Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig};
+use crate::config::checked::{
+    Ack, Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig,
+};
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
 use crate::ingest::look::Look;
 use crate::ingest::start::{Plan, Told, found};
 use crate::ingest::{Facts, Ingest, Outlet};
-use crate::ring::{self, BackendPlan, CirclePlan, Router, Topology};
+use crate::ring::{self, BackendPlan, CirclePlan, Router, Target, Topology};
 use crate::rt::sim::SimDisk;
 use crate::rt::sim_tasks::SimTasks;
 use crate::rt::{Disk, Lane, Signal, spawn};
 use crate::telemetry::{Latencies, Meters};
 use crate::wal::{self, Opened};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -23,6 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub const DATA: &str = "/data";
+
+/// With ack `interval`.
+pub const SYNC_INTERVAL: Duration = Duration::from_millis(50);
 
 pub struct Node {
     pub board: Arc<Board>,
@@ -33,23 +40,40 @@ pub struct Node {
 /// What every life of a world's gateway has in common.
 pub struct Setup {
     pub shape: Shape,
-    pub topology: Arc<Topology>,
-    pub backends: Vec<Backend>,
     pub tasks: SimTasks,
+    /// Names of all backends that there ever are, by their number.
+    names: Vec<String>,
+    configs: BTreeMap<Option<usize>, Rc<Config>>,
 }
 
-impl Setup {
-    pub fn new(shape: &Shape, tasks: &SimTasks) -> Setup {
+/// The backends of a life.
+pub struct Config {
+    pub topology: Arc<Topology>,
+    pub backends: Vec<(BackendId, Backend)>,
+}
+
+impl Config {
+    fn new(shape: &Shape, absent: Option<usize>) -> Config {
         let mut backends = Vec::new();
-        let mut circles = Vec::new();
-        for (circle, kinds) in shape.circles.iter().enumerate() {
+        let mut circles: Vec<CirclePlan> = Vec::new();
+        let mut number = 0;
+        for kinds in &shape.circles {
             let mut plans = Vec::new();
             for kind in kinds {
-                let backend = backend(backends.len(), circle, *kind);
-                plans.push(BackendPlan { name: backend.name.clone(), url: backend.url.clone() });
-                backends.push(backend);
+                if absent != Some(number) {
+                    let backend = backend(number, circles.len(), *kind);
+                    let (name, url) = (backend.name.clone(), backend.url.clone());
+                    plans.push(BackendPlan { name, url });
+                    backends.push((BackendId(u16::try_from(number).unwrap()), backend));
+                }
+                number += 1;
             }
-            circles.push(CirclePlan { name: format!("circle-{circle}"), backends: plans });
+            if !plans.is_empty() {
+                circles.push(CirclePlan {
+                    name: format!("circle-{}", circles.len()),
+                    backends: plans,
+                });
+            }
         }
         let plan = ring::Plan {
             placement: ring::Placement::Even,
@@ -57,26 +81,54 @@ impl Setup {
             shard_key: ring::ShardKey::parse("%db,%mm").unwrap(),
             circles,
         };
-        let topology = Arc::new(Topology::new(&plan));
-        Setup { shape: shape.clone(), topology, backends, tasks: tasks.clone() }
+        Config { topology: Arc::new(Topology::new(&plan)), backends }
     }
 
-    fn facts(&self, shard: u16, board: &Arc<Board>, disk: &SimDisk) -> Rc<Facts> {
-        let circles = self.topology.circles();
-        let places: Vec<Rc<Place>> = self
+    pub fn names(&self, backend: usize) -> bool {
+        self.backends.iter().any(|(id, _)| id.index() == backend)
+    }
+
+    /// Whether a backend is to get what has this measurement.
+    pub fn is_owner(&self, backend: usize, database: &str, measurement: &str) -> bool {
+        let target =
+            Target { org: "org".into(), database: database.into(), retention_policy: "".into() };
+        let owners = self.topology.route(&target, measurement.as_bytes());
+        owners.iter().any(|slot| self.backends[usize::from(*slot)].0.index() == backend)
+    }
+}
+
+impl Setup {
+    pub fn new(shape: &Shape, tasks: &SimTasks) -> Setup {
+        let backends = shape.circles.concat().len();
+        let names = (0..backends).map(|number| format!("backend-{number}")).collect();
+        let absent = shape.lives.iter().map(|life| life.absent);
+        let configs = absent.map(|absent| (absent, Rc::new(Config::new(shape, absent)))).collect();
+        Setup { shape: shape.clone(), tasks: tasks.clone(), names, configs }
+    }
+
+    pub fn name(&self, backend: usize) -> &str {
+        &self.names[backend]
+    }
+
+    pub fn config(&self, absent: Option<usize>) -> &Rc<Config> {
+        &self.configs[&absent]
+    }
+
+    fn facts(&self, config: &Config, shard: u16, board: &Arc<Board>, disk: &SimDisk) -> Rc<Facts> {
+        let circles = config.topology.circles();
+        let places: Vec<Rc<Place>> = config
             .backends
             .iter()
-            .enumerate()
-            .map(|(at, backend)| {
+            .map(|(number, backend)| {
                 let circle = &circles[usize::from(backend.circle)].name;
-                Rc::new(Place::new(BackendId(u16::try_from(at).unwrap()), backend, circle))
+                Rc::new(Place::new(*number, backend, circle))
             })
             .collect();
         let clock = self.tasks.clock();
         let clients = places.iter().map(|place| Client::new(place.clone(), clock.clone()));
         Rc::new(Facts {
             shard: ShardId(shard),
-            topology: self.topology.clone(),
+            topology: config.topology.clone(),
             takes_unsigned: false,
             takes_nul_tag_key: false,
             clients: clients.collect(),
@@ -85,7 +137,7 @@ impl Setup {
                 ack: self.shape.ack,
                 ack_wait: Duration::from_millis(300),
                 consistency: Consistency::Ignore,
-                sync_interval: Duration::from_millis(50),
+                sync_interval: SYNC_INTERVAL,
                 accept_partial: false,
                 retry_min: Duration::from_millis(20),
                 retry_max: Duration::from_millis(500),
@@ -95,7 +147,7 @@ impl Setup {
                 catalogue_interval: Duration::from_millis(300),
                 timeout: Duration::from_millis(200),
             },
-            limits: self.shape.limits(self.backends.len()),
+            limits: self.shape.limits(self.names.len()),
             data: PathBuf::from(DATA),
             board: board.clone(),
             clock,
@@ -118,7 +170,7 @@ impl Setup {
             node: [7; 16],
             segment_bytes: self.shape.segment_pages * 4096,
             hot_bytes_max: self.hot_bytes_max(),
-            sync_each_commit: true,
+            sync_each_commit: self.shape.ack != Ack::Interval,
             disk: Disk::Sim(disk),
             clock: self.tasks.clock(),
         })
@@ -126,11 +178,16 @@ impl Setup {
     }
 
     /// Starts the gateway's process, all shards at once. Its tasks are in the group of the caller.
-    pub async fn start(self: Rc<Self>, disk: SimDisk, shards: u16) -> Result<Node, String> {
+    pub async fn start(
+        self: Rc<Self>,
+        disk: SimDisk,
+        shards: u16,
+        absent: Option<usize>,
+    ) -> Result<Node, String> {
+        let config = self.config(absent).clone();
         let logs = logs_on(&disk).max(shards);
-        let board =
-            Arc::new(Board::new(usize::from(logs), self.backends.len(), usize::from(shards)));
-        self.restore_incomplete(&disk, &board);
+        let board = Arc::new(Board::new(usize::from(logs), self.names.len(), usize::from(shards)));
+        self.restore_incomplete(&config, &disk, &board);
         let mut openings = Vec::new();
         for shard in 0..shards {
             let own: Vec<u16> = (0..logs).filter(|log| log % shards == shard).collect();
@@ -152,7 +209,7 @@ impl Setup {
         let plan = Rc::new(Plan::of(&told, self.tasks.clock().mono()));
         let mut beginnings = Vec::new();
         for (shard, opened) in opened.into_iter().enumerate() {
-            let facts = self.facts(u16::try_from(shard).unwrap(), &board, &disk);
+            let facts = self.facts(&config, u16::try_from(shard).unwrap(), &board, &disk);
             let (setup, plan) = (self.clone(), plan.clone());
             beginnings.push(async move { setup.begin(facts, opened, &plan).await });
         }
@@ -181,23 +238,28 @@ impl Setup {
             outlets.push(Outlet::begin(facts.clone(), one, plan).await?);
         }
         let mut outlets = outlets.into_iter();
+        let topology = facts.topology.clone();
         Ok(Rc::new(Ingest {
             facts,
             outlet: outlets.next().unwrap(),
             adopted: outlets.collect(),
-            router: RefCell::new(Router::new(self.topology.clone())),
+            router: RefCell::new(Router::new(topology)),
             is_ending: Cell::new(false),
             ending: Signal::new(),
         }))
     }
 
-    fn restore_incomplete(&self, disk: &SimDisk, board: &Board) {
-        for (at, backend) in self.backends.iter().enumerate() {
-            let path = incomplete_path(Path::new(DATA), &backend.name);
-            let text = disk.bytes(&path).and_then(|bytes| String::from_utf8(bytes).ok());
-            let flag = text.and_then(|text| parse_incomplete(&text));
-            board.set_incomplete(BackendId(u16::try_from(at).unwrap()), flag);
+    fn restore_incomplete(&self, config: &Config, disk: &SimDisk, board: &Board) {
+        for (number, _) in &config.backends {
+            board.set_incomplete(*number, self.incomplete(disk, number.index()));
         }
+    }
+
+    /// What is said on disk of a backend.
+    pub fn incomplete(&self, disk: &SimDisk, backend: usize) -> Option<Incomplete> {
+        let path = incomplete_path(Path::new(DATA), &self.names[backend]);
+        let text = disk.bytes(&path).and_then(|bytes| String::from_utf8(bytes).ok());
+        text.and_then(|text| parse_incomplete(&text))
     }
 }
 
@@ -303,7 +365,12 @@ fn serve(ingest: &Rc<Ingest>) {
         ending.wait().await;
         wake.raise();
     });
-    spawn(Lane::Commit, outlet.clone().commit(writer, None, move || is_ending.is_ending.get()));
+    let write = &ingest.facts.write;
+    let sync_every = (write.ack == Ack::Interval).then_some(write.sync_interval);
+    spawn(
+        Lane::Commit,
+        outlet.clone().commit(writer, sync_every, move || is_ending.is_ending.get()),
+    );
     let log = outlet.log.clone();
     spawn(Lane::Background, async move {
         loop {

@@ -1,7 +1,7 @@
 //! What happened, as far as the clients and the model backends saw it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a point lies: writing it again replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,8 @@ pub enum What {
 pub struct Operation {
     pub connection: u64,
     pub what: What,
+    /// The backend that was not in the configuration.
+    pub absent: Option<usize>,
     pub sent: u64,
     pub acknowledged: Option<u64>,
     pub answer: String,
@@ -65,6 +67,17 @@ pub struct Record {
     /// When a backend's order window changed, and to what, in nanoseconds.
     pub windows: RefCell<Vec<Vec<(u64, u64)>>>,
     pub connections: Cell<u64>,
+    /// When the power went.
+    pub cuts: RefCell<Vec<u64>>,
+    /// For so long before a power cut an answer promises nothing, in nanoseconds.
+    pub risk: Cell<u64>,
+    /// Frames that rot has hit.
+    pub rotten_frames: Cell<u64>,
+    /// Points and statements in frames that rot has hit, and whether a start can tell that they are missing.
+    pub rotten_points: RefCell<BTreeMap<usize, bool>>,
+    pub rotten_statements: RefCell<BTreeMap<usize, bool>>,
+    /// No log had cursors any more, whoever took them.
+    pub has_lost_every: Cell<bool>,
     /// When all cursors were lost last: nothing orders what was acknowledged before that.
     pub lost_all: Cell<u64>,
     /// What a backend lacks in the end, where that may be: backend and number.
@@ -90,11 +103,12 @@ impl Record {
         }
     }
 
-    pub fn begin(&self, connection: u64, what: What, sent: u64) -> usize {
+    pub fn begin(&self, connection: u64, what: What, absent: Option<usize>, sent: u64) -> usize {
         let mut operations = self.operations.borrow_mut();
         operations.push(Operation {
             connection,
             what,
+            absent,
             sent,
             acknowledged: None,
             answer: String::new(),
@@ -117,6 +131,12 @@ impl Record {
     pub fn is_acknowledged(&self, point: usize) -> bool {
         let operation = self.points.borrow()[point].operation;
         self.operations.borrow()[operation].acknowledged.is_some()
+    }
+
+    /// Whether a power cut may have taken what was acknowledged.
+    pub fn was_at_risk(&self, operation: &Operation) -> bool {
+        let Some(at) = operation.acknowledged else { return true };
+        self.cuts.borrow().iter().any(|cut| at <= *cut && cut - at < self.risk.get())
     }
 
     /// The largest order window of a backend between two moments.

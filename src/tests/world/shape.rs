@@ -57,6 +57,10 @@ pub struct Life {
     /// From which operation on, how many, and what.
     pub fault: Option<(u64, u64, Fault)>,
     pub ends: Ends,
+    /// A backend that the configuration does not name in this life.
+    pub absent: Option<usize>,
+    /// A bit of a segment flips before it.
+    pub rots: bool,
 }
 
 /// A world, but for what its own dice decide on the way.
@@ -88,6 +92,46 @@ pub struct Shape {
 
 impl Shape {
     pub fn of(seed: u64) -> Shape {
+        let mut shape = Shape::plain(seed);
+        // Other dice, so that what a seed decides here leaves the rest of its world as it is.
+        let dice = &mut Dice::new(!seed);
+        if dice.one_in(5) {
+            shape.sync_lazily();
+        }
+        if dice.one_in(4) {
+            for life in shape.lives.iter_mut().skip(1) {
+                life.rots = dice.one_in(2);
+            }
+        }
+        if dice.one_in(4) {
+            shape.leave_out(dice);
+        }
+        shape
+    }
+
+    /// Answers when it is written. One trouble of the disk at a time: a failing one keeps what was answered in
+    /// memory until it works again, and then a power cut takes more than the last moments.
+    fn sync_lazily(&mut self) {
+        self.ack = Ack::Interval;
+        for life in &mut self.lives {
+            life.fault = life.fault.filter(|_| !matches!(life.ends, Ends::Power(_)));
+        }
+    }
+
+    /// A backend leaves the configuration for a life and returns.
+    fn leave_out(&mut self, dice: &mut Dice) {
+        let backends = self.circles.concat().len();
+        let absent = usize::try_from(dice.below(backends as u64)).unwrap();
+        let all_but_last = self.lives.len() - 1;
+        for life in &mut self.lives[..all_but_last] {
+            if backends > 1 && dice.one_in(2) {
+                life.absent = Some(absent);
+            }
+        }
+    }
+
+    /// Without what came to the worlds later: ack `interval`, rot, backends that leave.
+    pub fn plain(seed: u64) -> Shape {
         let mut dice = Dice::new(seed);
         let circles = (0..1 + dice.below(2)).map(|_| circle(&mut dice)).collect();
         let crashes = dice.of(&[0, 0, 1, 1, 2, 2, 3]);
@@ -123,12 +167,19 @@ impl Shape {
     /// by the next end.
     pub fn restless(seed: u64) -> Shape {
         let mut dice = Dice::new(seed);
-        let mut shape = Shape::of(seed);
+        let mut shape = Shape::plain(seed);
         let shards = 2 + u16::try_from(dice.below(2)).unwrap();
         let mut lives = Vec::new();
         for _ in 0..5 {
             let ends = Ends::Killed(20 + dice.below(400));
-            lives.push(Life { shards, cursors: Cursors::Kept, fault: None, ends });
+            lives.push(Life {
+                shards,
+                cursors: Cursors::Kept,
+                fault: None,
+                ends,
+                absent: None,
+                rots: false,
+            });
         }
         lives.push(Life { ends: Ends::Clean, ..lives[0] });
         (shape.lives, shape.circles) = (lives, vec![vec![Kind::Influxdb1]]);
@@ -166,5 +217,6 @@ fn life(dice: &mut Dice, first: u64, is_later: bool) -> Life {
     };
     // One trouble of the disk at a time: it can only be planted once.
     let fault = fault.filter(|_| !matches!(ends, Ends::PowerAt(_)));
-    Life { shards: u16::try_from(shards).unwrap(), cursors, fault, ends }
+    let shards = u16::try_from(shards).unwrap();
+    Life { shards, cursors, fault, ends, absent: None, rots: false }
 }

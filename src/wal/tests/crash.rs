@@ -233,7 +233,7 @@ fn fail_everywhere(run: &Run, fault: Fault, many: u64) -> usize {
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_crash_at_every_operation() {
+pub fn what_was_acknowledged_survives_a_crash_at_every_operation() {
     let mut states = 0;
     for seed in if slow() { 1..=2 } else { 1..=1 } {
         states += cut_everywhere(&Run::new(seed, 18));
@@ -243,7 +243,7 @@ fn what_was_acknowledged_survives_a_crash_at_every_operation() {
 }
 
 #[test]
-fn on_used_files_a_crash_at_every_operation_brings_nothing_of_their_earlier_life() {
+pub fn on_used_files_a_crash_at_every_operation_brings_nothing_of_their_earlier_life() {
     let mut states = 0;
     for seed in if slow() { 11..=12 } else { 11..=11 } {
         states += cut_everywhere(&Run { is_stale: true, ..Run::new(seed, 18) });

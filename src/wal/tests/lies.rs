@@ -95,7 +95,7 @@ fn check(disk: &SimDisk, model: &Model, known: &[Range<u64>]) -> bool {
 }
 
 #[test]
-fn a_write_that_is_lost_or_lands_elsewhere_is_told_and_costs_nothing_else() {
+pub fn a_write_that_is_lost_or_lands_elsewhere_is_told_and_costs_nothing_else() {
     let (mut states, mut lossy) = (0, 0);
     for seed in if slow() { 81..=96 } else { 81..=82 } {
         let whole = SimDisk::default();
@@ -124,7 +124,7 @@ fn sources() -> impl Iterator<Item = ReadFault> {
 }
 
 #[test]
-fn a_read_that_fails_or_comes_from_elsewhere_brings_nothing_wrong_and_hides_nothing_for_long() {
+pub fn a_read_that_fails_or_comes_from_elsewhere_brings_nothing_wrong_and_hides_nothing_for_long() {
     let mut states = 0;
     for seed in if slow() { 101..=116 } else { 101..=101 } {
         let whole = SimDisk::default();

@@ -7,6 +7,7 @@ mod format;
 mod golden;
 mod lies;
 mod lost_files;
+mod mistakes;
 mod packing;
 mod registry;
 mod rest;

@@ -91,6 +91,21 @@ fn a_flipped_byte_costs_at_most_its_frame_which_is_counted_and_set_aside() {
 }
 
 #[test]
+fn who_begins_at_the_stamp_of_a_lost_frame_is_told_of_it() {
+    let (disk, _) = small_log();
+    for segment in 0..2 {
+        for entry in entries(&copy(&disk), segment) {
+            let disk = copy(&disk);
+            let position = entry.offset as usize + 90;
+            assert!(disk.damage(&segment_path(segment as u64 + 1), position, |byte| *byte ^= 1));
+            let opened = block_on(crate::wal::open(settings(&disk, true))).unwrap();
+            let first = block_on(opened.log.first_at(entry.stamp)).unwrap();
+            assert_eq!(first, entry.number, "segment {segment}");
+        }
+    }
+}
+
+#[test]
 fn a_truncated_segment_loses_only_what_was_cut_off() {
     let (disk, whole) = small_log();
     for segment in 0..3 {
