@@ -100,7 +100,7 @@ static LOADS: [Row; 7] = [
     here!(
         "load",
         restart::a_start_reads_a_small_part_of_a_long_log,
-        "a start with 1 GiB of undelivered lines reads headers, footers and the last segment only"
+        "a start with a long log of undelivered lines reads headers, footers and the last segment only"
     ),
     here!(
         "load",
@@ -362,7 +362,7 @@ static LOGS_AND_ENDS: [Row; 26] = [
         "26",
         "a_checkpoint_newer_than_its_data",
         "the log is sent again from what is sure",
-        "the simulated world in src/tests/world",
+        "src/wal/tests/crash.rs",
     ),
     waits("28", "a_broken_configuration_is_not_taken_over", "the old one stays", RELOAD),
     waits("28", "500_reloads_under_load", "no connection is dropped", RELOAD),
