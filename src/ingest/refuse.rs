@@ -56,12 +56,20 @@ struct Piece {
     is_large: bool,
 }
 
+/// A line for the rejects.
+struct Found {
+    place: Place,
+    message: String,
+    /// It alone was refused; otherwise the backend may have it.
+    is_alone: bool,
+}
+
 struct Search<'a> {
     client: &'a std::rc::Rc<crate::backend::Client>,
     path: &'a str,
     batch: &'a [Part],
     requests: u32,
-    found: Vec<(Place, String)>,
+    found: Vec<Found>,
 }
 
 impl Outlet {
@@ -108,7 +116,7 @@ impl Outlet {
         feed: &Feed,
         target: &Target,
         batch: &[Part],
-        found: Vec<(Place, String)>,
+        found: Vec<Found>,
     ) -> std::io::Result<()> {
         if found.is_empty() {
             return Ok(());
@@ -116,18 +124,23 @@ impl Outlet {
         let place = feed.client.as_ref().expect("it just answered").place.clone();
         let line = |place: &Place| &batch[place.part].payload()[place.range.clone()];
         let rejects: Vec<Reject<'_>> =
-            found.iter().map(|(place, message)| Reject { line: line(place), message }).collect();
+            found.iter().map(|one| Reject { line: line(&one.place), message: &one.message }).collect();
         self.keep_rejects(&place.name, target, &rejects).await?;
-        let message = &found[0].1;
+        let message = &found[0].message;
         tracing::warn!(backend = place.label(), lines = found.len(), message, "lines are refused");
         self.facts.meters.reject(&place.name, "refused", found.len() as u64);
-        for (line, message) in &found {
+        for Found { place: line, message, .. } in &found {
             let part = &batch[line.part];
             let start = part.run().payload.start;
             let range = start + line.range.start..start + line.range.end;
             self.acks.refused(part.number(), &range, message);
             feed.rejected.borrow_mut().insert((part.number(), range.start));
             self.note_refusal(feed, part, &part.payload()[line.range.clone()]);
+        }
+        // Good lines among them may be missing here, whatever the others make of the bad one.
+        let together = found.iter().filter(|one| !one.is_alone).count();
+        if together > 0 {
+            self.marked_incomplete(place.id, REFUSED_HERE, together as u64).await;
         }
         Ok(())
     }
@@ -248,7 +261,7 @@ impl Search<'_> {
             self.narrow(suspects, verdict).await?;
             let found = &self.found[before..];
             let is_told = dropped.is_none_or(|dropped| found.len() as u64 >= dropped);
-            lines.retain(|line| !found.iter().any(|(place, _)| place == line));
+            lines.retain(|line| !found.iter().any(|found| found.place == *line));
             // All were sent again, in their order, down to single lines.
             if lines.is_empty() || are_all && (is_told || found.is_empty()) {
                 return Ok(());
@@ -300,11 +313,13 @@ impl Search<'_> {
     }
 
     fn keep_together(&mut self, lines: Vec<Place>, message: &str) {
+        let is_alone = lines.len() == 1;
         let message = match lines.len() {
             1 => message.to_owned(),
             some => format!("one of these {some}: {message}"),
         };
-        self.found.extend(lines.into_iter().map(|line| (line, message.clone())));
+        let found = |place| Found { place, message: message.clone(), is_alone };
+        self.found.extend(lines.into_iter().map(found));
     }
 
     async fn send(&mut self, lines: &[Place]) -> Verdict {

@@ -81,6 +81,7 @@ fn the_flag_has_a_reason(
         "a line was refused here and taken elsewhere" => {
             models.iter().any(|model| !model.denied.borrow().is_empty())
                 || rejected.keys().any(|point| is_elsewhere(model, models, *point))
+                || rejected.values().any(|is_alone| !is_alone)
         }
         "frames of the log are damaged" => record.rotten_frames.get() > 0 || power,
         "all cursors were lost" => record.has_lost_every.get(),
