@@ -7,7 +7,7 @@ use crate::base::limits::PAGE;
 use crate::rt::Bytes;
 use crate::rt::sim::SimDisk;
 use crate::rt::sim_tasks::SimTasks;
-use crate::wal::format::{Footer, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::wal::format::{Footer, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader};
 use crate::wal::segment::parse_name;
 use crate::wal::{Frame, Kind};
 use std::path::{Path, PathBuf};
@@ -36,14 +36,16 @@ fn look(disk: &SimDisk, path: PathBuf) -> Option<Seen> {
     let footer = Footer::decode(&bytes[area_end..]).filter(|footer| footer.epoch == header.epoch);
     let mut frames = Vec::new();
     let mut at = SEGMENT_HEADER_BYTES;
+    let is_packed = header.packed.is_some();
     while at < area_end {
         match Frame::decode(&bytes, at).filter(|frame| frame.header.epoch == header.epoch) {
             Some(frame) => {
-                let next = at + frame.header.frame_bytes();
+                let facts = &frame.header;
+                let len = if is_packed { facts.packed_bytes() } else { facts.frame_bytes() };
                 frames.push((at, frame));
-                at = next;
+                at += len;
             }
-            None => at += PAGE,
+            None => at += if is_packed { PACKED_STEP } else { PAGE },
         }
     }
     Some(Seen { path, header, footer, frames })
@@ -88,7 +90,7 @@ fn is_told(segments: &[Seen], here: &Seen, number: u64) -> bool {
         && segments
             .iter()
             .any(|other| other.header.first_frame > number && !other.frames.is_empty());
-    by_frame || by_footer || by_segment
+    by_frame || by_footer || by_segment || here.header.packed.is_some()
 }
 
 fn note(record: &Record, frame: &Frame, is_told: bool) {

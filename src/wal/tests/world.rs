@@ -372,7 +372,7 @@ impl Choices {
     }
 }
 
-/// A script of commits with several sizes, kinds and frames, marks, frees and spares.
+/// A script of commits with several sizes, kinds and frames, marks, frees and spares; odd ones pack old segments.
 pub fn script(seed: u64, commits: usize) -> Vec<Step> {
     let mut choices = Choices(seed);
     let mut steps = Vec::new();
@@ -395,7 +395,7 @@ pub fn script(seed: u64, commits: usize) -> Vec<Step> {
             1 => steps.push(Step::Spare),
             2 => steps.push(Step::Mark),
             4 => steps.extend([Step::Mark, Step::Free]),
-            3 => steps.push(Step::Pack),
+            3 if seed % 2 == 1 => steps.push(Step::Pack),
             5 => steps.push(Step::Sync),
             _ => {}
         }
