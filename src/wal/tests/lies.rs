@@ -127,8 +127,9 @@ fn sources() -> impl Iterator<Item = ReadFault> {
 pub fn a_read_that_fails_or_comes_from_elsewhere_brings_nothing_wrong_and_hides_nothing_for_long() {
     let mut states = 0;
     for seed in if slow() { 101..=116 } else { 101..=102 } {
+        // Several commits stand behind the last cursors, which would tell of their loss.
         let whole = SimDisk::default();
-        let model = play(&whole, seed, 16);
+        let model = play(&whole, seed, 20);
         let counted = copy(&whole);
         Contents::of(&World::open(&counted, true, model.clone()).unwrap().log);
         for at in 1..=counted.reads() {
