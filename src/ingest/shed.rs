@@ -285,10 +285,11 @@ impl Outlet {
             let is_late = tally.told_at.is_none_or(|at| now.since(at) >= TELL_EVERY);
             tally.first_unix_ms > 0 && (is_late || is_ending)
         };
-        let tallies = self.given.tallies.borrow();
-        let due = tallies.iter().filter(|(_, tally)| is_due(tally));
-        let due: Vec<(BackendId, Tally)> = due.map(|(backend, tally)| (*backend, *tally)).collect();
-        drop(tallies);
+        let due: Vec<(BackendId, Tally)> = {
+            let tallies = self.given.tallies.borrow();
+            let due = tallies.iter().filter(|(_, tally)| is_due(tally));
+            due.map(|(backend, tally)| (*backend, *tally)).collect()
+        };
         for (backend, tally) in due {
             if self.tell_tally(backend, &tally).await {
                 let mut tallies = self.given.tallies.borrow_mut();

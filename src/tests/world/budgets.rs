@@ -48,9 +48,9 @@ impl Shape {
         (shape.trouble, shape.requests) = (3, 40);
         let backlog = BacklogConfig {
             bytes_max: Some(200 + seed % 7 * 300),
-            age_max: (seed % 3 == 0).then_some(Duration::from_millis(700)),
+            age_max: seed.is_multiple_of(3).then_some(Duration::from_millis(700)),
             on_full,
-            replay_rate: (seed % 5 == 0).then_some(64 << 10),
+            replay_rate: seed.is_multiple_of(5).then_some(64 << 10),
         };
         shape.budget = Some(Budget { backlog });
         shape
