@@ -317,7 +317,7 @@ impl World {
     fn pack(&mut self) {
         let segments = self.log.segments();
         let Some((_, closed)) = segments.split_last() else { return };
-        let Some(last) = closed.iter().take(3).last() else { return };
+        let Some(last) = closed.iter().take(3).next_back() else { return };
         self.model.packed_below = self.model.packed_below.max(last.end_frame.get());
         let first = segments[0].number();
         let keeps = |_: &Frame, run: &Run| run.targets.contains(&BackendId(0));
