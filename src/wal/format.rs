@@ -226,10 +226,12 @@ impl SegmentHeader {
 
     /// Whether a whole page of them was written by a version that this one does not know.
     pub fn is_foreign(pages: &[u8]) -> bool {
-        let known = SEGMENT_MAGIC.to_le_bytes();
+        let known = [SEGMENT_MAGIC.to_le_bytes(), PACKED_MAGIC.to_le_bytes()];
         let foreign = |page| {
-            let magic = sealed(page).and_then(|page| page.get(..known.len()));
-            magic.is_some_and(|magic| magic != known && magic[..7] == known[..7])
+            let magic = sealed(page).and_then(|page| page.get(..8));
+            magic.is_some_and(|magic| {
+                known.iter().any(|known| magic != known && magic[..7] == known[..7])
+            })
         };
         pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE).any(foreign)
     }
