@@ -5,7 +5,7 @@
 //! another test program and says by which: none is left out, and the last line counts them. Run some by a
 //! part of their names: `cargo test --test scenarios -- s21`.
 //! Sizes grow by variables of the environment: `CIRCLET_SOAK_MINUTES`, `CIRCLET_FLAP_SECONDS`,
-//! `CIRCLET_DEAD_SECONDS`, `CIRCLET_LINES`; random ones print their seed, and `SEED` repeats it.
+//! `CIRCLET_DEAD_SECONDS`, `CIRCLET_LOG_MIB`, `CIRCLET_LINES`; random ones print their seed, and `SEED` repeats it.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,

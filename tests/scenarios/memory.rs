@@ -38,7 +38,7 @@ pub fn dead_backends_and_bombs_take_no_more_memory_than_configured() {
     let idle = world.circlet.resident_bytes();
     world.circles.iter_mut().flatten().for_each(Influxd::kill);
     let load =
-        Load { pause: Duration::ZERO, lines_per_body: 100, text_bytes: 1_000, ..Load::default() };
+        Load { pause: Duration::ZERO, lines_per_body: 100, padding: 1_000, ..Load::default() };
     let running = load.start(world.circlet.address);
     // Each of these is a frame of its own, and the hot window is full of them.
     let small = Load {

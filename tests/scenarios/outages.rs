@@ -112,6 +112,48 @@ pub fn nothing_is_lost_while_every_backend_is_dead() {
     world.expect_nothing_lost();
 }
 
+/// With a limit to each backlog.
+pub fn beyond_the_quota_writes_are_503() {
+    let limits = "[log]\nmax_backlog_bytes = \"1MiB\"\n";
+    let mut world = Setup::new().write("ack_wait = \"100ms\"").tables(limits).start();
+    world.circles.iter_mut().flatten().for_each(Influxd::kill);
+    let names: Vec<String> = world.servers().map(|server| server.name.clone()).collect();
+    names.iter().for_each(|name| world.wait_up(name, false));
+    let text = "x".repeat(4000);
+    let mut connection = world.connect();
+    let mut body = |number: u64| {
+        let line = |part: u64| format!("load_{part},w=0 n={number}i,text=\"{text}\" {number}\n");
+        let lines: String = (0..20).map(line).collect();
+        connection.request(&Request::post("/write?db=d", lines)).expect("an answer")
+    };
+    let mut acknowledged = 0;
+    let refusal = loop {
+        let answer = body(acknowledged);
+        if answer.status != 204 {
+            break answer;
+        }
+        acknowledged += 1;
+        assert!(acknowledged < 200, "16 MB were taken, and each backlog may have 1 MiB");
+    };
+    assert!(acknowledged > 5, "refused after {acknowledged} bodies");
+    assert_eq!(refusal.status, 503, "{}", refusal.text());
+    let again: u64 = refusal.header("Retry-After").expect("when to come again").parse().unwrap();
+    assert!(again >= 1);
+    world.expect_nothing_lost();
+    world.circles.iter_mut().flatten().for_each(Influxd::restart);
+    world.wait_drained(seconds(60));
+    until("writes are taken again", seconds(30), || {
+        (body(acknowledged).status == 204).then_some(())
+    });
+    world.wait_drained(seconds(30));
+    for circle in 0..2 {
+        let count = world.points(circle, "d").len() as u64;
+        assert_eq!(count, 20 * (acknowledged + 1), "circle {}", circle + 1);
+    }
+    assert!(world.rejects().is_empty());
+    world.expect_nothing_lost();
+}
+
 /// One server at a time is down for 1 to 5 s.
 pub fn a_flapping_backend_costs_no_client_anything() {
     let lasts = number("CIRCLET_FLAP_SECONDS", 20);

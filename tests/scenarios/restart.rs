@@ -1,10 +1,14 @@
-//! A restart with a log of 1 GiB: only headers, footers and the last segment are read before the start.
+//! A restart with a long log: only headers, footers and the last segment are read before the start.
 
+use crate::setting::number;
 use crate::support::prelude::*;
 use std::time::Instant;
 
 const SEGMENT: u64 = 16 << 20;
 const SHARDS: u64 = 2;
+
+/// Segments of a log that are read as a whole: the last one, and the one before it.
+const WHOLE: u64 = 2;
 const BODY_LINES: u64 = 32;
 const LINE: usize = 200_000;
 
@@ -12,7 +16,7 @@ const LINE: usize = 200_000;
 const EACH_SEGMENT: u64 = 1 << 20;
 
 /// Beside segments: cursors, the probe file, the registry, and pages of the binary.
-const REST: u64 = 32 << 20;
+const REST: u64 = 16 << 20;
 
 pub fn a_start_reads_a_small_part_of_a_long_log() {
     let mut world = Setup::new()
@@ -22,7 +26,9 @@ pub fn a_start_reads_a_small_part_of_a_long_log() {
         .start();
     world.circles[0][0].kill();
     world.wait_up("influxdb-1-1", false);
-    let bodies = (1 << 30) / (BODY_LINES * LINE as u64) + 1;
+    // A binary without optimisation needs its time to check so many lines.
+    let long = number("CIRCLET_LOG_MIB", 256) << 20;
+    let bodies = long / (BODY_LINES * LINE as u64) + 1;
     let text = "x".repeat(LINE - 60);
     let mut connections = [world.connect(), world.connect(), world.connect(), world.connect()];
     for body in 0..bodies {
@@ -34,7 +40,7 @@ pub fn a_start_reads_a_small_part_of_a_long_log() {
     }
     drop(connections);
     let owed = world.backlog_bytes(&[]);
-    assert!(owed > f64::from(1 << 30), "{owed}");
+    assert!(owed > long as f64 * 0.99, "{owed}");
     let segments = world.metrics().must("circlet_wal_segments", &[]);
     world.circlet.kill();
     let began = Instant::now();
@@ -42,7 +48,7 @@ pub fn a_start_reads_a_small_part_of_a_long_log() {
     let took = began.elapsed();
     let read = world.circlet.read_bytes();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
-    let bound = SHARDS * SEGMENT + (segments as u64) * EACH_SEGMENT + REST;
+    let bound = SHARDS * WHOLE * SEGMENT + (segments as u64) * EACH_SEGMENT + REST;
     println!(
         "ready after {:.2} s with {:.0} MiB owed in {segments} segments; {} MiB read, {} MiB allowed",
         took.as_secs_f64(),
@@ -51,14 +57,15 @@ pub fn a_start_reads_a_small_part_of_a_long_log() {
         bound >> 20
     );
     assert!(read < bound, "{} MiB were read before the start", read >> 20);
-    assert!(bound < 1 << 28, "the bound means something");
+    assert!(bound < long / 2, "the bound means something");
     assert!(world.backlog_bytes(&[]) >= owed, "all of it is still owed");
     // The count of bytes is a true one: what is delivered from the disk has been read from it.
     world.circles[0][0].restart();
     until("a part is delivered", seconds(60), || {
-        (world.backlog_bytes(&[]) < owed - f64::from(200 << 20)).then_some(())
+        (world.backlog_bytes(&[]) < owed * 0.7).then_some(())
     });
     let read = world.circlet.read_bytes();
-    assert!(read > 128 << 20, "200 MiB came from the disk, but {} MiB were counted", read >> 20);
+    let told = "what was delivered came from the disk, and was not counted";
+    assert!(read as f64 > owed * 0.2, "{told}: {} MiB", read >> 20);
     world.expect_nothing_lost();
 }

@@ -62,7 +62,7 @@ impl Soak {
     /// back, so that the next round proves itself. Gives the number of points.
     fn round(&mut self, lasts: Duration) -> u64 {
         let pause = Duration::from_millis(1);
-        let load = Load { lines_per_body: 100, text_bytes: 1000, pause, ..Load::default() };
+        let load = Load { lines_per_body: 100, padding: 1000, pause, ..Load::default() };
         let running = load.start(self.world.circlet.address);
         let end = Instant::now() + lasts;
         while Instant::now() < end {

@@ -29,8 +29,6 @@ pub struct Load {
     pub pause: Duration,
     /// A writer ends after so many bodies.
     pub bodies: u64,
-    /// Bytes of text beside the number, so that few points make a long log.
-    pub text_bytes: usize,
 }
 
 impl Default for Load {
@@ -43,7 +41,6 @@ impl Default for Load {
             padding: 0,
             pause: Duration::from_millis(5),
             bodies: u64::MAX,
-            text_bytes: 0,
         }
     }
 }
