@@ -111,8 +111,8 @@ pub fn very_many_names_cost_little_memory_and_no_metrics() {
     let names_us = |text: &String| text.contains("of_its_own") || text.contains("nobody");
     let named = metrics.0.iter().find(|sample| sample.labels.values().any(names_us));
     assert!(named.is_none(), "a metric of a name that somebody made up: {named:?}");
-    // Few: an outcome that was not seen before.
-    assert!(metrics.0.len() <= before.0 + 5, "{} metrics, then {}", before.0, metrics.0.len());
+    // A metric for each name would be thousands; outcomes that were not seen before are a few.
+    assert!(metrics.0.len() < before.0 + 200, "{} metrics, then {}", before.0, metrics.0.len());
     for server in world.servers() {
         assert_eq!(server.measurements("d").len(), NAMES, "{}", server.name);
     }
