@@ -45,14 +45,30 @@ fn rejected(disk: &SimDisk, backend: usize) -> BTreeMap<usize, bool> {
 
 pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &SimDisk) {
     budgets::note_given_up(record);
-    for model in models {
-        let rejected = rejected(disk, model.place);
-        nothing_is_lost(setup, model, record, &rejected);
-        only_bad_lines_are_rejected(model, record, &rejected);
-        the_order_holds(model, record, &rejected);
+    let all_rejected: Vec<_> = models.iter().map(|model| rejected(disk, model.place)).collect();
+    // What stands in the rejects as one of several may have been taken: the gateway cannot know.
+    let is_elsewhere = |model: &Model, point: usize| {
+        models.iter().zip(&all_rejected).any(|(other, rejected)| {
+            other.place != model.place
+                && other.applied.borrow().contains_key(&point)
+                && !rejected.contains_key(&point)
+        })
+    };
+    for (model, rejected) in models.iter().zip(&all_rejected) {
+        nothing_is_lost(setup, model, record, rejected);
+        only_bad_lines_are_rejected(model, record, rejected);
+        the_order_holds(model, record, rejected);
         let flag = setup.incomplete(disk, model.place);
-        the_flag_has_a_reason(setup, model, models, record, &rejected, flag.as_ref());
-        whoever_lacks_something_says_so(setup, model, models, record, &rejected, flag.is_some());
+        let was_denied = models.iter().any(|model| !model.denied.borrow().is_empty());
+        // Where databases were parked, a backend may be blamed for a line that the other one refused later.
+        let refused_alone = was_denied || rejected.keys().any(|point| is_elsewhere(model, *point));
+        if let Some(flag) = flag.as_ref().filter(|_| setup.shape.budget.is_none()) {
+            the_flag_has_a_reason(model, record, refused_alone, flag);
+        }
+        if flag.is_none() {
+            let refused_here = |point| rejected.contains_key(&point) && is_elsewhere(model, point);
+            whoever_lacks_something_says_so(setup, model, record, rejected, refused_here);
+        }
     }
     budgets::what_is_missing_is_told(setup, models, record, disk);
 }
@@ -65,23 +81,10 @@ fn is_owner(setup: &Setup, model: &Model, record: &Record, point: &Point) -> boo
 }
 
 /// `incomplete` is never said without a reason.
-///
-/// Where databases were parked, a backend may be blamed for a line that the other one refused later.
-fn the_flag_has_a_reason(
-    setup: &Setup,
-    model: &Model,
-    models: &[Rc<Model>],
-    record: &Record,
-    rejected: &BTreeMap<usize, bool>,
-    flag: Option<&Incomplete>,
-) {
-    let Some(flag) = flag.filter(|_| setup.shape.budget.is_none()) else { return };
+fn the_flag_has_a_reason(model: &Model, record: &Record, refused_alone: bool, flag: &Incomplete) {
     let power = record.risk.get() > 0 && !record.cuts.borrow().is_empty();
     let has_reason = match flag.reason.as_str() {
-        "a line was refused here and taken elsewhere" => {
-            models.iter().any(|model| !model.denied.borrow().is_empty())
-                || rejected.keys().any(|point| is_elsewhere(model, models, *point))
-        }
+        "a line was refused here and taken elsewhere" => refused_alone,
         "frames of the log are damaged" => record.rotten_frames.get() > 0 || power,
         "all cursors were lost" => record.has_lost_every.get(),
         _ => false,
@@ -91,36 +94,26 @@ fn the_flag_has_a_reason(
     }
 }
 
-fn is_elsewhere(model: &Model, models: &[Rc<Model>], point: usize) -> bool {
-    let others = models.iter().filter(|other| other.place != model.place);
-    others.clone().any(|other| other.applied.borrow().contains_key(&point))
-}
-
-/// Whoever lacks what another circle has, or what rot took, is incomplete.
+/// Whoever lacks what another circle has, or what rot took, is incomplete: this one is not.
 fn whoever_lacks_something_says_so(
     setup: &Setup,
     model: &Model,
-    models: &[Rc<Model>],
     record: &Record,
     rejected: &BTreeMap<usize, bool>,
-    is_incomplete: bool,
+    refused_here: impl Fn(usize) -> bool,
 ) {
     for (number, point) in record.points.borrow().iter().enumerate() {
         let lacks = is_owner(setup, model, record, point)
             && record.is_acknowledged(number)
             && !model.applied.borrow().contains_key(&number);
-        if !lacks || is_incomplete {
-            continue;
-        }
-        if rejected.contains_key(&number) && is_elsewhere(model, models, number) {
+        if lacks && refused_here(number) {
             record.violation(format!(
                 "point {number} was refused by backend {} only, which is not incomplete",
                 model.place
             ));
         }
-        if !rejected.contains_key(&number)
-            && record.rotten_points.borrow().get(&number) == Some(&true)
-        {
+        let is_told = record.rotten_points.borrow().get(&number) == Some(&true);
+        if lacks && is_told && !rejected.contains_key(&number) {
             record.violation(format!(
                 "rot took point {number} from backend {}, which is not incomplete",
                 model.place
