@@ -7,7 +7,9 @@ use crate::base::limits::PAGE;
 use crate::rt::Bytes;
 use crate::rt::sim::SimDisk;
 use crate::rt::sim_tasks::SimTasks;
-use crate::wal::format::{Footer, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::wal::format::{
+    FRAME_HEADER_BYTES, Footer, PACKED_STEP, SEGMENT_HEADER_BYTES, SegmentHeader,
+};
 use crate::wal::segment::parse_name;
 use crate::wal::{Frame, Kind};
 use std::path::{Path, PathBuf};
@@ -32,23 +34,37 @@ fn segments(disk: &SimDisk, directory: &Path) -> Vec<Seen> {
 fn look(disk: &SimDisk, path: PathBuf) -> Option<Seen> {
     let bytes = Rc::new(Bytes::Heap(disk.bytes(&path)?));
     let header = SegmentHeader::decode(bytes.get(..SEGMENT_HEADER_BYTES)?)?;
+    if let Some(packed) = &header.packed {
+        let area_end = usize::try_from(packed.end).ok()?.min(bytes.len());
+        let frames = frames(&bytes, &header, area_end, PACKED_STEP);
+        return Some(Seen { path, header, footer: None, frames });
+    }
     let area_end = usize::try_from(header.bytes).ok()?.min(bytes.len()).checked_sub(PAGE)?;
     let footer = Footer::decode(&bytes[area_end..]).filter(|footer| footer.epoch == header.epoch);
+    let frames = frames(&bytes, &header, area_end, PAGE);
+    Some(Seen { path, header, footer, frames })
+}
+
+/// Every whole frame of this life, and where it stands: at a multiple of `step`.
+fn frames(
+    bytes: &Rc<Bytes>,
+    header: &SegmentHeader,
+    area_end: usize,
+    step: usize,
+) -> Vec<(usize, Frame)> {
     let mut frames = Vec::new();
     let mut at = SEGMENT_HEADER_BYTES;
-    let is_packed = header.packed.is_some();
     while at < area_end {
-        match Frame::decode(&bytes, at).filter(|frame| frame.header.epoch == header.epoch) {
+        match Frame::decode(bytes, at).filter(|frame| frame.header.epoch == header.epoch) {
             Some(frame) => {
-                let facts = &frame.header;
-                let len = if is_packed { facts.packed_bytes() } else { facts.frame_bytes() };
+                let len = FRAME_HEADER_BYTES + frame.header.body_len();
                 frames.push((at, frame));
-                at += len;
+                at += len.next_multiple_of(step);
             }
-            None => at += if is_packed { PACKED_STEP } else { PAGE },
+            None => at += step,
         }
     }
-    Some(Seen { path, header, footer, frames })
+    frames
 }
 
 /// Flips a bit of a log, mostly within a frame.
@@ -62,11 +78,11 @@ pub fn hit(disk: &SimDisk, tasks: &SimTasks, record: &Record) {
     let chosen = &segments[pick(segments.len())];
     let in_frame = (!chosen.frames.is_empty() && tasks.below(4) > 0).then(|| {
         let (at, frame) = &chosen.frames[pick(chosen.frames.len())];
-        at + pick(crate::wal::format::FRAME_HEADER_BYTES + frame.header.body_len())
+        at + pick(FRAME_HEADER_BYTES + frame.header.body_len())
     });
     let position = in_frame.unwrap_or_else(|| pick(disk.bytes(&chosen.path).unwrap().len()));
     let struck = chosen.frames.iter().find(|(at, frame)| {
-        let len = crate::wal::format::FRAME_HEADER_BYTES + frame.header.body_len();
+        let len = FRAME_HEADER_BYTES + frame.header.body_len();
         (*at..at + len).contains(&position)
     });
     record.tell(tasks.now_ns(), || {
@@ -90,7 +106,8 @@ fn is_told(segments: &[Seen], here: &Seen, number: u64) -> bool {
         && segments
             .iter()
             .any(|other| other.header.first_frame > number && !other.frames.is_empty());
-    by_frame || by_footer || by_segment || here.header.packed.is_some()
+    // The header of a packed segment and each of its frames say what stood there.
+    here.header.packed.is_some() || by_frame || by_footer || by_segment
 }
 
 fn note(record: &Record, frame: &Frame, is_told: bool) {
