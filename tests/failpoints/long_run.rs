@@ -35,7 +35,7 @@ fn kill_at_every_failpoint() {
     for round in 0..progress.wanted {
         let mut names: Vec<&'static str> = ALL.iter().map(|(name, _)| *name).collect();
         names.retain(|name| progress.deaths_at(name) <= round);
-        if names.is_empty() {
+        if names.is_empty() || !progress.is_time_left() {
             continue;
         }
         let mut dice = Dice::new(round);
