@@ -123,8 +123,10 @@ impl Outlet {
         }
         let place = feed.client.as_ref().expect("it just answered").place.clone();
         let line = |place: &Place| &batch[place.part].payload()[place.range.clone()];
-        let rejects: Vec<Reject<'_>> =
-            found.iter().map(|one| Reject { line: line(&one.place), message: &one.message }).collect();
+        let rejects: Vec<Reject<'_>> = found
+            .iter()
+            .map(|one| Reject { line: line(&one.place), message: &one.message })
+            .collect();
         self.keep_rejects(&place.name, target, &rejects).await?;
         let message = &found[0].message;
         tracing::warn!(backend = place.label(), lines = found.len(), message, "lines are refused");
