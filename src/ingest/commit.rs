@@ -49,7 +49,7 @@ impl Outlet {
                 Turn::Commit => {
                     writer.set_floors(self.safe_floors.borrow().clone());
                     writer.set_note(self.window.borrow().note());
-                    self.commit_once(&mut writer).await;
+                    self.commit_once(&mut writer, &is_ending).await;
                     let now = self.facts.clock.mono();
                     sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
                 }
@@ -66,7 +66,7 @@ impl Outlet {
         }
     }
 
-    async fn commit_once(&self, writer: &mut Writer) {
+    async fn commit_once(&self, writer: &mut Writer, is_ending: &impl Fn() -> bool) {
         let committed = writer.commit().await;
         if is_planted(Planted::LatePublish) {
             writer.release(&committed.frames);
@@ -81,13 +81,27 @@ impl Outlet {
         if let Some(error) = committed.error {
             meters.wal_failures.increment(1);
             tracing::error!(%error, "the log refuses writes until a fresh segment works");
-            // Not at once: a disk that takes a segment's header and no frame would be asked without end.
-            sleep(TRY_AGAIN).await;
-            while let Err(error) = writer.try_again().await {
-                tracing::error!(%error, "a fresh segment does not work yet");
-                sleep(TRY_AGAIN).await;
+            loop {
+                self.rest(writer, is_ending).await;
+                match writer.try_again().await {
+                    Ok(()) => break,
+                    Err(error) => tracing::error!(%error, "a fresh segment does not work yet"),
+                }
             }
             tracing::info!("the log takes writes again");
+        }
+    }
+
+    /// Before a fresh segment is tried. Not at once: a disk that takes a segment's header and no frame would
+    /// be asked without end. Sooner at the end: with lazy syncing something may be in memory only.
+    async fn rest(&self, writer: &Writer, is_ending: &impl Fn() -> bool) {
+        let clock = &self.facts.clock;
+        let due = clock.mono().after(TRY_AGAIN);
+        while !is_ending() && clock.mono() < due {
+            wait_at_most(&writer.signal(), due.since(clock.mono())).await;
+        }
+        if is_ending() {
+            sleep(TRY_AGAIN / 50).await;
         }
     }
 

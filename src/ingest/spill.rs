@@ -255,3 +255,75 @@ impl Outlet {
         Need { cursor, cut, floor, parked }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const USUAL: u64 = 1000;
+
+    fn need(parked: &[(&[u8], u64, u64)]) -> Need {
+        let parked = parked.iter().map(|(tag, cursor, bound)| ParkedNeed {
+            tag: Box::from(*tag),
+            cursor: *cursor,
+            bound: Stamp(*bound),
+        });
+        Need { cursor: 10, cut: Stamp(100), floor: Stamp(90), parked: parked.collect() }
+    }
+
+    #[test]
+    fn a_run_is_needed_until_cursor_cut_and_floor_are_behind_it() {
+        let need = need(&[]);
+        assert!(!need.is_for(9, Stamp(89), b"d"));
+        assert!(need.is_for(10, Stamp(89), b"d"), "not confirmed");
+        assert!(need.is_for(9, Stamp(100), b"d"), "repeated behind something older");
+        assert!(need.is_for(9, Stamp(90), b"d"), "repeated if cursors are lost");
+        assert!(need.waits_for_floor(9, Stamp(90)) && !need.waits_for_floor(9, Stamp(100)));
+    }
+
+    #[test]
+    fn a_database_that_waits_keeps_its_own_runs_and_no_others() {
+        let need = need(&[(b"waits", 5, u64::MAX), (b"waits", u64::MAX, 40)]);
+        assert!(need.is_for(5, Stamp(30), b"waits") && need.is_for(4, Stamp(40), b"waits"));
+        assert!(!need.is_for(4, Stamp(39), b"waits") && !need.is_for(5, Stamp(40), b"flows"));
+        assert!(need.is_for_any(5, Stamp(40)) && !need.is_passed(5) && need.is_passed(4));
+    }
+
+    fn seen(number: u64, bytes: u64, owed: u64) -> Seen {
+        Seen {
+            number,
+            bytes,
+            owed,
+            is_packed: bytes < USUAL,
+            is_barred: false,
+            numbers: number * 10..(number + 1) * 10,
+            is_stuck: false,
+            needs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn neighbours_are_packed_where_that_saves_something() {
+        assert_eq!(choose(&[], USUAL), None);
+        assert_eq!(choose(&[seen(1, 1000, 900)], USUAL), None, "nearly all of it is owed");
+        let old = [seen(1, 1000, 900), seen(2, 1000, 100), seen(3, 1000, 200), seen(4, 1000, 800)];
+        assert_eq!(choose(&old, USUAL), Some((2, 2)));
+        let many: Vec<Seen> = (0..40).map(|number| seen(number, 1000, 100)).collect();
+        assert_eq!(choose(&many, USUAL), Some((0, 6)), "about a segment's worth at a time");
+    }
+
+    #[test]
+    fn small_copies_are_joined_and_nothing_is_copied_for_nothing() {
+        let stuck = |number| Seen { is_stuck: true, ..seen(number, 100, 100) };
+        assert_eq!(choose(&[stuck(1), stuck(2), stuck(3)], USUAL), None);
+        assert_eq!(choose(&[stuck(1), stuck(2), stuck(3), stuck(4)], USUAL), Some((1, 4)));
+        assert_eq!(choose(&[stuck(1), seen(2, 1000, 50)], USUAL), Some((1, 2)));
+    }
+
+    #[test]
+    fn a_gap_and_a_damaged_segment_are_not_packed_over() {
+        let barred = |number| Seen { is_barred: true, ..seen(number, 1000, 0) };
+        assert_eq!(choose(&[barred(1), seen(2, 1000, 0), barred(3)], USUAL), Some((2, 1)));
+        assert_eq!(choose(&[seen(1, 1000, 0), seen(3, 1000, 0)], USUAL), Some((1, 1)));
+    }
+}

@@ -326,7 +326,8 @@ async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, gateway: &Rc<Gateway>) -> b
     }
     ingest.is_ending.set(true);
     ingest.ending.raise();
-    while !ingest.outlet.log.is_idle() && facts.clock.mono() < deadline.after(DRAIN_LIMIT) {
+    let log = &ingest.outlet.log;
+    while (!log.is_idle() || log.has_failed()) && facts.clock.mono() < deadline.after(DRAIN_LIMIT) {
         sleep(Duration::from_millis(5)).await;
     }
     for outlet in ingest.outlets() {

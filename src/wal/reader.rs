@@ -162,6 +162,9 @@ fn raise_floor(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: 
     }
 }
 
+/// Numbers of frames that are lost in a segment, and where they should stand.
+type Broken = (Range<u64>, Range<u64>);
+
 /// From footers where there are some; the rest is scanned. Backwards, because a frame that was written
 /// again to a later segment counts only there.
 async fn read_facts(
@@ -170,27 +173,36 @@ async fn read_facts(
     found: &mut Found,
 ) -> Result<(), Error> {
     let (mut limit, mut synced) = (u64::MAX, 0);
+    let mut broken = Vec::new();
     for segment in segments.iter().rev() {
-        read_segment_facts(settings, segment, limit, synced).await?;
+        broken.push(read_segment_facts(segment, limit, synced).await?);
         // A segment begins when everything before it is on stable storage.
         synced = synced.max(segment.header.first_frame.saturating_sub(1));
         if segment.end_frame.get() > segment.header.first_frame {
             limit = segment.header.first_frame;
         }
-        let missing = count(&segment.holes.borrow()) + count(&segment.damage.borrow());
-        let frames = match segment.header.packed {
-            Some(packed) => packed.frames,
-            None => segment.end_frame.get() - segment.header.first_frame,
-        };
-        found.frames += frames.saturating_sub(missing);
-        found.damaged_frames += count(&segment.damage.borrow());
         found.highest_stamp = found.highest_stamp.max(segment.last_stamp.get());
         found.segments += 1;
     }
     let mut expected = segments.first().map_or(1, |first| first.header.first_frame);
-    for segment in segments {
+    for (segment, broken) in segments.iter().zip(broken.into_iter().rev()) {
         found.damaged_frames += segment.header.first_frame.saturating_sub(expected);
+        for (numbers, place) in broken {
+            // What a segment that was given up once should hold may stand whole in the one before it.
+            let numbers = numbers.start.max(expected)..numbers.end;
+            if !numbers.is_empty() {
+                set_aside(settings, segment, &numbers, place).await;
+                segment.damage.borrow_mut().push(numbers);
+            }
+        }
         let damage = segment.damage.borrow();
+        let frames = match segment.header.packed {
+            Some(packed) => packed.frames,
+            None => segment.end_frame.get() - segment.header.first_frame,
+        };
+        let missing = count(&segment.holes.borrow()) + count(&damage);
+        found.frames += frames.saturating_sub(missing);
+        found.damaged_frames += count(&damage);
         let damage_end = damage.last().map_or(0, |numbers| numbers.end);
         expected = expected.max(segment.end_frame.get()).max(damage_end);
     }
@@ -198,38 +210,32 @@ async fn read_facts(
 }
 
 async fn read_segment_facts(
-    settings: &Settings,
     segment: &Segment,
     limit: u64,
     synced: u64,
-) -> Result<(), Error> {
+) -> Result<Vec<Broken>, Error> {
     let footer = segment.file.read(segment.area_end(), PAGE).await;
     let footer = footer.map_err(during("reading a footer"))?;
     let numbers = segment.header.first_frame..limit;
     let footer = Footer::decode(&footer).filter(|footer| {
         footer.epoch == segment.header.epoch && numbers.contains(&footer.last_frame)
     });
-    match footer {
-        Some(footer) => segment.adopt(footer),
-        None => {
-            scan_segment(settings, segment, limit, synced).await?;
-            write_footer(segment).await;
-            if !segment.holes.borrow().is_empty() {
-                // Without it the next start, which finds later segments, would take the holes for damage.
-                segment.file.sync().await.map_err(during("syncing a footer"))?;
-            }
-        }
+    if let Some(footer) = footer {
+        segment.adopt(footer);
+        return Ok(Vec::new());
     }
-    Ok(())
+    let broken = scan_segment(segment, limit, synced).await?;
+    write_footer(segment).await;
+    if !segment.holes.borrow().is_empty() {
+        // Without it the next start, which finds later segments, would take the holes for damage.
+        segment.file.sync().await.map_err(during("syncing a footer"))?;
+    }
+    Ok(broken)
 }
 
 /// Learns a segment from its frames. Frames from `limit` on stand in a later segment.
-async fn scan_segment(
-    settings: &Settings,
-    segment: &Segment,
-    limit: u64,
-    synced: u64,
-) -> Result<(), Error> {
+async fn scan_segment(segment: &Segment, limit: u64, synced: u64) -> Result<Vec<Broken>, Error> {
+    let mut broken = Vec::new();
     *segment.index.borrow_mut() = Some(Vec::new());
     let first = segment.header.first_frame;
     let mut scan =
@@ -247,14 +253,11 @@ async fn scan_segment(
             Finding::Frame { frame, offset } => segment.note(&frame, offset),
             Finding::Hole { numbers } => segment.holes.borrow_mut().extend(below(numbers, limit)),
             Finding::Damage { numbers, place } => {
-                if let Some(numbers) = below(numbers, limit) {
-                    set_aside(settings, segment, &numbers, place).await;
-                    segment.damage.borrow_mut().push(numbers);
-                }
+                broken.extend(below(numbers, limit).map(|numbers| (numbers, place)));
             }
         }
     }
-    Ok(())
+    Ok(broken)
 }
 
 pub(super) fn count(ranges: &[Range<u64>]) -> u64 {

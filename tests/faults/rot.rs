@@ -226,7 +226,7 @@ fn damage_costs_what_it_hit_and_no_line_more() {
 
     ruins.restore();
     cut(&segments[0], hit.at + 512);
-    ruins.expect_lost("the second half of a segment is gone", points(&all[all.len() / 2..]));
+    ruins.expect_lost("the second half of a segment is cut off", points(&all[all.len() / 2..]));
 
     ruins.restore();
     zero(&segments[1], 0, 2 * PAGE);

@@ -280,7 +280,7 @@ impl Node {
             ingest.ending.raise();
         }
         for ingest in &self.ingests {
-            while !ingest.outlet.log.is_idle() {
+            while !ingest.outlet.log.is_idle() || ingest.outlet.log.has_failed() {
                 crate::rt::sleep(Duration::from_millis(5)).await;
             }
             for outlet in ingest.outlets() {

@@ -50,7 +50,7 @@ pub fn verify(view: &LogView) -> Verified {
         if !segment.is_header_whole {
             verified.note(segment.path.clone(), "one page of the header is unreadable");
         }
-        let end = verified.read(segment);
+        let end = verified.read(segment, expected);
         expected = expected.max(end);
     }
     verified
@@ -67,8 +67,8 @@ impl Verified {
         self.damages.push(Damage::of(path, what));
     }
 
-    /// Returns the number behind the last frame.
-    fn read(&mut self, segment: &super::SegmentView) -> u64 {
+    /// Returns the number behind the last frame. Earlier segments hold the frames below `expected`.
+    fn read(&mut self, segment: &super::SegmentView, expected: u64) -> u64 {
         let mut end = segment.header.first_frame;
         if let Some(footer) = &segment.footer {
             self.holes += super::count(&footer.holes);
@@ -89,6 +89,7 @@ impl Verified {
                     self.holes += numbers.end - numbers.start;
                     end = end.max(numbers.end);
                 }
+                Ok(Finding::Damage { numbers, .. }) if numbers.end <= expected => {}
                 Ok(Finding::Damage { numbers, place }) => {
                     end = end.max(numbers.end);
                     let mut damage = Damage::of(segment.path.clone(), "frames are unreadable");
