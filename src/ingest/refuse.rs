@@ -131,15 +131,18 @@ impl Outlet {
         let message = &found[0].message;
         tracing::warn!(backend = place.label(), lines = found.len(), message, "lines are refused");
         self.facts.meters.reject(&place.name, "refused", found.len() as u64);
-        for Found { place: line, message, .. } in &found {
+        for Found { place: line, message, is_alone } in &found {
             let part = &batch[line.part];
             let start = part.run().payload.start;
             let range = start + line.range.start..start + line.range.end;
             self.acks.refused(part.number(), &range, message);
             feed.rejected.borrow_mut().insert((part.number(), range.start));
-            self.note_refusal(feed, part, &part.payload()[line.range.clone()]);
+            if *is_alone {
+                self.note_refusal(feed, part, &part.payload()[line.range.clone()]);
+            }
         }
-        // Good lines among them may be missing here, whatever the others make of the bad one.
+        // Some of them may have been taken, and good ones among them may be missing here: this backend is
+        // marked in any case, and excuses no other one that refuses them.
         let together = found.iter().filter(|one| !one.is_alone).count();
         if together > 0 {
             self.marked_incomplete(place.id, REFUSED_HERE, together as u64).await;

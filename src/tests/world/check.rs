@@ -5,6 +5,7 @@ use super::backend::Model;
 use super::budgets;
 use super::node::{DATA, Setup};
 use super::record::{Fate, Operation, Point, Record, Register, What};
+use super::shape::Cursors;
 use crate::backend::board::Incomplete;
 use crate::rt::sim::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,9 @@ fn the_flag_has_a_reason(
             models.iter().any(|model| !model.denied.borrow().is_empty())
                 || rejected.keys().any(|point| is_elsewhere(model, models, *point))
                 || rejected.values().any(|is_alone| !is_alone)
+                // Then the product cannot know what the other one has, and says so rather than not.
+                || record.rotten_frames.get() > 0
+                || setup.shape.lives.iter().any(|life| life.cursors != Cursors::Kept)
         }
         "frames of the log are damaged" => record.rotten_frames.get() > 0 || power,
         "all cursors were lost" => record.has_lost_every.get(),
