@@ -18,6 +18,10 @@ const HOT_WINDOW: u64 = 16 << 20;
 const QUEUE_WINDOW: u64 = 8 << 20;
 const IO_MEMORY: u64 = 2 << 20;
 
+/// What each shard reads and writes at a time while it packs old segments: a frame or 256 KiB as read, the
+/// part of it that is kept, what waits to be written, and 1 MiB of what is read back.
+const SPILL: u64 = 4 << 20;
+
 /// Frames that are open or on their way to the disk, connections, and what the allocator keeps of small
 /// pieces: at most 16 MiB a thread.
 const REST: u64 = 32 << 20;
@@ -25,7 +29,7 @@ const REST: u64 = 32 << 20;
 /// What it may take above what it takes when idle, in bytes, and a tenth.
 fn bound() -> u64 {
     let queues = SHARDS * BACKENDS * QUEUE_WINDOW;
-    (BODIES + HOT_WINDOW + queues + SHARDS * IO_MEMORY + REST) / 10 * 11
+    (BODIES + HOT_WINDOW + queues + SHARDS * (IO_MEMORY + SPILL) + REST) / 10 * 11
 }
 
 pub fn dead_backends_and_bombs_take_no_more_memory_than_configured() {
