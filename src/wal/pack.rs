@@ -143,7 +143,8 @@ impl Log {
         Ok(inputs.len())
     }
 
-    /// The copy takes the place of the segments that it stands for.
+    /// The copy takes the place of the segments that it stands for. Where these cannot be removed, it stays
+    /// until the next start, which removes them.
     async fn replace(&self, inputs: &[Rc<Segment>], packed: Segment) -> Result<(), Error> {
         let disk = &self.0.settings.disk;
         let directory = &self.0.settings.directory;
@@ -154,6 +155,8 @@ impl Log {
         disk.rename(&made, &packed.path).await.map_err(during(packing))?;
         // Until that name is durable the others are needed: an error leaves all of them in use.
         disk.sync_directory(directory).await.map_err(during(packing))?;
+        // Given up before the others have gone, it would leave them with a gap behind.
+        packed.is_being_packed.set(true);
         let packed = Rc::new(packed);
         self.0.segments.borrow_mut().retain_mut(|segment| {
             if Rc::ptr_eq(segment, &last) {
@@ -164,10 +167,10 @@ impl Log {
         });
         // Not used again: somebody may be reading from them.
         for input in inputs.iter().filter(|input| !Rc::ptr_eq(input, &last)) {
-            if disk.remove(&input.path).await.is_err() {
-                self.0.litter.borrow_mut().push(input.path.clone());
-            }
+            disk.remove(&input.path).await.map_err(during("removing a segment that was packed"))?;
         }
+        disk.sync_directory(directory).await.map_err(during(packing))?;
+        packed.is_being_packed.set(false);
         Ok(())
     }
 

@@ -63,6 +63,7 @@ pub async fn open(settings: Settings) -> Result<Opened, Error> {
     segments.sort_by_key(|segment: &Rc<Segment>| segment.number());
     remove_superseded(&settings, &mut segments).await?;
     read_facts(&settings, &segments, &mut found).await?;
+    remove_empty(&settings, &mut segments).await?;
     found.damaged_segments = unreadable.len();
     // How many frames such a segment held is not known, but it is not nothing.
     found.damaged_frames += unreadable.len() as u64;
@@ -114,6 +115,24 @@ async fn remove_superseded(
         let synced = settings.disk.sync_directory(&settings.directory).await;
         synced.map_err(during("removing a segment that was packed"))?;
     }
+    Ok(())
+}
+
+/// Segments that a failing disk has left without a frame, and that begin below a frame that is there: alone
+/// they would say too low a number for the next one.
+async fn remove_empty(settings: &Settings, segments: &mut Vec<Rc<Segment>>) -> Result<(), Error> {
+    let end = segments.iter().map(|segment| segment.end_frame.get()).max().unwrap_or(0);
+    let is_empty = |segment: &Rc<Segment>| {
+        !segment.is_packed()
+            && segment.end_frame.get() == segment.header.first_frame
+            && segment.header.first_frame < end
+            && segment.damage.borrow().is_empty()
+    };
+    for segment in segments.iter().filter(|segment| is_empty(segment)) {
+        let removed = settings.disk.remove(&segment.path).await;
+        removed.map_err(during("removing an empty segment"))?;
+    }
+    segments.retain(|segment| !is_empty(segment));
     Ok(())
 }
 

@@ -106,7 +106,7 @@ impl Soak {
         self.samples.push(Sample {
             seconds: self.began.elapsed().as_secs_f64(),
             resident: self.world.circlet.resident_bytes() as f64,
-            files: self.world.circlet.open_files(),
+            files: self.world.circlet.open_files_but_segments(),
         });
     }
 }

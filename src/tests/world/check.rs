@@ -46,6 +46,8 @@ fn rejected(disk: &SimDisk, backend: usize) -> BTreeMap<usize, bool> {
 
 pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &SimDisk) {
     budgets::note_given_up(record);
+    let together = |model: &Rc<Model>| rejected(disk, model.place).values().any(|alone| !alone);
+    record.has_doubtful_rejects.set(models.iter().any(together));
     for model in models {
         let rejected = rejected(disk, model.place);
         nothing_is_lost(setup, model, record, &rejected);
@@ -82,7 +84,7 @@ fn the_flag_has_a_reason(
         "a line was refused here and taken elsewhere" => {
             models.iter().any(|model| !model.denied.borrow().is_empty())
                 || rejected.keys().any(|point| is_elsewhere(model, models, *point))
-                || rejected.values().any(|is_alone| !is_alone)
+                || record.has_doubtful_rejects.get()
                 // Then the product cannot know what the other one has, and says so rather than not.
                 || record.rotten_frames.get() > 0
                 || setup.shape.lives.iter().any(|life| life.cursors != Cursors::Kept)

@@ -73,6 +73,8 @@ pub struct Record {
     pub risk: Cell<u64>,
     /// Frames that rot has hit.
     pub rotten_frames: Cell<u64>,
+    /// Some backend kept several lines together: nobody can know which of them it has.
+    pub has_doubtful_rejects: Cell<bool>,
     /// Points and statements in frames that rot has hit, and whether a start can tell that they are missing.
     pub rotten_points: RefCell<BTreeMap<usize, bool>>,
     pub rotten_statements: RefCell<BTreeMap<usize, bool>>,
