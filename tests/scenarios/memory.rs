@@ -33,7 +33,7 @@ fn bound() -> u64 {
 }
 
 pub fn dead_backends_and_bombs_take_no_more_memory_than_configured() {
-    let lasts = seconds(number("CIRCLET_DEAD_SECONDS", 20));
+    let lasts = seconds(number("CIRCLET_DEAD_SECONDS", 60));
     let mut world = Setup::new()
         .database("small")
         .tables("[server]\nmemory = \"64MiB\"\n[log]\nhot_window = \"16MiB\"")

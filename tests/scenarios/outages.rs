@@ -158,7 +158,7 @@ pub fn beyond_the_quota_writes_are_503() {
 
 /// One server at a time is down for 1 to 5 s.
 pub fn a_flapping_backend_costs_no_client_anything() {
-    let lasts = number("CIRCLET_FLAP_SECONDS", 20);
+    let lasts = number("CIRCLET_FLAP_SECONDS", 60);
     let mut random = Random::new(seed("flapping"));
     let mut world = Setup::new().start();
     let names: Vec<String> = world.servers().map(|server| server.name.clone()).collect();

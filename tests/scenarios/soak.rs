@@ -113,7 +113,7 @@ impl Soak {
 
 pub fn memory_and_files_stay_level_through_days_in_minutes() {
     let lasts = match number("CIRCLET_SOAK_MINUTES", 0) {
-        0 => number("CIRCLET_SOAK_SECONDS", 60),
+        0 => number("CIRCLET_SOAK_SECONDS", 180),
         minutes => minutes * 60,
     };
     let mut soak = Soak::start(seed("days_in_minutes"));
