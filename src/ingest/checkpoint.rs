@@ -164,8 +164,8 @@ impl Outlet {
             // In this order: what leaves the backend's own queue is parked before.
             let cut = board.cut(backend);
             let parked = board.parked.durable_oldest(backend);
-            super::start::raise(&mut self.floors.borrow_mut(), backend, cut);
-            super::start::raise(&mut self.safe_floors.borrow_mut(), backend, cut.min(parked));
+            crate::wal::raise_floor(&mut self.floors.borrow_mut(), backend, cut);
+            crate::wal::raise_floor(&mut self.safe_floors.borrow_mut(), backend, cut.min(parked));
         }
     }
 

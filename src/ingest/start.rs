@@ -73,10 +73,10 @@ impl Plan {
                 if let Some(cut) = plan.cuts.get_mut(&(*backend, Box::default())) {
                     *cut = (*cut).max(*floor);
                 }
-                raise(&mut plan.floors, *backend, *floor);
+                wal::raise_floor(&mut plan.floors, *backend, *floor);
             }
             for (backend, floor) in &log.safe_floors {
-                raise(&mut plan.safe_floors, *backend, *floor);
+                wal::raise_floor(&mut plan.safe_floors, *backend, *floor);
             }
         }
         plan.find_parked(told);
@@ -139,14 +139,6 @@ impl Plan {
 
 fn floor_of(floors: &[(BackendId, Stamp)], backend: BackendId) -> Stamp {
     floors.iter().find(|(known, _)| *known == backend).map_or(Stamp(0), |(_, floor)| *floor)
-}
-
-/// Floors never sink: what was confirmed below one stays so.
-pub(super) fn raise(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: Stamp) {
-    match floors.iter_mut().find(|(known, _)| *known == backend) {
-        Some((_, highest)) => *highest = floor.max(*highest),
-        None => floors.push((backend, floor)),
-    }
 }
 
 /// What an opened log owes, by its cursors.

@@ -36,6 +36,8 @@ pub use reader::{Item, Opened, open};
 pub use registry::Registry;
 pub use writer::{Committed, Writer};
 
+use crate::base::ids::BackendId;
+use crate::base::time::Stamp;
 use std::fmt;
 use std::io;
 
@@ -61,6 +63,14 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Floors never sink: what was confirmed below one stays so.
+pub fn raise_floor(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: Stamp) {
+    match floors.iter_mut().find(|(known, _)| *known == backend) {
+        Some((_, highest)) => *highest = floor.max(*highest),
+        None => floors.push((backend, floor)),
+    }
+}
 
 /// Names the step in a disk error.
 pub(crate) fn during(during: &'static str) -> impl FnOnce(io::Error) -> Error {

@@ -6,8 +6,7 @@ use super::log::{Found, Log, Settings};
 use super::recovery::{Finding, Scan};
 use super::segment::{self, Entry, Segment};
 use super::writer::write_footer;
-use super::{Checkpoint, Error, during};
-use crate::base::ids::BackendId;
+use super::{Checkpoint, Error, during, raise_floor};
 use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
@@ -172,13 +171,6 @@ async fn open_segment(
     }
     found.highest_stamp = found.highest_stamp.max(header.stamp_before);
     Ok(Some(Rc::new(Segment::new(header, file, path))))
-}
-
-fn raise_floor(floors: &mut Vec<(BackendId, Stamp)>, backend: BackendId, floor: Stamp) {
-    match floors.iter_mut().find(|(known, _)| *known == backend) {
-        Some((_, highest)) => *highest = floor.max(*highest),
-        None => floors.push((backend, floor)),
-    }
 }
 
 /// Numbers of frames that are lost in a segment, and where they should stand.

@@ -46,16 +46,15 @@ fn rejected(disk: &SimDisk, backend: usize) -> BTreeMap<usize, bool> {
 
 pub fn at_the_end(setup: &Setup, models: &[Rc<Model>], record: &Record, disk: &SimDisk) {
     budgets::note_given_up(record);
-    let together = |model: &Rc<Model>| rejected(disk, model.place).values().any(|alone| !alone);
-    record.has_doubtful_rejects.set(models.iter().any(together));
-    for model in models {
-        let rejected = rejected(disk, model.place);
-        nothing_is_lost(setup, model, record, &rejected);
-        only_bad_lines_are_rejected(model, record, &rejected);
-        the_order_holds(model, record, &rejected);
+    let all: Vec<_> = models.iter().map(|model| rejected(disk, model.place)).collect();
+    record.has_doubtful_rejects.set(all.iter().flat_map(BTreeMap::values).any(|alone| !alone));
+    for (model, rejected) in models.iter().zip(&all) {
+        nothing_is_lost(setup, model, record, rejected);
+        only_bad_lines_are_rejected(model, record, rejected);
+        the_order_holds(model, record, rejected);
         let flag = setup.incomplete(disk, model.place);
-        the_flag_has_a_reason(setup, model, models, record, &rejected, flag.as_ref());
-        whoever_lacks_something_says_so(setup, model, models, record, &rejected, flag.is_some());
+        the_flag_has_a_reason(setup, model, models, record, rejected, flag.as_ref());
+        whoever_lacks_something_says_so(setup, model, models, record, rejected, flag.is_some());
     }
     budgets::what_is_missing_is_told(setup, models, record, disk);
 }

@@ -9,6 +9,7 @@ use crate::wal::pack::Spilled;
 use crate::wal::segment::Segment;
 use futures_lite::future::block_on;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// A log of several closed segments, with small frames, large ones and a statement.
@@ -33,6 +34,31 @@ fn pack(world: &World, count: usize) -> Option<Spilled> {
     let first = world.log.segments()[0].number();
     let keeps = |_: &crate::wal::Frame, run: &crate::wal::Run| run.targets.contains(&BackendId(0));
     block_on(world.log.pack(first, count, Vec::new(), keeps)).unwrap()
+}
+
+/// A log whose first three segments are packed, and that has ended.
+struct Packed {
+    disk: SimDisk,
+    packed: Rc<Segment>,
+    kept: Contents,
+    path: PathBuf,
+    /// The bytes of the packed segment.
+    whole: Vec<u8>,
+}
+
+fn packed() -> Packed {
+    let disk = SimDisk::default();
+    let world = filled(&disk);
+    pack(&world, 3).unwrap();
+    let packed = world.log.segments()[0].clone();
+    let path = segment_path(packed.number());
+    let whole = disk.bytes(&path).unwrap();
+    Packed { kept: Contents::of(&world.log), disk, packed, path, whole }
+}
+
+/// Frames that a reader was told are lost.
+fn told(contents: &Contents) -> BTreeSet<u64> {
+    contents.damaged.iter().flat_map(|range| range.clone()).collect()
 }
 
 fn end_of(segment: &Rc<Segment>) -> u64 {
@@ -138,14 +164,7 @@ fn case_k_what_a_packed_segment_stands_for_is_removed_at_the_next_start() {
 /// Cases I and J.
 #[test]
 fn rot_anywhere_in_a_packed_segment_costs_its_frames_and_is_told() {
-    let disk = SimDisk::default();
-    let world = filled(&disk);
-    pack(&world, 3).unwrap();
-    let packed = world.log.segments()[0].clone();
-    let kept = Contents::of(&world.log);
-    drop(world);
-    let path = segment_path(packed.number());
-    let whole = disk.bytes(&path).unwrap();
+    let Packed { disk, packed, kept, path, whole } = packed();
     let end = packed.header.packed.unwrap().end;
     let mut costly = 0;
     for at in (SEGMENT_HEADER_BYTES..whole.len()).step_by(SECTOR / 8) {
@@ -163,8 +182,7 @@ fn rot_anywhere_in_a_packed_segment_costs_its_frames_and_is_told() {
             fresh.put(&path, rotten);
             let opened = start(&fresh);
             let found = Contents::of(&opened.log);
-            let told: BTreeSet<u64> =
-                found.damaged.iter().flat_map(|range| range.clone()).collect();
+            let told = told(&found);
             for frame in &kept.frames {
                 let is_there = found.frames.contains(frame);
                 assert!(is_there || told.contains(&frame.0), "{shape} at {at}: {frame:?} is gone");
@@ -181,19 +199,12 @@ fn rot_anywhere_in_a_packed_segment_costs_its_frames_and_is_told() {
 
 #[test]
 fn a_truncated_packed_segment_loses_only_what_was_cut_off() {
-    let disk = SimDisk::default();
-    let world = filled(&disk);
-    pack(&world, 3).unwrap();
-    let packed = world.log.segments()[0].clone();
-    let kept = Contents::of(&world.log);
-    drop(world);
-    let path = segment_path(packed.number());
-    let whole = disk.bytes(&path).unwrap();
+    let Packed { disk, kept, path, whole, .. } = packed();
     for len in (SEGMENT_HEADER_BYTES..whole.len()).step_by(SECTOR) {
         let fresh = disk.power_cut(true, |_| true);
         fresh.put(&path, whole[..len].to_vec());
         let found = Contents::of(&start(&fresh).log);
-        let told: BTreeSet<u64> = found.damaged.iter().flat_map(|range| range.clone()).collect();
+        let told = told(&found);
         for frame in &kept.frames {
             assert!(found.frames.contains(frame) != told.contains(&frame.0), "{len}: {frame:?}");
         }
