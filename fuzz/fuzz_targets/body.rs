@@ -31,12 +31,12 @@ fn unchunked(bytes: &[u8], step: usize) -> Option<(Vec<u8>, usize)> {
 /// The same for gzip. `slice` is how much one call may produce.
 fn inflated(bytes: &[u8], step: usize, slice: usize) -> Option<Vec<u8>> {
     let mut inflate = Inflate::new(CONTENT_BYTES_MAX);
-    let mut content = Vec::new();
+    let (mut content, mut room) = (Vec::new(), vec![0; slice]);
     for piece in bytes.chunks(step) {
         let mut at = 0;
         loop {
-            let pushed = inflate.push(&piece[at..], &mut content, slice).ok()?;
-            assert!(pushed.produced <= slice);
+            let pushed = inflate.push(&piece[at..], &mut room).ok()?;
+            content.extend_from_slice(&room[..pushed.produced]);
             at += pushed.consumed;
             if at == piece.len() && pushed.produced < slice {
                 break;

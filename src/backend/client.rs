@@ -6,6 +6,7 @@ use crate::proto::http::body::Body;
 use crate::proto::http::response::{Head, Reader};
 use crate::rt::net::Stream;
 use crate::rt::{Clock, blocking};
+use smallvec::SmallVec;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
@@ -28,8 +29,8 @@ const WHOLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const READ_BYTES: usize = 64 * 1024;
 
-/// Bodies in many small pieces are copied together up to this size before they are sent.
-const GATHER_BYTES: usize = 256 * 1024;
+/// A body of smaller pieces, on average, is copied together: each piece costs the kernel more than its bytes.
+const PIECE_BYTES_MIN: usize = 512;
 
 /// Why there was no answer.
 #[derive(Debug)]
@@ -229,30 +230,20 @@ async fn exchange(
 
 async fn send(connection: &mut Connection, place: &Place, request: &Request<'_>) -> io::Result<()> {
     let length: usize = request.body.iter().map(|piece| piece.len()).sum();
-    let mut out = Vec::with_capacity(512 + length.min(GATHER_BYTES));
-    out.extend_from_slice(format!("{} {} HTTP/1.1\r\n", request.method, request.path).as_bytes());
-    out.extend_from_slice(place.common_fields().as_bytes());
-    out.extend_from_slice(request.fields.as_bytes());
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
+    head.push_str(&place.common_fields());
+    head.push_str(request.fields);
     if length > 0 || request.method == "POST" {
-        out.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+        head.push_str(&format!("Content-Length: {length}\r\n"));
     }
-    out.extend_from_slice(b"\r\n");
-    for piece in request.body {
-        let is_large = piece.len() > GATHER_BYTES / 2;
-        if is_large || out.len() + piece.len() > GATHER_BYTES {
-            connection.stream.write_all(&out).await?;
-            out.clear();
-        }
-        if is_large {
-            connection.stream.write_all(piece).await?;
-        } else {
-            out.extend_from_slice(piece);
-        }
+    head.push_str("\r\n");
+    if length < PIECE_BYTES_MIN * request.body.len() {
+        let together = request.body.concat();
+        return connection.stream.write_pieces(&[head.as_bytes(), &together]).await;
     }
-    if !out.is_empty() {
-        connection.stream.write_all(&out).await?;
-    }
-    Ok(())
+    let head = std::iter::once(head.as_bytes());
+    let pieces: SmallVec<[&[u8]; 16]> = head.chain(request.body.iter().copied()).collect();
+    connection.stream.write_pieces(&pieces).await
 }
 
 impl Arriving {

@@ -7,14 +7,17 @@ use crate::base::ids::BackendId;
 use crate::base::time::{Mono, UnixNanos};
 use crate::config::checked::{Ack, Consistency as ConsistencyPolicy};
 use crate::proto::line::{Lines, Precision, Rules};
-use crate::ring::{Target, TargetNo};
-use crate::rt::{breathe, within};
+use crate::ring::{Target, TargetNo, TargetSetNo};
+use crate::rt::{Clock, breathe, within};
 use crate::telemetry::Stage;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Lines checked in one slice of CPU time.
-const SLICE_BYTES: usize = 64 * 1024;
+/// Lines are checked for so long before others get the core.
+const SLICE: Duration = Duration::from_micros(200);
+
+/// The clock is read every so many bytes: they take a tenth of a slice at most.
+const LOOK_BYTES: usize = 8 * 1024;
 
 /// Longest text about bad lines that an answer carries, in bytes.
 const TEXTS_BYTES_MAX: usize = 64 * 1024;
@@ -108,13 +111,10 @@ pub async fn lines(ingest: &Ingest, request: Request<'_>) -> Result<Accepted, Fa
     super::admit::lines(ingest, &check.good)?;
     let tag = Rc::from(request.target.to_tag());
     let outlet = &ingest.outlet;
-    let placed = batch::push(outlet, &tag, request.body, &mut check.good, |set| {
-        let router = ingest.router.borrow();
-        router.set(set).iter().map(|slot| facts.backend(*slot)).collect()
-    })
-    .map_err(|error| unavailable(&error))?;
+    let pushed = batch::push(outlet, &ingest.router.borrow(), &tag, request.body, &check.good);
+    let placed = pushed.map_err(|error| unavailable(&error))?;
     // The lines stand in the log's own memory now; the body is the caller's to free.
-    drop(check);
+    ingest.give_back(check.good);
     wait(ingest, &request, &placed, accepted).await
 }
 
@@ -263,38 +263,42 @@ async fn check(ingest: &Ingest, request: &Request<'_>, target: TargetNo) -> Chec
         nul_tag_key: facts.takes_nul_tag_key,
     };
     let now = stamp_of(facts.clock.unix(), request.precision);
-    let body = request.body;
-    let mut check = Check::default();
-    let mut slice_end = SLICE_BYTES;
-    for line in Lines::new(body, rules) {
-        let at = match line {
-            Ok(line) => {
-                let set = {
-                    let name = line.measurement_name();
-                    ingest.router.borrow_mut().route(target, &name)
-                };
-                let from = line.head.as_ptr() as usize - body.as_ptr() as usize;
-                check.good.push(Checked {
-                    from: u32::try_from(from).expect("a body is far below 4 GiB"),
-                    len: u32::try_from(line.head.len()).expect("a line is far below 4 GiB"),
-                    time_ns: line.time.unwrap_or(now).0,
-                    set,
-                });
-                from
-            }
-            Err(error) => {
-                // Whoever refuses the whole body speaks as 2.x, which cannot read a tag called `time`.
-                let is_v2 = request.bad_lines == BadLines::RefuseAll;
-                check.note(&if is_v2 { error.v2() } else { error });
-                error.line.as_ptr() as usize - body.as_ptr() as usize
-            }
+    let mut check = Check { good: ingest.take_scratch(), ..Check::default() };
+    let mut lines = Lines::new(request.body, rules);
+    loop {
+        let is_done = {
+            let slice = Slice::begin(&facts.clock);
+            let mut router = ingest.router.borrow_mut();
+            let route = |name: &[u8]| router.route(target, name);
+            check.slice(request, &mut lines, now, route, slice)
         };
-        if at >= slice_end {
-            slice_end = at + SLICE_BYTES;
-            breathe().await;
+        if is_done {
+            return check;
         }
+        breathe().await;
     }
-    check
+}
+
+/// A slice of CPU time, measured every so often.
+struct Slice<'a> {
+    clock: &'a Clock,
+    begun: Mono,
+    looks_at: usize,
+}
+
+impl Slice<'_> {
+    fn begin(clock: &Clock) -> Slice<'_> {
+        Slice { clock, begun: clock.mono(), looks_at: 0 }
+    }
+
+    /// At this byte of the body.
+    fn is_over(&mut self, at: usize) -> bool {
+        if at < self.looks_at {
+            return false;
+        }
+        self.looks_at = at + LOOK_BYTES;
+        self.clock.mono().since(self.begun) >= SLICE
+    }
 }
 
 /// A line without a time gets this gateway's, as coarse as the request's precision.
@@ -303,6 +307,41 @@ fn stamp_of(now: UnixNanos, precision: Precision) -> UnixNanos {
 }
 
 impl Check {
+    /// Checks lines until they end, which it says, or the slice does.
+    fn slice(
+        &mut self,
+        request: &Request<'_>,
+        lines: &mut Lines<'_>,
+        now: UnixNanos,
+        mut route: impl FnMut(&[u8]) -> TargetSetNo,
+        mut slice: Slice<'_>,
+    ) -> bool {
+        let body = request.body;
+        let is_ns = request.precision == Precision::Nanoseconds;
+        for line in lines {
+            let at = match line {
+                Ok(line) => {
+                    let set = route(&line.measurement_name());
+                    let from = line.head.as_ptr() as usize - body.as_ptr() as usize;
+                    let (head, time) = (line.head.len(), line.time.unwrap_or(now).0);
+                    let has_time = is_ns && line.time.is_some();
+                    self.good.push(Checked::new(body, from, head, time, has_time, set));
+                    from
+                }
+                Err(error) => {
+                    // Whoever refuses the whole body speaks as 2.x, which cannot read a tag called `time`.
+                    let is_v2 = request.bad_lines == BadLines::RefuseAll;
+                    self.note(&if is_v2 { error.v2() } else { error });
+                    error.line.as_ptr() as usize - body.as_ptr() as usize
+                }
+            };
+            if slice.is_over(at) {
+                return false;
+            }
+        }
+        true
+    }
+
     fn note(&mut self, error: &crate::proto::line::LineError<'_>) {
         self.bad += 1;
         let text = error.to_string();

@@ -267,6 +267,7 @@ impl Outlet {
             let queue = feed.queue.borrow();
             (queue.backend, queue.cursor())
         };
+        self.forget_confirmed();
         if feed.parked.borrow().is_some() {
             self.close_parked(feed);
             return;
@@ -276,6 +277,13 @@ impl Outlet {
             self.facts.board.cell(self.log.id(), backend).set_owed_since_start(false);
         }
         self.acks.confirmed(backend, cursor);
+    }
+
+    /// Frees the memory of frames that every queue has confirmed.
+    fn forget_confirmed(&self) {
+        let queues = self.queues.borrow();
+        let owed = queues.iter().map(|feed| feed.queue.borrow().owed_from());
+        self.log.forget_hot(owed.min().unwrap_or(u64::MAX));
     }
 
     fn put_back(&self, feed: &Feed, tag: &[u8], message: &str, after: Option<Duration>) {

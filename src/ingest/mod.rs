@@ -20,6 +20,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod commit;
 pub mod deliver;
+mod group;
 pub mod look;
 pub mod order;
 pub mod pace;
@@ -104,6 +105,8 @@ pub struct Outlet {
     pub drops: RefCell<Vec<crate::wal::Dropped>>,
     /// The order window that new frames carry.
     pub window: RefCell<window::Window>,
+    /// Where requests are grouped.
+    pub groups: RefCell<group::Groups>,
     /// What gave way to a budget.
     pub given: shed::Given,
     pub is_ending: Cell<bool>,
@@ -151,6 +154,8 @@ pub struct Ingest {
     pub outlet: Rc<Outlet>,
     pub adopted: Vec<Rc<Outlet>>,
     pub router: RefCell<Router>,
+    /// Memory for the lines of a request, used again.
+    pub scratch: RefCell<Vec<Vec<batch::Checked>>>,
     pub is_ending: Cell<bool>,
     pub ending: Signal,
 }
@@ -166,7 +171,23 @@ impl Facts {
     }
 }
 
+/// Requests whose lines' memory is kept, and the most that is kept of one, in lines.
+const SCRATCHES_MAX: usize = 8;
+const SCRATCH_LINES_MAX: usize = 16 * 1024;
+
 impl Ingest {
+    fn take_scratch(&self) -> Vec<batch::Checked> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut lines: Vec<batch::Checked>) {
+        let mut scratch = self.scratch.borrow_mut();
+        if scratch.len() < SCRATCHES_MAX && lines.capacity() <= SCRATCH_LINES_MAX {
+            lines.clear();
+            scratch.push(lines);
+        }
+    }
+
     /// Its own log and the adopted ones.
     pub fn outlets(&self) -> impl Iterator<Item = &Rc<Outlet>> {
         std::iter::once(&self.outlet).chain(&self.adopted)

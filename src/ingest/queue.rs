@@ -181,6 +181,11 @@ impl Queue {
         self.cursor
     }
 
+    /// The oldest frame that it may still read; above every number if it owes nothing.
+    pub fn owed_from(&self) -> u64 {
+        if self.is_empty() { u64::MAX } else { self.cursor }
+    }
+
     /// Memory that frames on their way take, but for what the hot window has anyway.
     pub fn window_bytes(&self) -> usize {
         self.window_bytes

@@ -241,6 +241,7 @@ impl Outlet {
             reached: refuse::reached(&checkpoint),
             drops: RefCell::new(checkpoint.drops.clone()),
             window: RefCell::default(),
+            groups: RefCell::default(),
             given: super::shed::Given::default(),
             is_ending: Cell::new(false),
         });

@@ -6,7 +6,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 
-/// Page-aligned bytes to be filled. A new one is zeroed, so that no stale memory reaches a disk.
+/// Page-aligned bytes to be filled.
 pub struct Buffer(DmaBuffer);
 
 /// A filled buffer that the disk, the hot window and deliveries read at the same time.
@@ -25,6 +25,17 @@ impl Buffer {
         let size = bytes.max(1).next_multiple_of(PAGE);
         let mut memory = glommio::allocate_dma_buffer_global(size);
         memory.as_bytes_mut().fill(0);
+        Buffer(memory)
+    }
+
+    /// Memory as it comes, for whoever writes every byte of it before it is frozen. Under test it is full
+    /// of what nobody may meet again.
+    pub fn unfilled(bytes: usize) -> Buffer {
+        let size = bytes.max(1).next_multiple_of(PAGE);
+        #[cfg_attr(not(test), expect(unused_mut, reason = "only a test fills it"))]
+        let mut memory = glommio::allocate_dma_buffer_global(size);
+        #[cfg(test)]
+        memory.as_bytes_mut().fill(0xa5);
         Buffer(memory)
     }
 

@@ -138,6 +138,15 @@ impl Stream {
         }
     }
 
+    /// Writes pieces as if they were one, without copying them together.
+    pub async fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        match self {
+            Stream::Real(socket) => socket.write_pieces(pieces).await,
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => stream.write_all(&pieces.concat()).await,
+        }
+    }
+
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
@@ -189,6 +198,66 @@ impl Stream {
     }
 }
 
+/// Pieces that one call hands to the kernel.
+const PIECES_MAX: usize = 64;
+
+impl Socket {
+    /// The runtime sends one piece at a time; the kernel takes many. Only when it takes none, the runtime
+    /// waits, with the piece that is next.
+    async fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
+        let mut rest = Rest { pieces, skip: 0 };
+        rest.skip(0);
+        while let Some(next) = rest.first() {
+            let sent = match self.send_now(&rest) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.0.write(next).await?
+                }
+                sent => sent?,
+            };
+            rest.skip(sent);
+        }
+        Ok(())
+    }
+
+    fn send_now(&self, rest: &Rest<'_>) -> io::Result<usize> {
+        use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+        let mut slices = [io::IoSlice::new(&[]); PIECES_MAX];
+        let count = rest.fill(&mut slices);
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let mut nothing_else = SendAncillaryBuffer::default();
+        let socket = borrow(self.0.as_raw_fd());
+        Ok(sendmsg(socket, &slices[..count], &mut nothing_else, flags)?)
+    }
+}
+
+/// What of some pieces is still to be sent.
+struct Rest<'a> {
+    pieces: &'a [&'a [u8]],
+    /// Of the first piece, already sent.
+    skip: usize,
+}
+
+impl<'a> Rest<'a> {
+    fn first(&self) -> Option<&'a [u8]> {
+        self.pieces.first().map(|piece| &piece[self.skip..])
+    }
+
+    fn fill(&self, slices: &mut [io::IoSlice<'a>]) -> usize {
+        let later = self.pieces.iter().skip(1).copied();
+        let all = self.first().into_iter().chain(later);
+        slices.iter_mut().zip(all).map(|(slice, piece)| *slice = io::IoSlice::new(piece)).count()
+    }
+
+    /// Goes on by `sent` bytes, and over empty pieces.
+    fn skip(&mut self, sent: usize) {
+        self.skip += sent;
+        while let Some(first) = self.pieces.first().filter(|first| first.len() <= self.skip) {
+            self.skip -= first.len();
+            self.pieces = &self.pieces[1..];
+        }
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
@@ -205,10 +274,42 @@ fn shut_half(fd: RawFd) {
     with_fd(fd, rustix::net::Shutdown::Write);
 }
 
-fn with_fd(fd: RawFd, how: rustix::net::Shutdown) {
+/// For one call, during which the caller keeps its socket.
+fn borrow<'a>(fd: RawFd) -> std::os::fd::BorrowedFd<'a> {
     #[expect(unsafe_code, reason = "the runtime lends its sockets only as numbers")]
-    // SAFETY: the caller owns the socket behind `fd` and keeps it open during this call.
-    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    // SAFETY: the caller owns the socket behind `fd` and keeps it open while it uses this.
+    unsafe {
+        std::os::fd::BorrowedFd::borrow_raw(fd)
+    }
+}
+
+fn with_fd(fd: RawFd, how: rustix::net::Shutdown) {
+    let borrowed = borrow(fd);
     // An error says that the connection has ended already, which is what was wanted.
     rustix::net::shutdown(borrowed, how).unwrap_or(());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_sent_from_any_byte_on() {
+        let pieces: [&[u8]; 5] = [b"", b"abc", b"", b"d", b"ef"];
+        let whole = pieces.concat();
+        for first in 0..=whole.len() {
+            for second in 0..=whole.len() - first {
+                let mut rest = Rest { pieces: &pieces, skip: 0 };
+                rest.skip(0);
+                rest.skip(first);
+                rest.skip(second);
+                let mut slices = [io::IoSlice::new(&[]); 8];
+                let count = rest.fill(&mut slices);
+                let left: Vec<u8> =
+                    slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+                assert_eq!(left, whole[first + second..]);
+                assert_eq!(rest.first().is_none(), left.is_empty());
+            }
+        }
+    }
 }

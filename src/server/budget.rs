@@ -1,21 +1,32 @@
 //! The bytes that a shard may hold in request bodies.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A body takes its share in steps of so many bytes.
 pub const STEP_BYTES: usize = 256 * 1024;
+
+/// Memory of ended bodies that is kept for the next ones, in bytes.
+const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is left. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
     whole: usize,
     left: Rc<Cell<usize>>,
+    spare: Rc<Spare>,
+}
+
+/// Memory without a body. The last one comes first: it is likely still in the processor's caches.
+#[derive(Debug, Default)]
+struct Spare {
+    memory: RefCell<Vec<Vec<u8>>>,
+    bytes: Cell<usize>,
 }
 
 impl Budget {
     pub fn new(bytes: usize) -> Budget {
-        Budget { whole: bytes, left: Rc::new(Cell::new(bytes)) }
+        Budget { whole: bytes, left: Rc::new(Cell::new(bytes)), spare: Rc::default() }
     }
 
     pub fn left(&self) -> usize {
@@ -24,7 +35,8 @@ impl Budget {
 
     /// A lease of nothing yet.
     pub fn lease(&self) -> Lease {
-        Lease { whole: self.whole, left: Rc::clone(&self.left), held: 0 }
+        let (left, spare) = (Rc::clone(&self.left), Rc::clone(&self.spare));
+        Lease { whole: self.whole, left, spare, held: 0 }
     }
 }
 
@@ -33,6 +45,7 @@ impl Budget {
 pub struct Lease {
     whole: usize,
     left: Rc<Cell<usize>>,
+    spare: Rc<Spare>,
     held: usize,
 }
 
@@ -54,6 +67,25 @@ impl Lease {
 
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// Memory of an earlier body, with its bytes; empty if there is none. The lease then holds all of it.
+    pub fn spare_memory(&mut self) -> Vec<u8> {
+        let bytes = self.spare.memory.borrow().last().map_or(0, Vec::len);
+        if bytes == 0 || !self.cover(bytes) {
+            return Vec::new();
+        }
+        self.spare.bytes.set(self.spare.bytes.get() - bytes);
+        self.spare.memory.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Memory that is no longer used.
+    pub fn give_memory(&self, memory: Vec<u8>) {
+        let bytes = self.spare.bytes.get() + memory.len();
+        if !memory.is_empty() && bytes <= SPARE_BYTES_MAX {
+            self.spare.bytes.set(bytes);
+            self.spare.memory.borrow_mut().push(memory);
+        }
     }
 }
 

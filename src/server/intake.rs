@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::budget::{Lease, STEP_BYTES};
+use super::content::{Content, NoRoom};
 use crate::proto::http::body::{self, Body, Framing};
 use crate::proto::http::inflate::{self, Inflate};
 use crate::proto::http::request::Encoding;
@@ -64,8 +65,7 @@ pub struct Intake {
     worked: usize,
     wire_bytes: usize,
     limits: Limits,
-    content: Vec<u8>,
-    lease: Lease,
+    content: Content,
 }
 
 impl Intake {
@@ -74,7 +74,7 @@ impl Intake {
         framing: Framing,
         encoding: &Encoding,
         limits: Limits,
-        mut lease: Lease,
+        lease: Lease,
     ) -> Result<Intake, Fault> {
         let first = match framing {
             Framing::None => 0,
@@ -87,7 +87,7 @@ impl Intake {
             }
             Framing::Chunked | Framing::UntilClose => STEP_BYTES,
         };
-        cover(&mut lease, first)?;
+        let content = Content::new(lease, first)?;
         let is_gzip = *encoding == Encoding::Gzip;
         Ok(Intake {
             framing: Body::new(framing),
@@ -97,8 +97,7 @@ impl Intake {
             worked: 0,
             wire_bytes: 0,
             limits,
-            content: Vec::new(),
-            lease,
+            content,
         })
     }
 
@@ -131,9 +130,36 @@ impl Intake {
     /// The peer has closed before the end.
     pub const CUT_SHORT: Fault = Fault::Framing(body::Error::Truncated);
 
-    /// The content, and the lease of its memory.
-    pub fn into_content(self) -> (Vec<u8>, Lease) {
-        (self.content, self.lease)
+    pub fn into_content(self) -> Content {
+        self.content
+    }
+
+    /// Makes room for content that can be read straight to its place, where that is possible.
+    pub fn makes_room(&mut self) -> bool {
+        let Some(left) = self.framing.left().filter(|_| self.inflate.is_none()) else {
+            return false;
+        };
+        let fits = self.limits.content_bytes_max - self.content.len();
+        left > 0 && left <= fits && self.content.make_room(left.min(STEP_BYTES)).is_ok()
+    }
+
+    /// That room, after [`Intake::makes_room`].
+    pub fn room(&mut self) -> &mut [u8] {
+        let left = self.framing.left().unwrap_or(0);
+        let room = self.content.room();
+        let len = room.len().min(left);
+        &mut room[..len]
+    }
+
+    /// So many bytes were read into the room.
+    pub fn wrote(&mut self, count: usize) {
+        self.wire_bytes += count;
+        let taken = self.framing.take(&self.content.room()[..count]);
+        debug_assert!(
+            taken.is_ok_and(|(taken, _)| taken == count),
+            "a length takes all it was promised"
+        );
+        self.content.wrote(count);
     }
 
     /// What takes the rest of the body off the connection after a fault.
@@ -161,21 +187,22 @@ impl Intake {
         if is_packed {
             return Ok(taken - data.len());
         }
-        self.make_room(data.len())?;
+        self.content.make_room(data.len())?;
         self.packed = 0;
-        self.content.extend_from_slice(data);
+        self.content.push(data);
         Ok(taken)
     }
 
     /// Inflates one slice from the packed bytes at the front: how many of them are used up.
     fn inflate_slice(&mut self, packed: &[u8]) -> Result<usize, Fault> {
-        self.make_room(SLICE_BYTES)?;
+        self.content.make_room(SLICE_BYTES)?;
         let inflate = self.inflate.as_mut().expect("only a packed body leaves packed bytes");
-        let pushed =
-            inflate.push(packed, &mut self.content, SLICE_BYTES).map_err(|error| match error {
-                inflate::Error::TooLarge => Fault::TooLarge,
-                error => Fault::Gzip(error),
-            })?;
+        let room = &mut self.content.room()[..SLICE_BYTES];
+        let pushed = inflate.push(packed, room).map_err(|error| match error {
+            inflate::Error::TooLarge => Fault::TooLarge,
+            error => Fault::Gzip(error),
+        })?;
+        self.content.wrote(pushed.produced);
         self.packed -= pushed.consumed;
         // A full slice may leave content inside the decoder although it has all its input.
         self.has_more_inside = pushed.produced == SLICE_BYTES;
@@ -189,26 +216,13 @@ impl Intake {
         }
         Ok(Progress::Done)
     }
-
-    /// Room for `more` bytes of content, within the budget.
-    fn make_room(&mut self, more: usize) -> Result<(), Fault> {
-        let needed = self.content.len() + more;
-        if needed > self.lease.held() {
-            cover(&mut self.lease, needed.next_multiple_of(STEP_BYTES))?;
-        }
-        if needed > self.content.capacity() {
-            let target = self.lease.held().max(needed);
-            self.content.reserve_exact(target - self.content.len());
-        }
-        Ok(())
-    }
 }
 
-/// Whoever asks for more than there ever is need not come back.
-fn cover(lease: &mut Lease, bytes: usize) -> Result<(), Fault> {
-    match lease.cover(bytes) {
-        true => Ok(()),
-        false if lease.can_never_cover(bytes) => Err(Fault::TooLarge),
-        false => Err(Fault::NoBudget),
+impl From<NoRoom> for Fault {
+    fn from(none: NoRoom) -> Fault {
+        match none {
+            NoRoom::Never => Fault::TooLarge,
+            NoRoom::Now => Fault::NoBudget,
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! order; what has already arrived of the next one waits in the buffer.
 
 use super::budget::Lease;
+use super::content::Content;
 use super::intake::{Fault, Intake, Limits, Progress};
 use crate::base::limits::HEAD_BYTES_MAX;
 use crate::proto::http::body::{Body, Framing};
@@ -22,11 +23,9 @@ const BODY_READ_BYTES: usize = 64 * 1024;
 pub struct Request {
     pub head: Head,
     /// Inflated, without framing.
-    pub body: Vec<u8>,
+    pub body: Content,
     /// Of the body, as it was sent.
     pub wire_bytes: usize,
-    /// Dropped when the body may be forgotten.
-    pub lease: Lease,
 }
 
 /// What a read is waited for; each has a time-out of its own.
@@ -84,6 +83,8 @@ pub struct Machine {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// The last space was the body's own.
+    is_direct: bool,
     peer_has_closed: bool,
     owes_continue: bool,
 }
@@ -95,6 +96,7 @@ impl Default for Machine {
             buffer: Vec::new(),
             start: 0,
             end: 0,
+            is_direct: false,
             peer_has_closed: false,
             owes_continue: false,
         }
@@ -122,6 +124,20 @@ impl Machine {
 
     /// Where the next bytes go. Never empty while a read is wanted.
     pub fn space(&mut self) -> &mut [u8] {
+        self.is_direct = match &mut self.phase {
+            Phase::Body(_, intake) => self.start == self.end && intake.makes_room(),
+            _ => false,
+        };
+        if !self.is_direct {
+            return self.buffer_space();
+        }
+        match &mut self.phase {
+            Phase::Body(_, intake) => intake.room(),
+            _ => unreachable!("only a body has room of its own"),
+        }
+    }
+
+    fn buffer_space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.start > 0 {
@@ -143,8 +159,11 @@ impl Machine {
 
     /// So many bytes were read into the space; 0 says that the peer sends no more.
     pub fn arrived(&mut self, count: usize) {
-        self.end += count;
         self.peer_has_closed |= count == 0;
+        match &mut self.phase {
+            Phase::Body(_, intake) if self.is_direct => return intake.wrote(count),
+            _ => self.end += count,
+        }
         assert!(self.end <= self.buffer.len(), "a read fills no more than its space");
     }
 
@@ -261,9 +280,9 @@ impl Machine {
             Ok(Progress::Busy) => (Phase::Body(head, intake), Some(Want::Breathe)),
             Ok(Progress::Done) => {
                 let wire_bytes = intake.wire_bytes();
-                let (body, lease) = intake.into_content();
+                let body = intake.into_content();
                 let after = if head.keep_alive { After::Next } else { After::Close };
-                let request = Request { head: *head, body, wire_bytes, lease };
+                let request = Request { head: *head, body, wire_bytes };
                 (Phase::Answering(after, None), Some(Want::Serve(Box::new(request))))
             }
             Err(fault) => {

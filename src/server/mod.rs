@@ -16,6 +16,7 @@ pub mod auth;
 pub mod budget;
 pub mod complete;
 pub mod conn;
+mod content;
 pub mod endpoint;
 pub mod gateway;
 pub mod health;

@@ -59,7 +59,7 @@ pub async fn handle_flux(
 ) -> Reply {
     let asked = Flux {
         org: plan.org,
-        body: request.body,
+        body: request.body.to_vec(),
         content_type: plan.content_type,
         accept_encoding: plan.accept_encoding,
         prefer: plan.prefer,

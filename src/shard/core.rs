@@ -170,6 +170,7 @@ async fn begin(
         outlet,
         adopted: outlets.collect(),
         router: RefCell::new(Router::new(setup.topology.clone())),
+        scratch: RefCell::default(),
         is_ending: Cell::new(false),
         ending: Signal::new(),
     }))

@@ -50,6 +50,15 @@ pub struct Run {
 /// Bytes of a run's table entry beside its targets and tag.
 const ENTRY_BYTES: usize = 12;
 
+/// A run that is to be filled.
+/// Lives on: the shard that owns the log.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRun<'a> {
+    pub targets: &'a [BackendId],
+    pub points: u32,
+    pub len: usize,
+}
+
 /// A frame that is being filled.
 #[derive(Debug)]
 pub struct OpenFrame {
@@ -89,16 +98,35 @@ impl OpenFrame {
     /// An empty frame with room for a first run of `len` bytes with this tag and number of targets, within
     /// the limits of a frame, and usually for more.
     pub fn new(kind: Kind, tag: &[u8], targets: &[BackendId], len: usize) -> OpenFrame {
-        let first = FRAME_HEADER_BYTES + len + entry_bytes(tag, targets);
+        OpenFrame::with_room(kind, tag, &[NewRun { targets, points: 0, len }])
+    }
+
+    /// The same for several first runs.
+    pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>]) -> OpenFrame {
+        let runs: usize = runs.iter().map(|run| run.len + entry_bytes(tag, run.targets)).sum();
+        let first = FRAME_HEADER_BYTES + runs;
         let bytes = (first + PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
         OpenFrame {
-            buffer: Buffer::new(bytes),
+            // Few sizes, so that the memory of one frame fits the next.
+            buffer: Buffer::unfilled(bytes.next_power_of_two()),
             filled: FRAME_HEADER_BYTES,
             table_len: 0,
             runs: Vec::new(),
             kind,
             points: 0,
         }
+    }
+
+    /// The bytes that a frame has for runs, and what each run with this tag and so many targets takes of them
+    /// beside its own.
+    pub fn room_for(tag: &[u8], targets: usize) -> (usize, usize) {
+        (FRAME_BYTES_MAX - FRAME_HEADER_BYTES, ENTRY_BYTES + 2 * targets + tag.len())
+    }
+
+    /// Whether these runs fit behind what is there.
+    pub fn has_room(&self, tag: &[u8], runs: &[NewRun<'_>]) -> bool {
+        let wanted: usize = runs.iter().map(|run| run.len + entry_bytes(tag, run.targets)).sum();
+        self.filled + self.table_len + wanted <= self.buffer.capacity()
     }
 
     /// The longest run with this tag and number of targets that a frame can hold.
@@ -162,6 +190,17 @@ impl OpenFrame {
         &mut self.buffer.bytes_mut()[from..from + len]
     }
 
+    /// The place for the bytes of these runs, side by side.
+    ///
+    /// Panics if there is no room: ask [`OpenFrame::has_room`] first.
+    pub fn push_all(&mut self, tag: &Rc<[u8]>, runs: &[NewRun<'_>]) -> &mut [u8] {
+        let from = self.filled;
+        for run in runs {
+            self.push(tag, run.targets, run.points, run.len);
+        }
+        &mut self.buffer.bytes_mut()[from..self.filled]
+    }
+
     /// Ends the filling.
     pub fn seal(mut self, place: Sealing) -> Frame {
         assert!(!self.is_empty(), "an empty frame is never sealed");
@@ -169,7 +208,9 @@ impl OpenFrame {
         assert_eq!(table.len(), self.table_len);
         let payload_len = self.filled - FRAME_HEADER_BYTES;
         let bytes = self.buffer.bytes_mut();
-        bytes[self.filled..self.filled + table.len()].copy_from_slice(&table);
+        let end = self.filled + table.len();
+        bytes[self.filled..end].copy_from_slice(&table);
+        bytes[end..end.next_multiple_of(PAGE)].fill(0);
         let header = FrameHeader {
             kind: self.kind.code(),
             note: place.note,
@@ -182,7 +223,7 @@ impl OpenFrame {
             points: self.points,
             runs: u32::try_from(self.runs.len()).expect("a frame is far below 4 Gi runs"),
             synced: place.synced,
-            body_crc: crc32c(&bytes[FRAME_HEADER_BYTES..self.filled + table.len()]),
+            body_crc: crc32c(&bytes[FRAME_HEADER_BYTES..end]),
         };
         header.encode(bytes);
         let source = Source::Hot(self.buffer.freeze(header.frame_bytes()));

@@ -4,7 +4,7 @@
 //! is under way the next frame fills. No timer: an idle log commits at once, a busy one in groups.
 
 use super::Error;
-use super::frame::{Frame, Kind, OpenFrame};
+use super::frame::{Frame, Kind, NewRun, OpenFrame};
 use super::segment::Segment;
 use super::space::Made;
 use super::writer::Writer;
@@ -157,23 +157,34 @@ impl Log {
         len: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<Place, Error> {
+        self.append_runs(tag, &[NewRun { targets, points, len }], fill)
+    }
+
+    /// Copies runs into one frame, side by side. `fill` writes the bytes of all of them.
+    pub fn append_runs(
+        &self,
+        tag: &Rc<[u8]>,
+        runs: &[NewRun<'_>],
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Place, Error> {
         if self.0.failed.get() {
             return Err(Error::Failed);
         }
         let mut open = self.0.open.borrow_mut();
-        if open.as_ref().is_some_and(|frame| frame.room(tag, targets) < len) {
+        if open.as_ref().is_some_and(|frame| !frame.has_room(tag, runs)) {
             self.0.close(&mut open);
         }
-        let frame = open.get_or_insert_with(|| OpenFrame::new(Kind::Lines, tag, targets, len));
+        let frame = open.get_or_insert_with(|| OpenFrame::with_room(Kind::Lines, tag, runs));
         let offset = frame.payload_end();
-        fill(frame.push(tag, targets, points, len));
+        fill(frame.push_all(tag, runs));
         self.0.work.raise();
         Ok(self.0.place(offset))
     }
 
-    /// The longest run that one frame can hold.
-    pub fn run_bytes_max(&self, tag: &[u8], targets: &[BackendId]) -> usize {
-        OpenFrame::room_max(tag, targets)
+    /// The bytes that a frame has for runs, and what each run with this tag and so many targets takes of them
+    /// beside its own.
+    pub fn frame_room(&self, tag: &[u8], targets: usize) -> (usize, usize) {
+        OpenFrame::room_for(tag, targets)
     }
 
     /// Appends a statement, alone in its frame.
@@ -258,6 +269,16 @@ impl Log {
         packed.map(|segment| segment.header.bytes).sum()
     }
 
+    /// Forgets the hot frames below `end`, which nobody will read again: their memory is still in the
+    /// processor's caches and goes to the next frames. What is not on stable storage stays.
+    pub fn forget_hot(&self, end: u64) {
+        let end = end.min(self.0.synced_end.get()).min(self.end());
+        let mut hot = self.0.hot.borrow_mut();
+        while hot.front().is_some_and(|frame| frame.number() < end) {
+            self.0.forget_oldest(&mut hot);
+        }
+    }
+
     pub fn hot_bytes(&self) -> usize {
         self.0.hot_bytes.get()
     }
@@ -290,13 +311,14 @@ impl Shared {
         let mut hot = self.hot.borrow_mut();
         hot.push_back(frame);
         while self.hot_bytes.get() > self.settings.hot_bytes_max && hot.len() > 1 {
-            let evicted = hot.pop_front().expect("more than one");
-            // The writer syncs before that: it would write them again if the disk failed.
-            debug_assert!(
-                evicted.number() < self.synced_end.get(),
-                "an unsynced frame is forgotten"
-            );
-            self.hot_bytes.set(self.hot_bytes.get() - evicted.memory_bytes());
+            self.forget_oldest(&mut hot);
         }
+    }
+
+    fn forget_oldest(&self, hot: &mut VecDeque<Rc<Frame>>) {
+        let Some(oldest) = hot.pop_front() else { return };
+        // The writer syncs before that: it would write them again if the disk failed.
+        debug_assert!(oldest.number() < self.synced_end.get(), "an unsynced frame is forgotten");
+        self.hot_bytes.set(self.hot_bytes.get() - oldest.memory_bytes());
     }
 }

@@ -30,7 +30,7 @@ pub mod writer;
 pub use ballast::{Ballast, Moved};
 pub use checkpoint::CheckpointFile;
 pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark, Reached, Refusal};
-pub use frame::{Frame, Kind, OpenFrame, Run};
+pub use frame::{Frame, Kind, NewRun, OpenFrame, Run};
 pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};
 pub use registry::Registry;

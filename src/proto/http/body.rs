@@ -119,6 +119,14 @@ impl Body {
         }
     }
 
+    /// How much is still to come, where the length was told.
+    pub fn left(&self) -> Option<usize> {
+        match self.state {
+            State::Left(left) => Some(usize::try_from(left).unwrap_or(usize::MAX)),
+            State::Done | State::Chunked(_) | State::UntilClose => None,
+        }
+    }
+
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }

@@ -14,11 +14,6 @@ const RATIO_FREE_BYTES: u64 = 1024 * 1024;
 /// Content per byte of gzip. Lines compress to about 1:10, a bomb to 1:1000.
 const RATIO_MAX: u64 = 200;
 
-/// How much content a piece of input gets room for at first: this many times its size, but not less than
-/// so many bytes.
-const PIECE_RATIO: usize = 12;
-const PIECE_BYTES_MIN: usize = 4096;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Error {
     NotGzip,
@@ -84,21 +79,16 @@ impl Inflate {
         }
     }
 
-    /// Inflates from the front of `input` to the end of `out`, at most `produced_max` bytes. When it has
-    /// consumed everything and produced less than that, it needs more input.
-    pub fn push(
-        &mut self,
-        input: &[u8],
-        out: &mut Vec<u8>,
-        produced_max: usize,
-    ) -> Result<Pushed, Error> {
+    /// Inflates from the front of `input` to the front of `out`. When it has consumed everything and left
+    /// room, it needs more input.
+    pub fn push(&mut self, input: &[u8], out: &mut [u8]) -> Result<Pushed, Error> {
         let mut done = Pushed { consumed: 0, produced: 0 };
         loop {
             let rest = &input[done.consumed..];
-            let room = produced_max - done.produced;
+            let room = &mut out[done.produced..];
             let step = match &mut self.part {
-                Part::Deflate if room == 0 => return Ok(done),
-                Part::Deflate => self.inflate(rest, out, room)?,
+                Part::Deflate if room.is_empty() => return Ok(done),
+                Part::Deflate => self.inflate(rest, room)?,
                 Part::Header(_) | Part::Trailer { .. } if rest.is_empty() => return Ok(done),
                 Part::Header(_) => self.header(rest)?,
                 Part::Trailer { .. } => self.trailer(rest)?,
@@ -154,25 +144,20 @@ impl Inflate {
         Ok(Pushed { consumed: input.len(), produced: 0 })
     }
 
-    fn inflate(&mut self, input: &[u8], out: &mut Vec<u8>, room: usize) -> Result<Pushed, Error> {
+    fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Result<Pushed, Error> {
         // One byte above the limit shows that it is passed; more is never produced.
         let left = self.content_bytes_max - self.total_out + 1;
-        let room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
-        // Room is zeroed before it is used, so a small piece gets a small room; the caller goes on while
-        // anything comes out.
-        let room = room.min(input.len().saturating_mul(PIECE_RATIO).max(PIECE_BYTES_MIN));
-        let start = out.len();
-        out.resize(start + room, 0);
+        let room = out.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let out = &mut out[..room];
         let (before_in, before_out) = (self.deflate.total_in(), self.deflate.total_out());
-        let status = self.deflate.decompress(input, &mut out[start..], FlushDecompress::None);
+        let status = self.deflate.decompress(input, out, FlushDecompress::None);
         let consumed = usize::try_from(self.deflate.total_in() - before_in).unwrap_or(input.len());
         let produced = usize::try_from(self.deflate.total_out() - before_out).unwrap_or(room);
-        out.truncate(start + produced);
         match status.map_err(|_| Error::Corrupt)? {
             Status::StreamEnd => self.part = Part::Trailer { bytes: [0; 8], seen: 0 },
             Status::Ok | Status::BufError => {}
         }
-        self.checksum.update(&out[start..]);
+        self.checksum.update(&out[..produced]);
         Ok(Pushed { consumed, produced })
     }
 

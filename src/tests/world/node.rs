@@ -240,6 +240,7 @@ impl Setup {
         let mut outlets = outlets.into_iter();
         let topology = facts.topology.clone();
         Ok(Rc::new(Ingest {
+            scratch: RefCell::default(),
             facts,
             outlet: outlets.next().unwrap(),
             adopted: outlets.collect(),
