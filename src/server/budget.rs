@@ -65,6 +65,12 @@ impl Lease {
         bytes > self.whole
     }
 
+    /// One of the same budget that holds nothing yet.
+    pub fn another(&self) -> Lease {
+        let (left, spare) = (Rc::clone(&self.left), Rc::clone(&self.spare));
+        Lease { whole: self.whole, left, spare, held: 0 }
+    }
+
     pub fn held(&self) -> usize {
         self.held
     }

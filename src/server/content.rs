@@ -27,6 +27,11 @@ impl Content {
         Ok(Content { memory: Vec::new(), filled: 0, lease })
     }
 
+    /// Another one, of the same budget.
+    pub fn beside(&self) -> Content {
+        Content { memory: Vec::new(), filled: 0, lease: self.lease.another() }
+    }
+
     /// Makes sure that `more` bytes fit behind what is there.
     pub fn make_room(&mut self, more: usize) -> Result<(), NoRoom> {
         let needed = self.filled + more;

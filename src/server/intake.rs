@@ -6,10 +6,15 @@ use super::budget::{Lease, STEP_BYTES};
 use super::content::{Content, NoRoom};
 use crate::proto::http::body::{self, Body, Framing};
 use crate::proto::http::inflate::{self, Inflate};
+use crate::proto::http::inflate_whole::{inflate_whole, told_len};
 use crate::proto::http::request::Encoding;
 
 /// The most that one slice may inflate, in bytes: some 200 us.
 const SLICE_BYTES: usize = 128 * 1024;
+
+/// Packed bodies up to this size are gathered and, if their content is not above that, inflated in one go.
+const WHOLE_PACKED_MAX: usize = 256 * 1024;
+const WHOLE_CONTENT_MAX: usize = 512 * 1024;
 
 /// Bodies of known length take memory in multiples of this, in bytes.
 const GRAIN_BYTES: usize = 4096;
@@ -58,6 +63,7 @@ pub enum Progress {
 pub struct Intake {
     framing: Body,
     inflate: Option<Inflate>,
+    gathered: Gathered,
     /// So many bytes at the front of the input have their framing off and are not inflated yet.
     packed: usize,
     has_more_inside: bool,
@@ -66,6 +72,17 @@ pub struct Intake {
     wire_bytes: usize,
     limits: Limits,
     content: Content,
+}
+
+/// What of a packed body waits to be inflated.
+#[derive(Debug)]
+enum Gathered {
+    /// Maybe all of it: it is not known yet whether it can be inflated in one go.
+    All(Content),
+    /// The front of it, of which so many bytes are inflated; the rest comes from the input.
+    Front(Content, usize),
+    /// It was inflated in one go, or nothing is gathered.
+    Nothing,
 }
 
 impl Intake {
@@ -91,6 +108,10 @@ impl Intake {
         let is_gzip = *encoding == Encoding::Gzip;
         Ok(Intake {
             framing: Body::new(framing),
+            gathered: match is_gzip {
+                true => Gathered::All(content.beside()),
+                false => Gathered::Nothing,
+            },
             inflate: is_gzip.then(|| Inflate::new(limits.content_bytes_max as u64)),
             packed: 0,
             has_more_inside: false,
@@ -110,8 +131,14 @@ impl Intake {
                 self.worked = 0;
                 return (used, Ok(Progress::Busy));
             }
-            let step = if self.packed > 0 || self.has_more_inside {
-                self.inflate_slice(&input[used..used + self.packed])
+            let step = if let Gathered::Front(front, at) = &self.gathered
+                && *at < front.len()
+            {
+                self.inflate_front()
+            } else if self.packed > 0 || self.has_more_inside {
+                self.inflate_input(&input[used..used + self.packed])
+            } else if self.framing.is_done() && matches!(self.gathered, Gathered::All(_)) {
+                self.inflate_all()
             } else if self.framing.is_done() {
                 return (used, self.finish());
             } else if used == input.len() {
@@ -184,6 +211,16 @@ impl Intake {
             self.packed = taken;
             return Err(Fault::TooLarge);
         }
+        if let Gathered::All(gathered) = &mut self.gathered {
+            if gathered.len() + data.len() <= WHOLE_PACKED_MAX {
+                self.packed = taken;
+                gathered.make_room(data.len())?;
+                gathered.push(data);
+                self.packed = 0;
+                return Ok(taken);
+            }
+            self.inflate_in_slices();
+        }
         if is_packed {
             return Ok(taken - data.len());
         }
@@ -193,7 +230,48 @@ impl Intake {
         Ok(taken)
     }
 
-    /// Inflates one slice from the packed bytes at the front: how many of them are used up.
+    /// The body is too large, or too strange, to be inflated in one go.
+    fn inflate_in_slices(&mut self) {
+        self.gathered = match std::mem::replace(&mut self.gathered, Gathered::Nothing) {
+            Gathered::All(front) => Gathered::Front(front, 0),
+            gathered => gathered,
+        };
+    }
+
+    /// Inflates the whole body in one go, if that can be done.
+    fn inflate_all(&mut self) -> Result<usize, Fault> {
+        let Gathered::All(packed) = &self.gathered else { return Ok(0) };
+        let most = WHOLE_CONTENT_MAX.min(self.limits.content_bytes_max);
+        let Some(len) = told_len(packed).filter(|len| *len <= most) else {
+            self.inflate_in_slices();
+            return Ok(0);
+        };
+        self.content.make_room(len)?;
+        if inflate_whole(packed, &mut self.content.room()[..len]) {
+            self.content.wrote(len);
+            self.worked += len;
+            (self.gathered, self.inflate) = (Gathered::Nothing, None);
+        } else {
+            self.inflate_in_slices();
+        }
+        Ok(0)
+    }
+
+    fn inflate_front(&mut self) -> Result<usize, Fault> {
+        let gathered = std::mem::replace(&mut self.gathered, Gathered::Nothing);
+        let Gathered::Front(front, at) = gathered else { return Ok(0) };
+        let used = self.inflate_slice(&front[at..])?;
+        self.gathered = Gathered::Front(front, at + used);
+        Ok(0)
+    }
+
+    /// Inflates one slice of the packed bytes at the front of the input: how many of them are used up.
+    fn inflate_input(&mut self, packed: &[u8]) -> Result<usize, Fault> {
+        let used = self.inflate_slice(packed)?;
+        self.packed -= used;
+        Ok(used)
+    }
+
     fn inflate_slice(&mut self, packed: &[u8]) -> Result<usize, Fault> {
         self.content.make_room(SLICE_BYTES)?;
         let inflate = self.inflate.as_mut().expect("only a packed body leaves packed bytes");
@@ -203,7 +281,6 @@ impl Intake {
             error => Fault::Gzip(error),
         })?;
         self.content.wrote(pushed.produced);
-        self.packed -= pushed.consumed;
         // A full slice may leave content inside the decoder although it has all its input.
         self.has_more_inside = pushed.produced == SLICE_BYTES;
         self.worked += pushed.produced;

@@ -12,6 +12,7 @@
 pub mod body;
 pub mod chunked;
 pub mod inflate;
+pub mod inflate_whole;
 pub mod json;
 pub mod params;
 pub mod request;
