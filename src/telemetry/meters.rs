@@ -158,6 +158,11 @@ pub fn ready(is_ready: bool) {
     gauge!(names::READY).set(if is_ready { 1.0 } else { 0.0 });
 }
 
+/// Memory in use, in bytes.
+pub fn memory(used: f64) {
+    gauge!(names::MEMORY_USED).set(used);
+}
+
 /// The gauges of the disk that holds the logs, in bytes.
 pub fn disk(free: f64, min_free: f64, ballast: f64) {
     gauge!(names::DISK_FREE).set(free);
