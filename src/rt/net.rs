@@ -7,7 +7,7 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::net::{TcpListener, TcpStream};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Connections that the kernel holds for us between two accepts.
@@ -31,7 +31,15 @@ pub enum Stream {
 }
 
 /// A connection of the kernel's.
-pub struct Socket(TcpStream);
+pub struct Socket {
+    inner: TcpStream,
+    /// Another core has it: it goes on when this one lets go.
+    has_left: bool,
+}
+
+/// A connection on its way to another core. Dropping it closes it.
+#[derive(Debug)]
+pub struct Parcel(OwnedFd);
 
 /// Can stop a pending accept from another task.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +86,7 @@ impl Listener {
                 let inner = inner.accept().await.map_err(into_io)?;
                 // A failure here would mean that the peer is already gone; the first read tells.
                 drop(inner.set_nodelay(true));
-                Ok(Stream::Real(Socket(inner)))
+                Ok(Stream::Real(Socket::new(inner)))
             }
             #[cfg(any(test, feature = "sim"))]
             Listener::Sim(listener) => listener.accept().await.map(Stream::Sim),
@@ -118,13 +126,38 @@ impl Stream {
         }
         let inner = TcpStream::connect_timeout(address, limit).await.map_err(into_io)?;
         inner.set_nodelay(true).map_err(into_io)?;
-        Ok(Stream::Real(Socket(inner)))
+        Ok(Stream::Real(Socket::new(inner)))
+    }
+
+    /// Takes the connection off this core, to be unpacked on another one. Gives it back where that cannot be.
+    /// There must be no read or write under way.
+    pub fn pack(self) -> Result<Parcel, Stream> {
+        match self {
+            Stream::Real(mut socket) => match lend(socket.inner.as_raw_fd()).try_clone_to_owned() {
+                Ok(copy) => {
+                    socket.has_left = true;
+                    Ok(Parcel(copy))
+                }
+                Err(_) => Err(Stream::Real(socket)),
+            },
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => Err(Stream::Sim(stream)),
+        }
+    }
+
+    /// On the core that serves it from here on.
+    pub fn unpack(parcel: Parcel) -> Stream {
+        let fd = parcel.0.into_raw_fd();
+        #[expect(unsafe_code, reason = "the runtime takes a prepared socket only as a number")]
+        // SAFETY: `fd` was just taken out of a file that nothing else owns.
+        let inner = unsafe { TcpStream::from_raw_fd(fd) };
+        Stream::Real(Socket::new(inner))
     }
 
     /// Bytes read into `buffer`; 0 at the end.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Real(socket) => socket.0.read(buffer).await,
+            Stream::Real(socket) => socket.inner.read(buffer).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.read(buffer).await,
         }
@@ -132,7 +165,7 @@ impl Stream {
 
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.write_all(bytes).await,
+            Stream::Real(socket) => socket.inner.write_all(bytes).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.write_all(bytes).await,
         }
@@ -141,7 +174,7 @@ impl Stream {
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.set_read_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.inner.set_read_timeout(limit).map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_read_timeout(limit);
@@ -153,7 +186,7 @@ impl Stream {
     /// The longest that one write may take; `None` waits for ever.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.set_write_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.inner.set_write_timeout(limit).map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_write_timeout(limit);
@@ -164,7 +197,7 @@ impl Stream {
 
     pub fn peer_address(&self) -> io::Result<SocketAddr> {
         match self {
-            Stream::Real(socket) => socket.0.peer_addr().map_err(into_io),
+            Stream::Real(socket) => socket.inner.peer_addr().map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Ok(stream.peer_address()),
         }
@@ -173,7 +206,7 @@ impl Stream {
     /// Says that no more bytes will come, and lets the peer's last bytes still be read.
     pub fn finish_writing(&self) {
         match self {
-            Stream::Real(socket) => shut_half(socket.0.as_raw_fd()),
+            Stream::Real(socket) => shut_half(socket.inner.as_raw_fd()),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.finish_writing(),
         }
@@ -182,33 +215,47 @@ impl Stream {
     /// Can end the connection from another task: its pending read then gives 0 or an error.
     pub fn stopper(&self) -> Stopper {
         match self {
-            Stream::Real(socket) => Stopper::Real(socket.0.as_raw_fd()),
+            Stream::Real(socket) => Stopper::Real(socket.inner.as_raw_fd()),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Stopper::Sim(stream.number()),
         }
     }
 }
 
+impl Socket {
+    fn new(inner: TcpStream) -> Socket {
+        Socket { inner, has_left: false }
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
-        // not wait for that.
-        shut(self.0.as_raw_fd());
+        if !self.has_left {
+            // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
+            // not wait for that.
+            shut(self.inner.as_raw_fd());
+        }
     }
 }
 
 fn shut(fd: RawFd) {
-    with_fd(fd, rustix::net::Shutdown::Both);
+    shut_down(fd, rustix::net::Shutdown::Both);
 }
 
 fn shut_half(fd: RawFd) {
-    with_fd(fd, rustix::net::Shutdown::Write);
+    shut_down(fd, rustix::net::Shutdown::Write);
 }
 
-fn with_fd(fd: RawFd, how: rustix::net::Shutdown) {
-    #[expect(unsafe_code, reason = "the runtime lends its sockets only as numbers")]
-    // SAFETY: the caller owns the socket behind `fd` and keeps it open during this call.
-    let borrowed = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+fn shut_down(fd: RawFd, how: rustix::net::Shutdown) {
     // An error says that the connection has ended already, which is what was wanted.
-    rustix::net::shutdown(borrowed, how).unwrap_or(());
+    rustix::net::shutdown(lend(fd), how).unwrap_or(());
+}
+
+/// The caller owns the socket behind `fd` and keeps it open as long as it holds what is lent.
+fn lend<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    #[expect(unsafe_code, reason = "the runtime lends its sockets only as numbers")]
+    // SAFETY: see above; every caller uses it in the same expression.
+    unsafe {
+        BorrowedFd::borrow_raw(fd)
+    }
 }
