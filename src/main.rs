@@ -13,6 +13,9 @@ use circlet::telemetry::logs;
 use commands::Exit;
 use commands::arguments::{Arguments, Command};
 
+#[global_allocator]
+static MEMORY: circlet::rt::preflight::Memory = circlet::rt::preflight::Memory;
+
 fn main() -> ExitCode {
     // A wrong command line ends in here, with code 2.
     let arguments = Arguments::parse();

@@ -5,6 +5,7 @@
 //! cells of the other logs before it sends.
 
 use super::catalogue::Catalogue;
+use super::load::Load;
 use super::parked::ParkedList;
 use super::room::Room;
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -75,7 +76,7 @@ pub struct Board {
     backends: Vec<Backend>,
     cells: Vec<Cell>,
     low_waters: Vec<LowWater>,
-    shards_busy: Vec<AtomicU64>,
+    loads: Vec<Load>,
     pub catalogue: ArcSwap<Catalogue>,
     pub parked: ParkedList,
     pub room: Room,
@@ -167,7 +168,7 @@ impl Board {
             backends: (0..backends).map(|_| backend()).collect(),
             cells: (0..logs * backends).map(|_| Cell::empty()).collect(),
             low_waters: (0..logs).map(|_| LowWater(AtomicU64::new(0))).collect(),
-            shards_busy: (0..shards).map(|_| AtomicU64::new(0)).collect(),
+            loads: (0..shards).map(|_| Load::default()).collect(),
             catalogue: ArcSwap::from_pointee(Catalogue::default()),
             parked: ParkedList::new(logs),
             room: Room::new(logs, backends),
@@ -317,8 +318,12 @@ impl Board {
         self.logs
     }
 
-    /// Busy nanoseconds of a shard so far.
-    pub fn set_busy(&self, shard: ShardId, busy_ns: u64) {
-        self.shards_busy[shard.index()].store(busy_ns, Ordering::Relaxed);
+    /// How busy each shard is.
+    pub fn loads(&self) -> &[Load] {
+        &self.loads
+    }
+
+    pub fn load(&self, shard: ShardId) -> &Load {
+        &self.loads[shard.index()]
     }
 }

@@ -3,16 +3,18 @@
 //! Promises:
 //! - an answer has one meaning, decided in one place (`answer`);
 //! - a connection that may be out of step is never used again;
-//! - the board is the only thing that shards share: atomics with one writer each, read by all.
+//! - the board is the only thing that shards share: atomics with one writer each, read by all (but for the count
+//!   of connections that were sent to a shard).
 //!
 //! It never chooses a backend, it is told; it knows neither rings nor frames.
 //!
-//! Read in this order: `place` (who it is), `board`, `answer`, `client`, `write`, `query`, `statement`, `probe`.
+//! Read in this order: `place` (who it is), `board`, `load`, `answer`, `client`, `write`, `query`, `statement`, `probe`.
 
 pub mod answer;
 pub mod board;
 pub mod catalogue;
 pub mod client;
+pub mod load;
 pub mod parked;
 pub mod place;
 pub mod probe;

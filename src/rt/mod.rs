@@ -16,6 +16,7 @@ pub mod disk;
 pub mod file;
 pub mod net;
 mod nudge;
+mod pieces;
 pub mod preflight;
 pub mod signal;
 #[cfg(any(test, feature = "sim"))]

@@ -1,17 +1,21 @@
 //! TCP of one core: listeners that share a port, streams that end at once when dropped.
 
 use super::file::into_io;
+use super::pieces::Rest;
 #[cfg(any(test, feature = "sim"))]
 use super::{sim_net, sim_tasks};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use glommio::net::{TcpListener, TcpStream};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Connections that the kernel holds for us between two accepts.
 const BACKLOG: i32 = 4096;
+
+/// Pieces that one call hands to the kernel.
+const PIECES_MAX: usize = 64;
 
 /// A listening socket of one core. Several cores listen on one address; the kernel spreads connections.
 pub enum Listener {
@@ -31,7 +35,15 @@ pub enum Stream {
 }
 
 /// A connection of the kernel's.
-pub struct Socket(TcpStream);
+pub struct Socket {
+    inner: TcpStream,
+    /// Another core has it: it goes on when this one lets go.
+    has_left: bool,
+}
+
+/// A connection on its way to another core. Dropping it closes it.
+#[derive(Debug)]
+pub struct Parcel(OwnedFd);
 
 /// Can stop a pending accept from another task.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +90,7 @@ impl Listener {
                 let inner = inner.accept().await.map_err(into_io)?;
                 // A failure here would mean that the peer is already gone; the first read tells.
                 drop(inner.set_nodelay(true));
-                Ok(Stream::Real(Socket(inner)))
+                Ok(Stream::Real(Socket::new(inner)))
             }
             #[cfg(any(test, feature = "sim"))]
             Listener::Sim(listener) => listener.accept().await.map(Stream::Sim),
@@ -118,13 +130,38 @@ impl Stream {
         }
         let inner = TcpStream::connect_timeout(address, limit).await.map_err(into_io)?;
         inner.set_nodelay(true).map_err(into_io)?;
-        Ok(Stream::Real(Socket(inner)))
+        Ok(Stream::Real(Socket::new(inner)))
+    }
+
+    /// Takes the connection off this core, to be unpacked on another one. Gives it back where that cannot be.
+    /// There must be no read or write under way.
+    pub fn pack(self) -> Result<Parcel, Stream> {
+        match self {
+            Stream::Real(mut socket) => match lend(socket.inner.as_raw_fd()).try_clone_to_owned() {
+                Ok(copy) => {
+                    socket.has_left = true;
+                    Ok(Parcel(copy))
+                }
+                Err(_) => Err(Stream::Real(socket)),
+            },
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => Err(Stream::Sim(stream)),
+        }
+    }
+
+    /// On the core that serves it from here on.
+    pub fn unpack(parcel: Parcel) -> Stream {
+        let fd = parcel.0.into_raw_fd();
+        #[expect(unsafe_code, reason = "the runtime takes a prepared socket only as a number")]
+        // SAFETY: `fd` was just taken out of a file that nothing else owns.
+        let inner = unsafe { TcpStream::from_raw_fd(fd) };
+        Stream::Real(Socket::new(inner))
     }
 
     /// Bytes read into `buffer`; 0 at the end.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Real(socket) => socket.0.read(buffer).await,
+            Stream::Real(socket) => socket.inner.read(buffer).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.read(buffer).await,
         }
@@ -132,7 +169,7 @@ impl Stream {
 
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.write_all(bytes).await,
+            Stream::Real(socket) => socket.inner.write_all(bytes).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.write_all(bytes).await,
         }
@@ -150,7 +187,7 @@ impl Stream {
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.set_read_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.inner.set_read_timeout(limit).map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_read_timeout(limit);
@@ -162,7 +199,7 @@ impl Stream {
     /// The longest that one write may take; `None` waits for ever.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.0.set_write_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.inner.set_write_timeout(limit).map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_write_timeout(limit);
@@ -173,7 +210,7 @@ impl Stream {
 
     pub fn peer_address(&self) -> io::Result<SocketAddr> {
         match self {
-            Stream::Real(socket) => socket.0.peer_addr().map_err(into_io),
+            Stream::Real(socket) => socket.inner.peer_addr().map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Ok(stream.peer_address()),
         }
@@ -182,7 +219,7 @@ impl Stream {
     /// Says that no more bytes will come, and lets the peer's last bytes still be read.
     pub fn finish_writing(&self) {
         match self {
-            Stream::Real(socket) => shut_half(socket.0.as_raw_fd()),
+            Stream::Real(socket) => shut_half(socket.inner.as_raw_fd()),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.finish_writing(),
         }
@@ -191,26 +228,26 @@ impl Stream {
     /// Can end the connection from another task: its pending read then gives 0 or an error.
     pub fn stopper(&self) -> Stopper {
         match self {
-            Stream::Real(socket) => Stopper::Real(socket.0.as_raw_fd()),
+            Stream::Real(socket) => Stopper::Real(socket.inner.as_raw_fd()),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Stopper::Sim(stream.number()),
         }
     }
 }
 
-/// Pieces that one call hands to the kernel.
-const PIECES_MAX: usize = 64;
-
 impl Socket {
+    fn new(inner: TcpStream) -> Socket {
+        Socket { inner, has_left: false }
+    }
+
     /// The runtime sends one piece at a time; the kernel takes many. Only when it takes none, the runtime
     /// waits, with the piece that is next.
     async fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
-        let mut rest = Rest { pieces, skip: 0 };
-        rest.skip(0);
+        let mut rest = Rest::new(pieces);
         while let Some(next) = rest.first() {
             let sent = match self.send_now(&rest) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.0.write(next).await?
+                    self.inner.write(next).await?
                 }
                 sent => sent?,
             };
@@ -225,91 +262,39 @@ impl Socket {
         let count = rest.fill(&mut slices);
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         let mut nothing_else = SendAncillaryBuffer::default();
-        let socket = borrow(self.0.as_raw_fd());
+        let socket = lend(self.inner.as_raw_fd());
         Ok(sendmsg(socket, &slices[..count], &mut nothing_else, flags)?)
-    }
-}
-
-/// What of some pieces is still to be sent.
-struct Rest<'a> {
-    pieces: &'a [&'a [u8]],
-    /// Of the first piece, already sent.
-    skip: usize,
-}
-
-impl<'a> Rest<'a> {
-    fn first(&self) -> Option<&'a [u8]> {
-        self.pieces.first().map(|piece| &piece[self.skip..])
-    }
-
-    fn fill(&self, slices: &mut [io::IoSlice<'a>]) -> usize {
-        let later = self.pieces.iter().skip(1).copied();
-        let all = self.first().into_iter().chain(later);
-        slices.iter_mut().zip(all).map(|(slice, piece)| *slice = io::IoSlice::new(piece)).count()
-    }
-
-    /// Goes on by `sent` bytes, and over empty pieces.
-    fn skip(&mut self, sent: usize) {
-        self.skip += sent;
-        while let Some(first) = self.pieces.first().filter(|first| first.len() <= self.skip) {
-            self.skip -= first.len();
-            self.pieces = &self.pieces[1..];
-        }
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
-        // not wait for that.
-        shut(self.0.as_raw_fd());
+        if !self.has_left {
+            // The runtime closes late on a busy core, because a pending poll holds the file; the peer must
+            // not wait for that.
+            shut(self.inner.as_raw_fd());
+        }
     }
 }
 
 fn shut(fd: RawFd) {
-    with_fd(fd, rustix::net::Shutdown::Both);
+    shut_down(fd, rustix::net::Shutdown::Both);
 }
 
 fn shut_half(fd: RawFd) {
-    with_fd(fd, rustix::net::Shutdown::Write);
+    shut_down(fd, rustix::net::Shutdown::Write);
 }
 
-/// For one call, during which the caller keeps its socket.
-fn borrow<'a>(fd: RawFd) -> std::os::fd::BorrowedFd<'a> {
-    #[expect(unsafe_code, reason = "the runtime lends its sockets only as numbers")]
-    // SAFETY: the caller owns the socket behind `fd` and keeps it open while it uses this.
-    unsafe {
-        std::os::fd::BorrowedFd::borrow_raw(fd)
-    }
-}
-
-fn with_fd(fd: RawFd, how: rustix::net::Shutdown) {
-    let borrowed = borrow(fd);
+fn shut_down(fd: RawFd, how: rustix::net::Shutdown) {
     // An error says that the connection has ended already, which is what was wanted.
-    rustix::net::shutdown(borrowed, how).unwrap_or(());
+    rustix::net::shutdown(lend(fd), how).unwrap_or(());
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_sent_from_any_byte_on() {
-        let pieces: [&[u8]; 5] = [b"", b"abc", b"", b"d", b"ef"];
-        let whole = pieces.concat();
-        for first in 0..=whole.len() {
-            for second in 0..=whole.len() - first {
-                let mut rest = Rest { pieces: &pieces, skip: 0 };
-                rest.skip(0);
-                rest.skip(first);
-                rest.skip(second);
-                let mut slices = [io::IoSlice::new(&[]); 8];
-                let count = rest.fill(&mut slices);
-                let left: Vec<u8> =
-                    slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
-                assert_eq!(left, whole[first + second..]);
-                assert_eq!(rest.first().is_none(), left.is_empty());
-            }
-        }
+/// The caller owns the socket behind `fd` and keeps it open as long as it holds what is lent.
+fn lend<'a>(fd: RawFd) -> BorrowedFd<'a> {
+    #[expect(unsafe_code, reason = "the runtime lends its sockets only as numbers")]
+    // SAFETY: see above; every caller uses it in the same expression.
+    unsafe {
+        BorrowedFd::borrow_raw(fd)
     }
 }

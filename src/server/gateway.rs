@@ -8,13 +8,15 @@ use super::budget::Budget;
 use super::health::Facts;
 use super::intake::Limits;
 use super::meter::Rejection;
+use crate::backend::load::Load;
+use crate::base::ids::ShardId;
 use crate::base::map::FastMap;
 use crate::config::{Auth, Config, ServerConfig};
 use crate::ingest::Ingest;
 use crate::query::Query;
 use crate::ring::Naming;
 use crate::rt::Clock;
-use crate::rt::net::Stopper;
+use crate::rt::net::{Stopper, Stream};
 use crate::telemetry::{Latencies, Meters};
 
 /// What the configuration says to the server.
@@ -69,6 +71,8 @@ pub struct Parts {
     pub facts: Box<dyn Fn() -> Facts>,
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String>,
+    /// Gives a new connection back if it is to be served here.
+    pub place: Box<dyn Fn(Stream) -> Option<Stream>>,
 }
 
 /// One for each shard.
@@ -82,7 +86,10 @@ pub struct Gateway {
     pub budget: Budget,
     pub facts: Box<dyn Fn() -> Facts>,
     pub metrics: Box<dyn Fn() -> String>,
+    pub place: Box<dyn Fn(Stream) -> Option<Stream>>,
     open: Cell<usize>,
+    /// Connections that were ever open here.
+    entered: Cell<u64>,
     draining: Cell<bool>,
     listener: Cell<Option<Stopper>>,
     /// Connections that wait for their next request.
@@ -108,7 +115,9 @@ impl Gateway {
             budget,
             facts: parts.facts,
             metrics: parts.metrics,
+            place: parts.place,
             open: Cell::new(0),
+            entered: Cell::new(0),
             draining: Cell::new(false),
             listener: Cell::new(None),
             idle: RefCell::default(),
@@ -126,6 +135,7 @@ impl Gateway {
     /// finished: see `listen::drained`.
     pub fn drain(&self) {
         self.draining.set(true);
+        self.load().set_takes(false);
         if let Some(listener) = self.listener.take() {
             listener.stop();
         }
@@ -151,6 +161,7 @@ impl Gateway {
             self.meters.rejected(Rejection::TooManyConnections.word());
             return false;
         }
+        self.entered.set(self.entered.get() + 1);
         self.set_open(open + 1);
         true
     }
@@ -162,6 +173,12 @@ impl Gateway {
     fn set_open(&self, open: usize) {
         self.open.set(open);
         self.meters.connections.set(open as f64);
+        self.load().set_open(open, self.entered.get());
+    }
+
+    /// What others may know of this shard's work.
+    pub fn load(&self) -> &Load {
+        self.ingest.facts.board.load(ShardId(self.settings.shard))
     }
 
     /// A number that no other connection or request of this shard has.

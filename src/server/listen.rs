@@ -21,7 +21,11 @@ pub async fn accept(gateway: Rc<Gateway>, listener: Listener) {
     while !gateway.is_draining() {
         match listener.accept().await {
             Ok(stream) if gateway.is_draining() => drop(stream),
-            Ok(stream) => welcome(&gateway, stream),
+            Ok(stream) => {
+                if let Some(stream) = (gateway.place)(stream) {
+                    welcome(&gateway, stream);
+                }
+            }
             Err(_) if gateway.is_draining() => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -30,6 +34,14 @@ pub async fn accept(gateway: Rc<Gateway>, listener: Listener) {
         }
     }
     gateway.set_listener(None);
+}
+
+/// Takes in a connection that another shard has accepted for this one.
+pub fn take_in(gateway: &Rc<Gateway>, stream: Stream) {
+    if !gateway.is_draining() {
+        welcome(gateway, stream);
+    }
+    gateway.load().arrive();
 }
 
 fn welcome(gateway: &Rc<Gateway>, stream: Stream) {

@@ -3,6 +3,7 @@
 use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
 use super::ring_change;
+use super::usher::door;
 use crate::backend::Board;
 use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -125,7 +126,8 @@ impl Node {
         let cpus = allowed_cpus();
         let logs = log_count(&self.registry, self.config.shards)?;
         let segment_bytes = self.segment_bytes()?;
-        for shard in 0..self.config.shards {
+        let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| door()).unzip();
+        for (shard, hall) in (0..self.config.shards).zip(halls) {
             let (post, mailbox) = mailbox();
             self.posts.push(post);
             let setup = Setup {
@@ -142,6 +144,8 @@ impl Node {
                 started_unix_ns: Clock::Real.unix().0,
                 mailbox,
                 events: sender.clone(),
+                doors: doors.clone(),
+                hall,
             };
             let cpu = cpus[usize::from(shard) % cpus.len()];
             launch(cpu, &format!("shard-{shard}"), move || live(setup))?;

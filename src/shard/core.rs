@@ -2,6 +2,8 @@
 
 use super::mailbox::{Event, Letter, Mailbox, Order};
 use super::status;
+use super::usher::{Door, Hall, Usher};
+use crate::backend::load::{Busyness, LOOK_EVERY};
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -13,7 +15,7 @@ use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
 use crate::ring::{Router, Topology};
-use crate::rt::net::Listener;
+use crate::rt::net::{Listener, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::gateway::{Gateway, Parts, Settings};
 use crate::server::listen;
@@ -53,6 +55,9 @@ pub struct Setup {
     pub started_unix_ns: i64,
     pub mailbox: Mailbox,
     pub events: Sender<Letter>,
+    /// Of every shard, its own among them.
+    pub doors: Vec<Door>,
+    pub hall: Hall,
 }
 
 /// The whole life of a shard. Lives on: its own thread.
@@ -82,6 +87,7 @@ async fn run(setup: Setup) -> Result<bool, String> {
     let gateway = serve(&setup, &facts, &ingest).await?;
     tell(Event::Serving);
     spawn(Lane::Background, report(setup.shard, setup.events.clone(), facts.clone()));
+    spawn(Lane::Commit, look(setup.shard, facts.clone()));
     while !matches!(setup.mailbox.next().await, Order::End) {}
     Ok(end(&facts, &ingest, &gateway).await)
 }
@@ -197,6 +203,8 @@ async fn serve(
         listener.map_err(|error| format!("cannot listen on {}: {error}", setup.config.listen))?;
     let gateway = Rc::new(Gateway::new(parts(setup, facts, ingest)));
     spawn(Lane::Serve, listen::accept(gateway.clone(), listener));
+    spawn(Lane::Serve, receive(gateway.clone(), setup.hall.clone()));
+    gateway.load().set_takes(true);
     Ok(gateway)
 }
 
@@ -270,6 +278,12 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
     let (ack, stale_after) = (config.write.ack, config.query.stale_after);
     let started = setup.started_unix_ns;
     let health = move || status::facts(&seen, &log, ack, stale_after, started);
+    let usher = Usher {
+        own: setup.shard,
+        doors: setup.doors.clone(),
+        board: setup.board.clone(),
+        meters: facts.meters.clone(),
+    };
     let exposition = setup.exposition.clone();
     let published = facts.clone();
     let metrics = move || {
@@ -293,6 +307,23 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
         latencies: facts.latencies.clone(),
         facts: Box::new(health),
         metrics: Box::new(metrics),
+        place: Box::new(move |stream| usher.place(stream)),
+    }
+}
+
+/// Takes in what other shards accept for this one.
+async fn receive(gateway: Rc<Gateway>, hall: Hall) {
+    while let Some(parcel) = hall.next().await {
+        listen::take_in(&gateway, Stream::unpack(parcel));
+    }
+}
+
+/// Shows on the board how busy this shard is.
+async fn look(shard: ShardId, facts: Rc<Facts>) {
+    let mut busyness = Busyness::default();
+    loop {
+        busyness.look(facts.board.load(shard), facts.clock.mono(), facts.clock.thread_busy());
+        sleep(LOOK_EVERY).await;
     }
 }
 
@@ -304,7 +335,7 @@ async fn report(shard: ShardId, events: Sender<Letter>, facts: Rc<Facts>) {
         let (now, busy_now) = (facts.clock.mono(), facts.clock.thread_busy());
         let ratio = (busy_now - busy).as_secs_f64() / now.since(since).as_secs_f64();
         facts.meters.shard_busy_ratio.set(ratio);
-        facts.board.set_busy(shard, crate::base::time::nanos(busy_now));
+        facts.meters.shard_busy_seconds.set(busy_now.as_secs_f64());
         (since, busy) = (now, busy_now);
         let snapshot = Event::Latencies(facts.latencies.take());
         if events.send((shard, snapshot)).is_err() {

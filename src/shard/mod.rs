@@ -3,12 +3,13 @@
 //!
 //! Promises:
 //! - nothing is accepted, sent or answered before every log on disk has published what it owes;
-//! - a shard is told things only through its mailbox, and tells only through the control's channel;
+//! - a shard is told things only through its mailbox, and tells only through the control's channel; connections
+//!   come to it by its listener and by its door;
 //! - it ends when told to: answers under way are finished, the log is synced, the cursors are written.
 //!
 //! It does not know the state of another shard.
 //!
-//! Read in this order: `mailbox`, `core` (one shard's life), `control` (the node's life), `ring_change`,
+//! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `ring_change`,
 //! `status`, `backlog` (of a stopped node).
 
 pub mod backlog;
@@ -17,5 +18,6 @@ pub mod core;
 pub mod mailbox;
 pub mod ring_change;
 pub mod status;
+pub mod usher;
 
 pub use control::{Node, Trouble};

@@ -6,6 +6,7 @@ use crate::base::ids::BackendId;
 use crate::base::time::UnixNanos;
 use crate::config::checked::Ack;
 use crate::ingest::{Facts, look};
+use crate::rt::preflight;
 use crate::server::health;
 use crate::telemetry::{BackendGauges, meters};
 use crate::wal::Log;
@@ -152,5 +153,8 @@ pub fn publish(facts: &Facts) {
     let float = |bytes: u64| bytes as f64;
     let disk = board.room.disk();
     meters::disk(float(disk.free), float(disk.min_free), float(disk.ballast));
+    if let Some(used) = preflight::memory_used() {
+        meters::memory(float(used));
+    }
     meters::ready(!board.draining.load(Ordering::Relaxed) && no_room(facts).is_none());
 }

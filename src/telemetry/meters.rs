@@ -18,7 +18,10 @@ pub struct Meters {
     pub wal_packed_bytes: Gauge,
     pub wal_spilled_bytes: Counter,
     pub connections: Gauge,
+    pub handed_over: Counter,
     pub shard_busy_ratio: Gauge,
+    /// Rises only; a gauge because counters are whole numbers.
+    pub shard_busy_seconds: Gauge,
     labelled: RefCell<FastMap<Key, Counter>>,
 }
 
@@ -45,7 +48,9 @@ impl Meters {
             wal_bytes: count(names::WAL_BYTES),
             wal_failures: count(names::WAL_FAILURES),
             failovers: count(names::FAILOVERS),
+            handed_over: count(names::HANDED_OVER),
             shard_busy_ratio: level(names::SHARD_BUSY),
+            shard_busy_seconds: level(names::SHARD_BUSY_SECONDS),
             wal_disk_bytes: level(names::WAL_DISK_BYTES),
             wal_segments: level(names::WAL_SEGMENTS),
             wal_packed_bytes: level(names::WAL_PACKED_BYTES),
@@ -156,6 +161,11 @@ pub fn process(version: &'static str, start_unix_seconds: f64) {
 
 pub fn ready(is_ready: bool) {
     gauge!(names::READY).set(if is_ready { 1.0 } else { 0.0 });
+}
+
+/// Memory in use, in bytes.
+pub fn memory(used: f64) {
+    gauge!(names::MEMORY_USED).set(used);
 }
 
 /// The gauges of the disk that holds the logs, in bytes.

@@ -32,7 +32,9 @@ impl Exposition {
 
     /// Prometheus text format 0.0.4.
     pub fn render(&self) -> String {
-        self.0.render()
+        // A counter of seconds has to be kept as a gauge, because the recorder counts in whole numbers.
+        let told = |kind| format!("# TYPE {} {kind}", names::SHARD_BUSY_SECONDS);
+        self.0.render().replacen(&told("gauge"), &told("counter"), 1)
     }
 
     /// Housekeeping of the recorder; call it every few seconds.

@@ -38,14 +38,18 @@ pub const QUERIES: &str = "circlet_queries_total";
 pub const FAILOVERS: &str = "circlet_query_failovers_total";
 pub const STAGE_SECONDS: &str = "circlet_stage_duration_seconds";
 pub const STAGE_COUNT: &str = "circlet_stage_total";
+pub const MEMORY_USED: &str = "circlet_memory_used_bytes";
 pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
+pub const SHARD_BUSY_SECONDS: &str = "circlet_shard_busy_seconds_total";
+pub const HANDED_OVER: &str = "circlet_http_connections_handed_over_total";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
-    let counters: [(&'static str, &'static str); 18] = [
+    let counters: [(&'static str, &'static str); 19] = [
         (HTTP_REQUESTS, "Requests answered, by endpoint and status code"),
         (HTTP_REJECTED, "Requests refused before they were understood, by reason"),
         (HTTP_BODY_BYTES, "Bytes of request bodies as they were sent, by content encoding"),
+        (HANDED_OVER, "Connections that a shard accepted and another, less busy one serves"),
         (LINES_ACCEPTED, "Lines that passed the check and entered the log"),
         (LINES_REJECTED, "Lines that did not pass the check"),
         (WAL_FRAMES, "Frames brought to stable storage"),
@@ -66,7 +70,8 @@ pub(super) fn describe() {
         describe_counter!(name, text);
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
-    let gauges: [(&'static str, &'static str); 18] = [
+    describe_gauge!(SHARD_BUSY_SECONDS, "CPU time that a shard's thread has used, in seconds");
+    let gauges: [(&'static str, &'static str); 19] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
@@ -84,6 +89,7 @@ pub(super) fn describe() {
         (DISK_FREE, "Bytes that are free on the file system of the logs"),
         (DISK_MIN_FREE, "Bytes of it that are to stay free"),
         (BALLAST, "Bytes held in reserve for a full disk; 0 while they are given up"),
+        (MEMORY_USED, "Bytes of memory in use, without the holes that the allocator keeps"),
         (STAGE_SECONDS, "Duration of a stage, by quantile"),
     ];
     for (name, text) in gauges {

@@ -152,7 +152,11 @@ impl Log {
         let last = inputs.last().expect("at least one was copied").clone();
         assert_eq!(packed.path, last.path);
         let made = self.packing_path();
-        disk.rename(&made, &packed.path).await.map_err(during(packing))?;
+        if let Err(error) = disk.rename(&made, &packed.path).await {
+            // The next copy is made under the same name.
+            self.0.litter.borrow_mut().push(made);
+            return Err(during(packing)(error));
+        }
         // Until that name is durable the others are needed: an error leaves all of them in use.
         disk.sync_directory(directory).await.map_err(during(packing))?;
         // Given up before the others have gone, it would leave them with a gap behind.

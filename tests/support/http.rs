@@ -189,11 +189,12 @@ impl Connection {
         }
     }
 
-    /// True when the other side closes within `limit` without sending more.
+    /// True when the other side closes within `limit` without sending more. What it sends instead is kept
+    /// for the next answer.
     pub fn closes_within(&mut self, limit: Duration) -> bool {
         self.stream.set_read_timeout(Some(limit)).expect("a time-out is set");
-        let closed = match self.stream.read(&mut [0; 64]) {
-            Ok(read) => read == 0,
+        let closed = match self.fill() {
+            Ok(more) => !more,
             Err(error) => error.kind() == ErrorKind::ConnectionReset,
         };
         self.stream.set_read_timeout(Some(ANSWER_LIMIT)).expect("a time-out is set");

@@ -3,7 +3,6 @@
 use super::http::{Answer, Connection, Request, encode};
 use super::process::Process;
 use super::wait::{seconds, until};
-use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,11 +60,11 @@ impl Influxd {
 
     /// Stops answering without closing anything, as a machine does that hangs.
     pub fn freeze(&mut self) {
-        self.process.as_mut().expect("it runs").signal(Signal::STOP);
+        self.process.as_mut().expect("it runs").freeze();
     }
 
     pub fn thaw(&mut self) {
-        self.process.as_mut().expect("it runs").signal(Signal::CONT);
+        self.process.as_mut().expect("it runs").thaw();
     }
 
     /// Starts it again on the same port and data.

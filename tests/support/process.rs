@@ -1,6 +1,6 @@
 //! One child process: started with a log file, ended by its id, never left behind.
 
-use super::wait::until;
+use super::wait::{seconds, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -50,6 +50,33 @@ impl Process {
             let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
             kill_process(pid.expect("a child has an id"), signal).expect("own child takes signals");
         }
+    }
+
+    /// SIGSTOP, and waits until every thread stands still: the signal stops each at its own moment, and
+    /// one that still runs might answer.
+    pub fn freeze(&mut self) {
+        self.signal(Signal::STOP);
+        until(&format!("{} stands still", self.log.display()), seconds(10), || {
+            self.stands_still().then_some(())
+        });
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether each of its threads is stopped. One that waits for a disk stops only when it has what it
+    /// waits for.
+    fn stands_still(&self) -> bool {
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", self.id())).expect("Linux has /proc");
+        tasks.flatten().all(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            // The state stands behind the name, which is in brackets and may hold any character. A thread
+            // that ended in between has none.
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        })
     }
 
     /// kill -9, and waits for the end.

@@ -3,10 +3,11 @@
 use super::world::{Contents, DIRECTORY, Model, Step, World, is_kept, segment_path, start};
 use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
-use crate::rt::sim::{SECTOR, SimDisk};
+use crate::rt::sim::{Fault, SECTOR, SimDisk};
+use crate::wal::Error;
 use crate::wal::format::SEGMENT_HEADER_BYTES;
 use crate::wal::pack::Spilled;
-use crate::wal::segment::Segment;
+use crate::wal::segment::{PACKING_NAME, Segment};
 use futures_lite::future::block_on;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,9 +32,13 @@ fn filled(disk: &SimDisk) -> World {
 }
 
 fn pack(world: &World, count: usize) -> Option<Spilled> {
+    try_pack(world, count).unwrap()
+}
+
+fn try_pack(world: &World, count: usize) -> Result<Option<Spilled>, Error> {
     let first = world.log.segments()[0].number();
     let keeps = |_: &crate::wal::Frame, run: &crate::wal::Run| run.targets.contains(&BackendId(0));
-    block_on(world.log.pack(first, count, Vec::new(), keeps)).unwrap()
+    block_on(world.log.pack(first, count, Vec::new(), keeps))
 }
 
 /// A log whose first three segments are packed, and that has ended.
@@ -226,6 +231,34 @@ fn what_is_damaged_is_not_packed_so_that_each_queue_finds_it() {
     let spilled = pack(&world, 4);
     assert!(spilled.is_none_or(|spilled| spilled.segments == 1), "{spilled:?}");
     assert_eq!(Contents::of(&world.log).damaged, all.damaged);
+}
+
+#[test]
+fn a_failure_at_any_moment_does_not_hinder_the_next_packing() {
+    let disk = SimDisk::default();
+    let world = filled(&disk);
+    let before = disk.operations();
+    pack(&world, 3).unwrap();
+    let operations = disk.operations() - before;
+    let mut failed = 0;
+    for at in 1..=operations {
+        let disk = SimDisk::default();
+        let world = filled(&disk);
+        let all = Contents::of(&world.log);
+        disk.plant(before + at, Fault::InputOutput);
+        failed += usize::from(try_pack(&world, 3).is_err());
+        let again = try_pack(&world, 3);
+        assert!(again.is_ok(), "operation {at}: {again:?}");
+        let kept = Contents::of(&world.log);
+        assert_eq!(kept.damaged, [], "operation {at}");
+        let is_owed = |turn: &u64| is_kept(*turn);
+        let owed = |contents: &Contents| contents.turns().into_iter().filter(is_owed).collect();
+        let (kept, all): (Vec<u64>, Vec<u64>) = (owed(&kept), owed(&all));
+        assert_eq!(kept, all, "operation {at}");
+        let left = disk.paths().iter().any(|path| path.ends_with(PACKING_NAME));
+        assert!(!left, "operation {at}");
+    }
+    assert!(failed > 5, "{failed} of {operations}");
 }
 
 #[test]

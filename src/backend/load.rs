@@ -1,0 +1,156 @@
+//! How busy each shard is, for whoever places a connection.
+
+use crate::base::time::{Mono, nanos};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How often a shard looks at its own CPU time.
+pub const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The looks that are kept: busy means busy in the last second.
+const LOOKS: usize = 11;
+
+/// A connection is fresh for so many looks: what it brings does not show in the CPU time yet.
+const FRESH_LOOKS: usize = 5;
+
+/// What a shard shows of its work. Padded, so that two writers never share a cache line.
+/// Shared: by all shards; written by its own, but for `sent`.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Load {
+    takes: AtomicBool,
+    busy: AtomicU64,
+    open: AtomicU64,
+    entered: AtomicU64,
+    /// `entered`, as it was when the oldest connection that is still fresh had not come.
+    known: AtomicU64,
+    /// Connections that other shards sent here; those that have come. The only cell that several write, once a
+    /// connection.
+    sent: AtomicU64,
+    arrived: AtomicU64,
+}
+
+/// A load as it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Whether it takes connections at all.
+    pub takes: bool,
+    /// Thousandths of the last second that its thread was at work.
+    pub busy: u64,
+    /// Connections that are open there or on their way.
+    pub open: u64,
+    /// Of these, those whose work `busy` does not show yet.
+    pub fresh: u64,
+}
+
+impl Load {
+    pub fn seen(&self) -> Seen {
+        // In this order: one that arrives in between counts twice for a moment, never not at all.
+        let arrived = self.arrived.load(Ordering::Relaxed);
+        let on_way = self.sent.load(Ordering::Relaxed).saturating_sub(arrived);
+        let open = self.open.load(Ordering::Relaxed) + on_way;
+        let known = self.known.load(Ordering::Relaxed);
+        let fresh = self.entered.load(Ordering::Relaxed).saturating_sub(known) + on_way;
+        Seen {
+            takes: self.takes.load(Ordering::Relaxed),
+            busy: self.busy.load(Ordering::Relaxed),
+            open,
+            fresh: fresh.min(open),
+        }
+    }
+
+    pub fn set_takes(&self, takes: bool) {
+        self.takes.store(takes, Ordering::Relaxed);
+    }
+
+    /// So many connections are open; `entered` counts all that ever were.
+    pub fn set_open(&self, open: usize, entered: u64) {
+        self.open.store(open as u64, Ordering::Relaxed);
+        self.entered.store(entered, Ordering::Relaxed);
+    }
+
+    /// Another shard sends a connection here.
+    pub fn send(&self) {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that was sent has come, and was taken in or turned away.
+    pub fn arrive(&self) {
+        self.arrived.store(self.arrived.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Mono,
+    busy: Duration,
+    entered: u64,
+}
+
+/// What a shard remembers of its last second. Lives on: every shard.
+#[derive(Debug, Default)]
+pub struct Busyness(VecDeque<Look>);
+
+impl Busyness {
+    /// Looks once: `busy` is the CPU time of the shard's thread so far.
+    pub fn look(&mut self, load: &Load, at: Mono, busy: Duration) {
+        let entered = load.entered.load(Ordering::Relaxed);
+        self.0.push_back(Look { at, busy, entered });
+        if self.0.len() > LOOKS {
+            self.0.pop_front();
+        }
+        let first = self.0.front().expect("just pushed");
+        let wall = nanos(at.since(first.at));
+        let worked = nanos(busy.saturating_sub(first.busy));
+        load.busy.store((worked * 1000).checked_div(wall).unwrap_or(0), Ordering::Relaxed);
+        let known = self.0.iter().rev().nth(FRESH_LOOKS).map_or(0, |look| look.entered);
+        load.known.store(known, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(looks: u64) -> Mono {
+        Mono(looks * nanos(LOOK_EVERY))
+    }
+
+    #[test]
+    fn busy_is_what_the_last_second_was_however_late_the_looks_are() {
+        let (load, mut busyness) = (Load::default(), Busyness::default());
+        let mut worked = Duration::ZERO;
+        for look in 0..30 {
+            busyness.look(&load, at(look), worked);
+            worked += LOOK_EVERY / 4;
+        }
+        assert_eq!(load.seen().busy, 250);
+        // For two seconds nobody could look, because there was work all the time.
+        worked += LOOK_EVERY * 20;
+        busyness.look(&load, at(50), worked);
+        assert_eq!(load.seen().busy, (20 * 1000 + 10 * 250) / 30);
+        for look in 51..70 {
+            busyness.look(&load, at(look), worked);
+        }
+        assert_eq!(load.seen().busy, 0);
+    }
+
+    #[test]
+    fn a_connection_is_fresh_for_half_a_second_from_the_moment_it_is_sent() {
+        let (load, mut busyness) = (Load::default(), Busyness::default());
+        busyness.look(&load, at(0), Duration::ZERO);
+        load.send();
+        assert_eq!((load.seen().open, load.seen().fresh), (1, 1));
+        load.set_open(1, 1);
+        load.arrive();
+        assert_eq!((load.seen().open, load.seen().fresh), (1, 1));
+        for look in 1..20 {
+            busyness.look(&load, at(look), Duration::ZERO);
+            let is_fresh = load.seen().fresh == 1;
+            assert_eq!(is_fresh, look < 1 + FRESH_LOOKS as u64, "look {look}");
+        }
+        load.set_open(0, 1);
+        assert_eq!((load.seen().open, load.seen().fresh), (0, 0));
+    }
+}
