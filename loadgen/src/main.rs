@@ -5,7 +5,6 @@
 //! Read `write`, then `verify::points`, then `verify::check`; `http` and `data` serve all three.
 
 mod clock;
-mod data;
 mod destination;
 mod http;
 mod sink;

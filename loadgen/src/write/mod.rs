@@ -8,8 +8,8 @@ mod plan;
 mod report;
 mod worker;
 
-use crate::data::Mix;
 use crate::destination::{Coding, Credentials, Destination};
+use circlet_load::data::Mix;
 use clap::Args;
 use std::io;
 use std::thread;

@@ -2,8 +2,8 @@
 
 use super::Arguments;
 use crate::clock::now_ns;
-use crate::data::Mix;
 use crate::url::usage;
+use circlet_load::data::Mix;
 use std::io;
 use std::time::{Duration, Instant};
 

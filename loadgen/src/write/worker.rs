@@ -1,9 +1,9 @@
 //! One connection of the load.
 
 use super::plan::{Plan, STEP_NS, Turn};
-use crate::data::{Lines, Random};
 use crate::destination::Destination;
 use crate::http::{Client, gzip, word};
+use circlet_load::data::{Lines, Random};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io;
