@@ -8,6 +8,7 @@ mod clock;
 mod destination;
 mod http;
 mod sink;
+mod span;
 mod url;
 mod verify;
 mod write;
