@@ -41,7 +41,7 @@ pub fn run(
 
 /// One connection: every call waits, which costs the fewest calls.
 fn alone(lane: &mut Lane<'_>, counter: &mut Counter<'_>) {
-    while let Some(start) = lane.next_start(Instant::now()) {
+    while let Some(start) = lane.next_start(counter) {
         thread::sleep(start.saturating_duration_since(Instant::now()));
         let outcome = lane.begin().and_then(|_| lane.advance());
         let outcome = outcome
@@ -80,8 +80,7 @@ impl<'a, 'b> Crowd<'a, 'b> {
     }
 
     fn run(mut self, counter: &mut Counter<'_>) -> io::Result<()> {
-        let now = Instant::now();
-        (0..self.lanes.len()).for_each(|at| self.plan(at, now));
+        (0..self.lanes.len()).for_each(|at| self.plan(at, counter));
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
             self.start_due(counter)?;
@@ -106,8 +105,8 @@ impl<'a, 'b> Crowd<'a, 'b> {
     }
 
     /// Asks a connection when it wants to begin its next request.
-    fn plan(&mut self, at: usize, now: Instant) {
-        if let Some(start) = self.lanes[at].next_start(now) {
+    fn plan(&mut self, at: usize, counter: &mut Counter<'_>) {
+        if let Some(start) = self.lanes[at].next_start(counter) {
             self.starts.push(Reverse((start, at)));
         }
     }
@@ -158,7 +157,7 @@ impl<'a, 'b> Crowd<'a, 'b> {
         self.busy[at] = false;
         self.busy_count -= 1;
         self.lanes[at].end(outcome, counter);
-        self.plan(at, Instant::now());
+        self.plan(at, counter);
     }
 
     /// Gives up requests that have waited too long.

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::plan::{Plan, Turn};
 use super::request::{Maker, Request};
 use super::source::Source;
-use super::tally::{Counter, note};
+use super::tally::{Counter, note, note_many};
 use crate::http::word;
 use std::io;
 use std::time::{Duration, Instant};
@@ -51,11 +51,26 @@ impl<'a> Lane<'a> {
     }
 
     /// When the next request may start; None when the run is over for this connection.
-    pub fn next_start(&mut self, now: Instant) -> Option<Instant> {
+    pub fn next_start(&mut self, counter: &mut Counter<'_>) -> Option<Instant> {
+        let now = Instant::now();
         let now = self.resumes.take().unwrap_or(now).max(now);
         let turn = self.job.plan.turn(self.ready.number, self.round, now);
         self.turn = turn;
+        if turn.is_none() {
+            self.note_missed(now, counter);
+        }
         turn.map(|turn| turn.due.map_or(now, |due| due.max(now)))
+    }
+
+    /// Requests that were due and never sent have waited at least until now: left out, they would make
+    /// an overloaded server look better than it is.
+    fn note_missed(&self, now: Instant, counter: &mut Counter<'_>) {
+        let (count, sample) = self.job.plan.missed(self.ready.number, self.round);
+        counter.tally.requests_missed += count;
+        for (due, stands_for) in sample {
+            let waited = now.saturating_duration_since(due);
+            note_many(&mut counter.tally.latency_ns, waited, stands_for);
+        }
     }
 
     /// Begins the request that `next_start` named; true if that took a new connection.
@@ -93,6 +108,7 @@ impl<'a> Lane<'a> {
         let now = Instant::now();
         let tally = &mut counter.tally;
         tally.requests += 1;
+        tally.number_end = tally.number_end.max(turn.number + 1);
         tally.lines += turn.lines;
         match outcome {
             Ok(answer) if answer.status == 204 => {

@@ -4,12 +4,16 @@
 //! line counts as acknowledged only after its 204 was read; with a rate the latency is counted from the
 //! intended start of a request, so a stalled server cannot hide its stall. Nothing is tried again.
 //! It does not check what was stored: `verify` does. Read `times` and `request` (what is sent), `plan`
-//! and `lane` (when), `engine` and `run` (by whom), `tally` and `report` (what came of it).
+//! and `lane` (when), `engine` and `run` (by whom), `measure` (what is looked at), `find` and `search`
+//! (rates), `tally` and `report` (what came of it).
 
 mod answer;
 mod connection;
+mod delivery;
 mod engine;
+mod find;
 mod lane;
+mod measure;
 mod options;
 mod packed;
 mod plan;
@@ -18,6 +22,7 @@ mod progress;
 mod report;
 mod request;
 mod run;
+mod search;
 mod source;
 mod tally;
 mod times;
@@ -27,12 +32,14 @@ pub use options::Arguments;
 use crate::clock::now_ns;
 use crate::destination::Destination;
 use crate::url;
+use delivery::Sinks;
+use measure::measure;
 use plan::Plan;
-use process::{Process, Watch};
-use progress::Progress;
+use process::Process;
 use report::Report;
 use request::Maker;
 use run::Bench;
+use search::Runs;
 use source::Source;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -41,25 +48,23 @@ use times::Times;
 /// Connections that get a thread each if `--threads` is not given.
 const OWN_THREADS_MAX: u64 = 64;
 
-/// Runs the load; true if every request was answered 204.
+/// Runs the load; true if every request was answered 204, and every line delivered where that was asked.
 pub fn run(a: &Arguments) -> io::Result<bool> {
     let destination = destination(a)?;
-    let mut plan = Plan::new(a)?;
+    let plan = Plan::new(a)?;
+    let sinks = Sinks::new(&a.sinks, a.copies, a.sinks_wait)?;
     let processes: Vec<_> =
-        a.pids.iter().map(|pid| Process::find(*pid)).collect::<Result<_, _>>()?;
+        a.pids.iter().map(|pid| Process::find(*pid)).collect::<io::Result<_>>()?;
     let mut bench = bench(a, &destination)?;
     bench.prepare()?;
-    let mut watches: Vec<_> = processes
-        .into_iter()
-        .chain([Process::own()])
-        .map(Watch::start)
-        .collect::<io::Result<_>>()?;
-    let outcome = {
-        let progress = Progress::new(&plan, "writing");
-        bench.run(&mut plan, &mut watches, &progress)?
+    let (found, measured) = if a.find_max {
+        let mut runs = Runs { bench: &mut bench, plan, processes: &processes, sinks: &sinks };
+        let (found, measured) = search::find(a, &mut runs)?;
+        (Some(found), measured)
+    } else {
+        (None, measure(&mut bench, &plan, &processes, &sinks, "writing")?)
     };
-    let own = watches.pop();
-    let report = Report { arguments: a, threads: bench.threads, plan, outcome, watches, own };
+    let report = Report { arguments: a, threads: bench.threads, measured, found };
     println!("{}", if a.json { report.json().to_string() } else { report.text() });
     Ok(report.is_right())
 }

@@ -89,9 +89,28 @@ pub struct Arguments {
     #[arg(long, default_value = "60s", value_parser = span, help_heading = "Load")]
     pub wait: Duration,
 
+    /// Search the highest --rate that holds: steps up, halves the gap, then proves the result by a run
+    /// of double length. --duration is the length of a step, 3s by default; --rate is where to begin.
+    #[arg(long, conflicts_with_all = ["requests", "total_lines"], help_heading = "Load")]
+    pub find_max: bool,
+    /// With --find-max: a rate holds if the 99th percentile of latency is no longer than this, nothing
+    /// fails, and 98 % of the lines are acknowledged in time.
+    #[arg(long, default_value = "10ms", value_parser = span, help_heading = "Load")]
+    pub p99: Duration,
+
     /// Report processor time, memory and descriptors of this process of this machine; can be repeated.
     #[arg(long = "pid", value_name = "PID", help_heading = "Report")]
     pub pids: Vec<u32>,
+    /// Sinks behind the server, by address: the run is over for --pid only when they have every
+    /// acknowledged line. Counts are asked for at /stats, where `circlet-load sink` tells them.
+    #[arg(long, value_name = "ADDRESS,ADDRESS", value_delimiter = ',', help_heading = "Report")]
+    pub sinks: Vec<String>,
+    /// How many of the --sinks get each line.
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(1..), help_heading = "Report")]
+    pub copies: u64,
+    /// How long to wait for the sinks after the last answer.
+    #[arg(long, default_value = "60s", value_parser = span, help_heading = "Report")]
+    pub sinks_wait: Duration,
     /// One JSON object instead of a table.
     #[arg(long, help_heading = "Report")]
     pub json: bool,

@@ -15,12 +15,6 @@ pub struct Usage {
     pub fds: u64,
 }
 
-impl Usage {
-    pub fn cpu(&self) -> Duration {
-        self.user + self.system
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Process {
     pub pid: u32,

@@ -1,9 +1,10 @@
 //! What a run of the load came to, for people and for programs.
 
+use super::delivery::Delivery;
+use super::measure::Measured;
 use super::options::Arguments;
-use super::plan::Plan;
 use super::process::Watch;
-use super::run::Outcome;
+use super::search::Found;
 use comfy_table::Table;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
@@ -20,11 +21,9 @@ const QUANTILES: [(&str, &str, f64); 5] = [
 pub struct Report<'a> {
     pub arguments: &'a Arguments,
     pub threads: u64,
-    pub plan: Plan,
-    pub outcome: Outcome,
-    pub watches: Vec<Watch>,
-    /// The generator itself.
-    pub own: Option<Watch>,
+    pub measured: Measured,
+    /// Of --find-max.
+    pub found: Option<Found>,
 }
 
 /// Microseconds of processor time for each acknowledged line; None where none was acknowledged.
@@ -46,17 +45,17 @@ fn latency_json(latency_ns: &Histogram<u64>) -> Value {
 }
 
 impl Report<'_> {
-    /// Whether all that was sent was acknowledged.
+    /// Whether all that was sent was acknowledged and delivered, and a search has found something.
     pub fn is_right(&self) -> bool {
-        self.outcome.tally.all_acknowledged()
+        self.measured.is_right() && self.found.as_ref().is_none_or(|found| found.rate.is_some())
     }
 
     fn seconds(&self) -> f64 {
-        self.outcome.took.as_secs_f64().max(1e-9)
+        self.measured.outcome.took.as_secs_f64().max(1e-9)
     }
 
     pub fn json(&self) -> Value {
-        let (tally, seconds) = (&self.outcome.tally, self.seconds());
+        let (tally, seconds) = (&self.measured.outcome.tally, self.seconds());
         let errors: Map<_, _> = tally
             .errors
             .iter()
@@ -66,12 +65,13 @@ impl Report<'_> {
             .collect();
         let lines = tally.lines_acknowledged;
         let processes: Vec<_> =
-            self.watches.iter().map(|watch| process_json(watch, lines)).collect();
+            self.measured.watches.iter().map(|watch| process_json(watch, lines)).collect();
         json!({
             "ok": self.is_right(),
             "options": self.options(),
             "duration_s": seconds,
             "requests": tally.requests,
+            "requests_not_sent": tally.requests_missed,
             "requests_acknowledged": tally.requests_acknowledged,
             "lines": tally.lines,
             "lines_acknowledged": lines,
@@ -83,8 +83,10 @@ impl Report<'_> {
             "latency_us": latency_json(&tally.latency_ns),
             "service_us": latency_json(&tally.service_ns),
             "errors": errors,
+            "delivery": self.measured.delivery.as_ref().map(Delivery::json),
+            "find_max": self.found.as_ref().map(Found::json),
             "processes": processes,
-            "generator": self.own.as_ref().map(|watch| process_json(watch, lines)),
+            "generator": process_json(&self.measured.own, lines),
             "over_time": self.over_time(),
         })
     }
@@ -102,7 +104,7 @@ impl Report<'_> {
             "cardinality": a.cardinality,
             "measurements": a.measurements,
             "seed": a.seed,
-            "rate_lines_per_s": self.plan.rate,
+            "rate_lines_per_s": self.measured.plan.rate,
         })
     }
 
@@ -110,7 +112,7 @@ impl Report<'_> {
         let at = |histogram: &Histogram<u64>, quantile| {
             (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile) as f64 / 1000.0)
         };
-        let seconds = self.outcome.seconds.iter().enumerate();
+        let seconds = self.measured.outcome.seconds.iter().enumerate();
         seconds
             .map(|(number, second)| {
                 json!({
@@ -124,8 +126,9 @@ impl Report<'_> {
     }
 
     pub fn text(&self) -> String {
-        let (tally, seconds) = (&self.outcome.tally, self.seconds());
-        let mut text = format!(
+        let (tally, seconds) = (&self.measured.outcome.tally, self.seconds());
+        let mut text = self.found.as_ref().map_or_else(String::new, Found::text);
+        text.push_str(&format!(
             "{} of {} lines acknowledged, {} of {} requests, in {:.2} s\n{:.0} lines/s, {:.0} requests/s, {:.1} MB/s of lines\n",
             tally.lines_acknowledged,
             tally.lines,
@@ -135,14 +138,24 @@ impl Report<'_> {
             tally.lines_acknowledged as f64 / seconds,
             tally.requests_acknowledged as f64 / seconds,
             tally.bytes_acknowledged as f64 / seconds / 1e6,
-        );
+        ));
         if !tally.latency_ns.is_empty() {
             text.push_str(&self.latency_table());
         }
         let lines = tally.lines_acknowledged;
-        for watch in &self.watches {
+        for watch in &self.measured.watches {
             text.push('\n');
             text.push_str(&process_text(watch, lines));
+        }
+        if let Some(delivery) = &self.measured.delivery {
+            text.push('\n');
+            text.push_str(&delivery.text());
+        }
+        if tally.requests_missed > 0 {
+            text.push_str(&format!(
+                "\nNOT SENT: {} requests were due when the run ended; they count in the latency with the time that they had waited",
+                tally.requests_missed
+            ));
         }
         for (kind, failure) in &tally.errors {
             text.push_str(&format!(
@@ -164,18 +177,18 @@ impl Report<'_> {
                 table.add_row([name.to_owned()].into_iter().chain(cells));
             }
         };
-        let is_open = self.plan.rate.is_some();
+        let is_open = self.measured.plan.rate.is_some();
         row(
             if is_open { "from intended start" } else { "from sending" },
-            &self.outcome.tally.latency_ns,
+            &self.measured.outcome.tally.latency_ns,
         );
-        row("from sending", &self.outcome.tally.service_ns);
+        row("from sending", &self.measured.outcome.tally.service_ns);
         table.to_string()
     }
 }
 
 /// A time for people: three digits and a unit.
-fn shown(ns: u64) -> String {
+pub fn shown(ns: u64) -> String {
     let us = ns as f64 / 1000.0;
     match us {
         us if us < 1000.0 => format!("{us:.0} us"),

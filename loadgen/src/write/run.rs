@@ -92,7 +92,6 @@ impl Bench<'_> {
             threads.into_iter().map(joined).collect::<io::Result<Vec<_>>>()
         })?;
         let took = plan.started.elapsed();
-        watches.iter_mut().for_each(|watch| watch.sample(took));
         let mut tally = Tally::default();
         tallies.iter().for_each(|part| tally.add(part));
         Ok(Outcome { tally, seconds: timeline.seconds(), took })

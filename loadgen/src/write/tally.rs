@@ -15,8 +15,13 @@ pub fn histogram(digits: u8) -> Histogram<u64> {
 
 /// Notes a time; what is longer than an hour counts as an hour.
 pub fn note(histogram: &mut Histogram<u64>, time: Duration) {
+    note_many(histogram, time, 1);
+}
+
+/// Notes a time that several requests took.
+pub fn note_many(histogram: &mut Histogram<u64>, time: Duration, count: u64) {
     let ns = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).clamp(1, LONGEST_NS);
-    histogram.record(ns).expect("the histogram grows as far as an hour");
+    histogram.record_n(ns, count).expect("the histogram grows as far as an hour");
 }
 
 /// Requests of one kind that were not acknowledged.
@@ -31,6 +36,10 @@ pub struct Failure {
 #[derive(Clone, Debug)]
 pub struct Tally {
     pub requests: u64,
+    /// Requests that were due in an open loop and not sent when it ended.
+    pub requests_missed: u64,
+    /// One more than the highest number of a request.
+    pub number_end: u64,
     pub requests_acknowledged: u64,
     pub lines: u64,
     pub lines_acknowledged: u64,
@@ -50,6 +59,8 @@ impl Default for Tally {
     fn default() -> Self {
         Tally {
             requests: 0,
+            requests_missed: 0,
+            number_end: 0,
             requests_acknowledged: 0,
             lines: 0,
             lines_acknowledged: 0,
@@ -73,6 +84,8 @@ impl Tally {
 
     pub fn add(&mut self, other: &Tally) {
         self.requests += other.requests;
+        self.requests_missed += other.requests_missed;
+        self.number_end = self.number_end.max(other.number_end);
         self.requests_acknowledged += other.requests_acknowledged;
         self.lines += other.lines;
         self.lines_acknowledged += other.lines_acknowledged;
@@ -89,9 +102,11 @@ impl Tally {
         self.service_ns += &other.service_ns;
     }
 
-    /// Whether there was a request and all were answered 204.
+    /// Whether there was a request, all that were due were sent, and all were answered 204.
     pub fn all_acknowledged(&self) -> bool {
-        self.requests > 0 && self.requests == self.requests_acknowledged
+        self.requests > 0
+            && self.requests == self.requests_acknowledged
+            && self.requests_missed == 0
     }
 }
 
