@@ -16,6 +16,7 @@ mod lane;
 mod measure;
 mod options;
 mod packed;
+mod page;
 mod plan;
 mod process;
 mod progress;
@@ -43,6 +44,7 @@ use search::Runs;
 use source::Source;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use times::Times;
 
 /// Connections that get a thread each if `--threads` is not given.
@@ -55,6 +57,10 @@ pub fn run(a: &Arguments) -> io::Result<bool> {
     let sinks = Sinks::new(&a.sinks, a.copies, a.sinks_wait)?;
     let processes: Vec<_> =
         a.pids.iter().map(|pid| Process::find(*pid)).collect::<io::Result<_>>()?;
+    if let Some(path) = &a.html {
+        // Before the run: a wrong path must not cost its result.
+        save(path, "")?;
+    }
     let mut bench = bench(a, &destination)?;
     bench.prepare()?;
     let (found, measured) = if a.find_max {
@@ -66,7 +72,15 @@ pub fn run(a: &Arguments) -> io::Result<bool> {
     };
     let report = Report { arguments: a, threads: bench.threads, measured, found };
     println!("{}", if a.json { report.json().to_string() } else { report.text() });
+    if let Some(path) = &a.html {
+        save(path, &page::page(&report))?;
+    }
     Ok(report.is_right())
+}
+
+fn save(path: &Path, text: &str) -> io::Result<()> {
+    let told = |error| url::usage(format!("--html {}: {error}", path.display()));
+    std::fs::write(path, text).map_err(told)
 }
 
 fn destination(a: &Arguments) -> io::Result<Destination> {

@@ -6,6 +6,7 @@ use crate::destination::{Coding, Credentials};
 use crate::span::span;
 use circlet_load::data::Mix;
 use clap::{Args, value_parser};
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args, Clone, Debug)]
@@ -111,6 +112,9 @@ pub struct Arguments {
     /// How long to wait for the sinks after the last answer.
     #[arg(long, default_value = "60s", value_parser = span, help_heading = "Report")]
     pub sinks_wait: Duration,
+    /// Write a page with plots to this file; it needs no other file and no network.
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub html: Option<PathBuf>,
     /// One JSON object instead of a table.
     #[arg(long, help_heading = "Report")]
     pub json: bool,

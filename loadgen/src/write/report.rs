@@ -10,7 +10,8 @@ use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-const QUANTILES: [(&str, &str, f64); 5] = [
+/// Key, name and value of the quantiles that every report shows.
+pub const QUANTILES: [(&str, &str, f64); 5] = [
     ("p50", "p50", 0.5),
     ("p90", "p90", 0.9),
     ("p99", "p99", 0.99),
@@ -27,7 +28,7 @@ pub struct Report<'a> {
 }
 
 /// Microseconds of processor time for each acknowledged line; None where none was acknowledged.
-fn per_line_us(time: Duration, lines: u64) -> Option<f64> {
+pub fn per_line_us(time: Duration, lines: u64) -> Option<f64> {
     (lines > 0).then(|| time.as_secs_f64() * 1e6 / lines as f64)
 }
 
@@ -50,7 +51,7 @@ impl Report<'_> {
         self.measured.is_right() && self.found.as_ref().is_none_or(|found| found.rate.is_some())
     }
 
-    fn seconds(&self) -> f64 {
+    pub fn seconds(&self) -> f64 {
         self.measured.outcome.took.as_secs_f64().max(1e-9)
     }
 
@@ -147,47 +148,54 @@ impl Report<'_> {
             text.push('\n');
             text.push_str(&process_text(watch, lines));
         }
-        if let Some(delivery) = &self.measured.delivery {
+        for line in self.trouble_lines() {
             text.push('\n');
-            text.push_str(&delivery.text());
+            text.push_str(&line);
         }
+        text
+    }
+
+    /// What there is to say of delivery, of requests that were not sent, and of failures.
+    pub fn trouble_lines(&self) -> Vec<String> {
+        let tally = &self.measured.outcome.tally;
+        let mut lines: Vec<_> = self.measured.delivery.iter().map(Delivery::text).collect();
         if tally.requests_missed > 0 {
-            text.push_str(&format!(
-                "\nNOT SENT: {} requests were due when the run ended; they count in the latency with the time that they had waited",
+            lines.push(format!(
+                "NOT SENT: {} requests were due when the run ended; they count in the latency with the time that they had waited",
                 tally.requests_missed
             ));
         }
-        for (kind, failure) in &tally.errors {
-            text.push_str(&format!(
-                "\nnot acknowledged, {kind}: {} requests, the first: {}",
-                failure.requests, failure.first
-            ));
-        }
-        text
+        let failed = tally.errors.iter().map(|(kind, failure)| {
+            let (requests, first) = (failure.requests, &failure.first);
+            format!("not acknowledged, {kind}: {requests} requests, the first: {first}")
+        });
+        lines.extend(failed);
+        lines
+    }
+
+    /// The latencies that there are, by name.
+    pub fn latency_rows(&self) -> Vec<(&'static str, &Histogram<u64>)> {
+        let tally = &self.measured.outcome.tally;
+        let is_open = self.measured.plan.rate.is_some();
+        let first = if is_open { "from intended start" } else { "from sending" };
+        let rows = [(first, &tally.latency_ns), ("from sending", &tally.service_ns)];
+        rows.into_iter().filter(|(_, histogram)| !histogram.is_empty()).collect()
     }
 
     fn latency_table(&self) -> String {
         let mut table = Table::new();
         let heads = QUANTILES.iter().map(|(_, name, _)| (*name).to_owned());
         table.set_header(["latency of a request".to_owned()].into_iter().chain(heads));
-        let mut row = |name: &str, histogram: &Histogram<u64>| {
-            if !histogram.is_empty() {
-                let at = |quantile| shown(histogram.value_at_quantile(quantile));
-                let cells = QUANTILES.iter().map(|(_, _, quantile)| at(*quantile));
-                table.add_row([name.to_owned()].into_iter().chain(cells));
-            }
-        };
-        let is_open = self.measured.plan.rate.is_some();
-        row(
-            if is_open { "from intended start" } else { "from sending" },
-            &self.measured.outcome.tally.latency_ns,
-        );
-        row("from sending", &self.measured.outcome.tally.service_ns);
+        for (name, histogram) in self.latency_rows() {
+            let at = |quantile| shown(histogram.value_at_quantile(quantile));
+            let cells = QUANTILES.iter().map(|(_, _, quantile)| at(*quantile));
+            table.add_row([name.to_owned()].into_iter().chain(cells));
+        }
         table.to_string()
     }
 }
 
-/// A time for people: three digits and a unit.
+/// A time for people: about three digits and a unit.
 pub fn shown(ns: u64) -> String {
     let us = ns as f64 / 1000.0;
     match us {
