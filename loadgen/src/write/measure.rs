@@ -37,10 +37,14 @@ pub fn measure(
     let mut plan = plan.clone();
     let before = sinks.lines()?;
     let progress = Progress::new(&plan, label);
-    let mut watches: Vec<_> =
-        processes.iter().cloned().map(Watch::start).collect::<io::Result<_>>()?;
-    let mut own = Watch::start(Process::own())?;
+    let mut watches: Vec<_> = processes
+        .iter()
+        .cloned()
+        .chain([Process::own()])
+        .map(Watch::start)
+        .collect::<io::Result<_>>()?;
     let outcome = bench.run(&mut plan, &mut watches, &progress)?;
+    let mut own = watches.pop().ok_or_else(|| io::Error::other("no watch of this process"))?;
     own.sample(outcome.took);
     let delivery = if sinks.is_empty() {
         None

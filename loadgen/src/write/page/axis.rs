@@ -34,6 +34,15 @@ impl Axis {
         }
     }
 
+    /// From 0 to the highest value, with round numbers on the way.
+    pub fn until(label: &'static str, values: impl Iterator<Item = f64>) -> Self {
+        let high = values.fold(0.0, f64::max).max(1e-3);
+        let mut axis = Axis::linear(label, [high].into_iter());
+        axis.ticks.retain(|(at, _)| *at <= high * 1.02);
+        axis.high = high;
+        axis
+    }
+
     /// Times in nanoseconds, by powers of ten around all values; with 2 and 5 between if those are few.
     pub fn times(label: &'static str, values: impl Iterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::MAX, 0.0f64);
@@ -103,20 +112,20 @@ fn floor_125(value: f64) -> f64 {
 
 /// A number with three digits and k, M or G.
 pub fn short(value: f64) -> String {
-    let (scaled, unit) = match value.abs() {
+    // Rounded first, so that 999,999 is 1 M and not 1000 k.
+    let power = value.abs().max(1e-9).log10().floor() as i32;
+    let unit = 10f64.powi(power - 2);
+    let value = (value / unit).round() * unit;
+    let (scaled, unit) = match value.abs() * 1.000_000_1 {
         size if size >= 1e9 => (value / 1e9, " G"),
         size if size >= 1e6 => (value / 1e6, " M"),
         size if size >= 1e4 => (value / 1e3, " k"),
         _ => (value, ""),
     };
-    let digits = match scaled.abs() {
-        size if size >= 100.0 => 0,
-        size if size >= 10.0 => 1,
-        _ => 2,
-    };
+    let digits = (2 - scaled.abs().max(1e-9).log10().floor() as i32).clamp(0, 4) as usize;
     let text = format!("{scaled:.digits$}");
-    let text =
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let is_part = text.contains('.');
+    let text = if is_part { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{unit}")
 }
 
@@ -162,7 +171,10 @@ mod tests {
     fn numbers_are_short() {
         for (value, text) in [
             (0.0, "0"),
-            (1234.0, "1234"),
+            (1234.0, "1230"),
+            (999_965.0, "1 M"),
+            (0.006, "0.006"),
+            (0.0875, "0.0875"),
             (0.25, "0.25"),
             (9_990_000.0, "9.99 M"),
             (45_600.0, "45.6 k"),

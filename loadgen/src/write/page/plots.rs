@@ -75,7 +75,7 @@ fn rates(seconds: &[Second], took: Duration) -> Option<Chart> {
         .map(|(at, part, second)| (at, second.lines as f64 / part.max(1e-3)))
         .collect();
     let series = vec![line("lines acknowledged", points)];
-    let x = Axis::linear("seconds since the start", values(&series, |point| point.0));
+    let x = Axis::until("seconds since the start", values(&series, |point| point.0));
     let y = Axis::linear("lines/s", values(&series, |point| point.1));
     (!seconds.is_empty()).then(|| chart("Rate over time", x, y, series))
 }
@@ -87,7 +87,7 @@ fn over_time(seconds: &[Second], took: Duration) -> Option<Chart> {
         all.map(|(time, _, second)| (time, at(second))).collect()
     };
     let series = vec![line("p50", curve(0.5)), line("p99", curve(0.99))];
-    let x = Axis::linear("seconds since the start", values(&series, |point| point.0));
+    let x = Axis::until("seconds since the start", values(&series, |point| point.0));
     let y = Axis::times("latency", values(&series, |point| point.1));
     (!seconds.is_empty()).then(|| chart("Latency over time", x, y, series))
 }
@@ -98,17 +98,18 @@ fn label(watch: &Watch) -> String {
 
 fn processors(watches: &[&Watch]) -> Chart {
     let curve = |watch: &Watch| {
+        // A stretch much shorter than the others says little: a tick of the kernel's clock is 10 ms.
         let pairs = watch.samples.windows(2);
         let cores = pairs.filter_map(|pair| {
             let (from, to) = (pair.first()?, pair.last()?);
             let wall = to.0.saturating_sub(from.0).as_secs_f64();
             let used = (to.1.user + to.1.system).saturating_sub(from.1.user + from.1.system);
-            (wall > 0.05).then(|| (to.0.as_secs_f64(), used.as_secs_f64() / wall))
+            (wall > 0.2).then(|| (to.0.as_secs_f64(), used.as_secs_f64() / wall))
         });
         cores.collect()
     };
     let series: Vec<_> = watches.iter().map(|watch| line(label(watch), curve(watch))).collect();
-    let x = Axis::linear("seconds since the start", values(&series, |point| point.0));
+    let x = Axis::until("seconds since the start", values(&series, |point| point.0));
     let y = Axis::linear("cores", values(&series, |point| point.1));
     chart("Processor over time", x, y, series)
 }
@@ -119,7 +120,7 @@ fn memory(watches: &[&Watch]) -> Chart {
         samples.map(|(at, usage)| (at.as_secs_f64(), usage.rss_bytes as f64 / 1e6)).collect()
     };
     let series: Vec<_> = watches.iter().map(|watch| line(label(watch), curve(watch))).collect();
-    let x = Axis::linear("seconds since the start", values(&series, |point| point.0));
+    let x = Axis::until("seconds since the start", values(&series, |point| point.0));
     let y = Axis::linear("MB resident", values(&series, |point| point.1));
     chart("Memory over time", x, y, series)
 }
