@@ -64,14 +64,15 @@ pub fn write_path(
     db: Option<&str>,
     org: Option<&str>,
     bucket: Option<&str>,
+    precision: &str,
 ) -> io::Result<String> {
     let prefix = url.path.trim_end_matches('/');
     match (db, bucket) {
-        (Some(db), None) => Ok(format!("{prefix}/write?db={}&precision=ns", encode(db))),
+        (Some(db), None) => Ok(format!("{prefix}/write?db={}&precision={precision}", encode(db))),
         (None, Some(bucket)) => {
             let org = org.map(|org| format!("&org={}", encode(org))).unwrap_or_default();
             let bucket = encode(bucket);
-            Ok(format!("{prefix}/api/v2/write?bucket={bucket}{org}&precision=ns"))
+            Ok(format!("{prefix}/api/v2/write?bucket={bucket}{org}&precision={precision}"))
         }
         (None, None) if !url.path.is_empty() => Ok(url.path.clone()),
         (None, None) => Err(usage("name a --db, a --bucket, or a URL with the path of the write")),
@@ -99,11 +100,12 @@ impl Destination {
         db: Option<&str>,
         org: Option<&str>,
         bucket: Option<&str>,
+        precision: &str,
         credentials: &Credentials,
         coding: Coding,
     ) -> io::Result<Self> {
         let url = url::parse(text)?;
-        let path = write_path(&url, db, org, bucket)?;
+        let path = write_path(&url, db, org, bucket, precision)?;
         Ok(Self::new(&url, &path, credentials, coding))
     }
 }

@@ -5,10 +5,10 @@
 //! Read `write`, then `verify::points`, then `verify::check`; `http` and `data` serve all three.
 
 mod clock;
-mod data;
 mod destination;
 mod http;
 mod sink;
+mod span;
 mod url;
 mod verify;
 mod write;

@@ -1,7 +1,7 @@
 //! What an agent on a server sends: 14 measurements, floats and integers; one line in ten carries
 //! what is dear to parse: quoted strings, escapes, booleans.
 
-use super::Random;
+use super::{Random, Series};
 use std::io::{self, Write};
 
 /// Kinds without and with strings, escapes and booleans; together 14.
@@ -25,29 +25,60 @@ const NAMES: [&str; (PLAIN + DEAR) as usize] = [
     "docker",
 ];
 
+/// Of 330 numbered series 297 are plain and 33 dear, each kind equally often: one in ten, as random lines.
+const CYCLE: u64 = 330;
+const CYCLE_PLAIN: u64 = 297;
+
 /// The numbers of one line, big and small.
 struct Values {
     host: u64,
+    /// What tags other than the host are made of.
+    tag: u64,
     bytes: u64,
     count: u64,
     percent: u64,
     part: u64,
 }
 
-pub fn push(measurements: u64, random: &mut Random, out: &mut Vec<u8>) {
+/// Copy of all names, kind, and host of a line; the host of a random line is one of 50.
+fn pick(series: Series, measurements: u64, random: &mut Random) -> (u64, u64, u64) {
     let copies = measurements.div_ceil(PLAIN + DEAR).max(1);
-    let copy = random.below(copies);
     // Fewer than 14 measurements: the first ones only, then without the dear lines.
     let plain = PLAIN.min(measurements.max(1));
-    let dear = measurements >= PLAIN + DEAR && random.below(10) == 0;
-    let kind = if dear { PLAIN + random.below(DEAR) } else { random.below(plain) };
-    let values = Values {
-        host: random.below(50),
+    let all = measurements >= PLAIN + DEAR;
+    let Series::Number(number) = series else {
+        let copy = random.below(copies);
+        let dear = all && random.below(10) == 0;
+        let kind = if dear { PLAIN + random.below(DEAR) } else { random.below(plain) };
+        return (copy, kind, random.below(50));
+    };
+    let (copy, rest) = (number % copies, number / copies);
+    if !all {
+        return (copy, rest % plain, rest / plain);
+    }
+    let (round, slot) = (rest / CYCLE, rest % CYCLE);
+    match slot.checked_sub(CYCLE_PLAIN) {
+        None => (copy, slot % PLAIN, round * (CYCLE_PLAIN / PLAIN) + slot / PLAIN),
+        Some(slot) => {
+            let hosts = (CYCLE - CYCLE_PLAIN) / DEAR;
+            (copy, PLAIN + slot % DEAR, round * hosts + slot / DEAR)
+        }
+    }
+}
+
+pub fn push(series: Series, measurements: u64, random: &mut Random, out: &mut Vec<u8>) {
+    let (copy, kind, host) = pick(series, measurements, random);
+    let mut values = Values {
+        host,
+        tag: host,
         bytes: random.below(1 << 34),
         count: random.below(1 << 30),
         percent: random.below(100),
         part: random.below(100_000),
     };
+    if series == Series::Random {
+        values.tag = values.percent;
+    }
     super::push_name(NAMES[kind as usize], copy, out);
     match kind {
         0..=4 => push_hardware(kind, &values, out),
@@ -58,8 +89,8 @@ pub fn push(measurements: u64, random: &mut Random, out: &mut Vec<u8>) {
 }
 
 fn push_hardware(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
-    let Values { host, bytes: a, count: b, percent: c, part: d } = v;
-    let unit = c % 4;
+    let Values { host, tag, bytes: a, count: b, percent: c, part: d } = v;
+    let unit = tag % 4;
     match kind {
         0 => write!(
             out,
@@ -85,8 +116,8 @@ fn push_hardware(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn push_software(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
-    let Values { host, bytes: a, count: b, percent: c, part: d } = v;
-    let unit = c % 7;
+    let Values { host, tag, bytes: a, count: b, percent: c, part: d } = v;
+    let unit = tag % 7;
     match kind {
         5 => write!(
             out,
@@ -106,7 +137,7 @@ fn push_software(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
         ),
         9 => write!(
             out,
-            ",host=web{host:02},port=8080,server=10.0.{unit}.{c} accepts={d}i,active={c}i,handled={d}i,reading=0i,requests={b}i,waiting={c}i,writing=1i"
+            ",host=web{host:02},port=8080,server=10.0.{unit}.{tag} accepts={d}i,active={c}i,handled={d}i,reading=0i,requests={b}i,waiting={c}i,writing=1i"
         ),
         _ => write!(
             out,
@@ -116,8 +147,8 @@ fn push_software(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 fn push_dear(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
-    let Values { host, count: a, percent: c, .. } = v;
-    let unit = c % 3;
+    let Values { host, tag, count: a, percent: c, .. } = v;
+    let unit = tag % 3;
     let truth = ["true", "F", "t", "false"][(c % 4) as usize];
     match kind - PLAIN {
         0 => write!(
@@ -130,7 +161,7 @@ fn push_dear(kind: u64, v: &Values, out: &mut Vec<u8>) -> io::Result<()> {
         ),
         _ => write!(
             out,
-            ",container=job\\ {c},host=web{host:02} memory={a}i,oom={truth},restarts={unit}i,state=\"running, healthy\",version=\"1.{c}.0\""
+            ",container=job\\ {tag},host=web{host:02} memory={a}i,oom={truth},restarts={unit}i,state=\"running, healthy\",version=\"1.{c}.0\""
         ),
     }
 }

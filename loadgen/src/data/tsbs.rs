@@ -1,6 +1,6 @@
 //! Servers' processor times in the shape of the Time Series Benchmark Suite: long lines, many fields.
 
-use super::Random;
+use super::{Random, Series};
 use std::io::Write;
 
 const REGIONS: [&str; 4] = ["eu-central-1", "us-west-2", "ap-southeast-2", "sa-east-1"];
@@ -20,10 +20,10 @@ const FIELDS: [&str; 10] = [
     "usage_guest_nice",
 ];
 
-pub fn push(pick: u64, random: &mut Random, out: &mut Vec<u8>) {
-    super::push_name("cpu", pick, out);
+pub fn push(series: Series, measurements: u64, random: &mut Random, out: &mut Vec<u8>) {
     // The tags follow from the host, as on real hosts: 1,000 series a measurement.
-    let host = random.below(1000);
+    let (pick, host) = super::pick(series, measurements, 1000, random);
+    super::push_name("cpu", pick, out);
     let region = REGIONS[(host % 4) as usize];
     let fits = "a vector takes every byte";
     write!(

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug, Default)]
 pub struct Counts {
     pub lines: AtomicU64,
-    /// Bytes of lines, uncompressed.
+    /// Bytes of bodies, uncompressed unless nobody is to look into them.
     pub bytes: AtomicU64,
     /// Writes read whole, also those that were then refused.
     pub requests: AtomicU64,

@@ -1,43 +1,40 @@
 //! One connection of a sink: requests in, counts up, answers out.
 
-use super::Behaviour;
+use super::Sink;
+use super::behaviour::Settings;
 use super::counts::Counts;
 use crate::http::{Body, Head, Wire};
 use crate::url::decode;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
-use std::time::{Duration, Instant};
 
+/// The one id of everything that has one in InfluxDB 2.x.
+const ID: &str = "0000000000000001";
 const VERSION: &str = "X-Influxdb-Version: 1.6.7\r\nX-Influxdb-Build: OSS\r\n";
 
 /// Serves until the peer closes or breaks the framing.
-pub fn connection(stream: TcpStream, counts: &Counts, behaviour: &Behaviour) {
+pub fn connection(stream: TcpStream, sink: &Sink) {
     let mut wire = Wire::new(stream);
-    let outcome = wire.stream.set_nodelay(true).and_then(|()| serve(&mut wire, counts, behaviour));
+    let outcome = wire.stream.set_nodelay(true).and_then(|()| serve(&mut wire, sink));
     if outcome.is_err_and(|error| error.kind() == io::ErrorKind::InvalidData) {
-        counts.malformed.fetch_add(1, Relaxed);
+        sink.counts.malformed.fetch_add(1, Relaxed);
     }
 }
 
-fn serve(wire: &mut Wire, counts: &Counts, behaviour: &Behaviour) -> io::Result<()> {
+fn serve(wire: &mut Wire, sink: &Sink) -> io::Result<()> {
     while let Some(head) = wire.request()? {
         if head.says("expect", "100-continue") {
             wire.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let path = head.target.split('?').next().unwrap_or_default();
         let answer = match path {
-            "/write" | "/api/v2/write" => take(wire, &head, counts, behaviour)?,
-            "/query" => {
+            "/write" | "/api/v2/write" => take(wire, &head, sink)?,
+            _ => {
                 let mut form = String::new();
                 Body::of_request(wire, &head)?.read_to_string(&mut form)?;
-                answer(200, &query(&head.target, &form, counts))
-            }
-            _ => {
-                io::copy(&mut Body::of_request(wire, &head)?, &mut io::sink())?;
-                other(path, counts)
+                other(path, &head.target, &form, sink)
             }
         };
         wire.stream.write_all(answer.as_bytes())?;
@@ -48,24 +45,54 @@ fn serve(wire: &mut Wire, counts: &Counts, behaviour: &Behaviour) -> io::Result<
     Ok(())
 }
 
-fn other(path: &str, counts: &Counts) -> String {
+/// Everything but writes; `form` is the body.
+fn other(path: &str, target: &str, form: &str, sink: &Sink) -> String {
+    let counts = &sink.counts;
     match path {
         "/ping" => answer(204, ""),
         "/stats" => answer(200, &counts.json().to_string()),
         "/health" => answer(200, r#"{"name":"influxdb","status":"pass","version":"1.6.7"}"#),
+        "/query" => answer(200, &query(target, form, counts)),
+        "/api/v2/buckets" => buckets(form, counts),
+        "/api/v2/orgs" => {
+            let name = parameter(target, "org").unwrap_or_default();
+            answer(200, &json!({"orgs": [{"id": ID, "name": name}]}).to_string())
+        }
+        "/behaviour" => behave(target.split_once('?').map_or(form, |(_, query)| query), sink),
         _ => answer(404, r#"{"error":"not found"}"#),
     }
 }
 
+/// Changes how this address answers writes from now on.
+fn behave(query: &str, sink: &Sink) -> String {
+    match Settings::from_query(query) {
+        Ok(settings) => {
+            sink.behaviour.set(settings);
+            answer(204, "")
+        }
+        Err(error) => answer(400, &json!({"error": error.to_string()}).to_string()),
+    }
+}
+
+/// Lists buckets, or makes one of the JSON object that a POST brings.
+fn buckets(form: &str, counts: &Counts) -> String {
+    let name = serde_json::from_str::<Value>(form).ok();
+    if let Some(name) = name.as_ref().and_then(|value| value.get("name")?.as_str()) {
+        counts.saw(name);
+        return answer(201, &json!({"id": ID, "name": name}).to_string());
+    }
+    let bucket = |name: String| json!({"id": ID, "orgID": ID, "name": name});
+    let all: Vec<_> = counts.databases().into_iter().map(bucket).collect();
+    answer(200, &json!({"buckets": all}).to_string())
+}
+
 /// Reads a write, counts it, and answers as told.
-fn take(
-    wire: &mut Wire,
-    head: &Head,
-    counts: &Counts,
-    behaviour: &Behaviour,
-) -> io::Result<String> {
-    let body = Body::of_request(wire, head)?;
-    let (lines, bytes) = if head.says("content-encoding", "gzip") {
+fn take(wire: &mut Wire, head: &Head, sink: &Sink) -> io::Result<String> {
+    let (counts, body) = (&sink.counts, Body::of_request(wire, head)?);
+    let (lines, bytes) = if !head.says("content-encoding", "gzip") {
+        let mut body = body;
+        count(&mut body)?
+    } else if sink.inflates {
         // The decoder may stop before the end of the framing, which must be read all the same.
         let mut decoder = flate2::bufread::MultiGzDecoder::new(body);
         let counted = count(&mut io::BufReader::with_capacity(64 << 10, &mut decoder))?;
@@ -73,7 +100,7 @@ fn take(
         counted
     } else {
         let mut body = body;
-        count(&mut body)?
+        (0, io::copy(&mut body, &mut io::sink())?)
     };
     for name in ["db", "bucket"] {
         if let Some(database) = parameter(&head.target, name) {
@@ -83,31 +110,15 @@ fn take(
     counts.lines.fetch_add(lines, Relaxed);
     counts.bytes.fetch_add(bytes, Relaxed);
     let number = counts.requests.fetch_add(1, Relaxed) + 1;
-    hang(counts, behaviour);
-    if !behaviour.delay.is_zero() {
-        thread::sleep(behaviour.delay);
+    sink.behaviour.wait(|| {
+        counts.hung.fetch_add(1, Relaxed);
+    });
+    if let Some((status, body)) = sink.behaviour.failure(number) {
+        counts.failed.fetch_add(1, Relaxed);
+        return Ok(answer(status, &body));
     }
-    match &behaviour.failure {
-        Some((status, body)) if number.is_multiple_of(behaviour.fail_every) => {
-            counts.failed.fetch_add(1, Relaxed);
-            Ok(answer(*status, body))
-        }
-        _ => {
-            counts.taken.fetch_add(lines, Relaxed);
-            Ok(answer(204, ""))
-        }
-    }
-}
-
-fn hang(counts: &Counts, behaviour: &Behaviour) {
-    let over = || behaviour.hang_until.is_some_and(|until| Instant::now() >= until);
-    if !behaviour.hang || over() {
-        return;
-    }
-    counts.hung.fetch_add(1, Relaxed);
-    while !over() {
-        thread::sleep(Duration::from_millis(20));
-    }
+    counts.taken.fetch_add(lines, Relaxed);
+    Ok(answer(204, ""))
 }
 
 /// Lines and bytes; a last line needs no line feed.

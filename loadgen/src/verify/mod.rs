@@ -134,6 +134,7 @@ fn write(a: &Arguments) -> io::Result<(ledger::Run, writer::Tally)> {
         db,
         a.org.as_deref(),
         a.bucket.as_deref(),
+        "ns",
         &a.credentials,
         a.coding,
     )?;

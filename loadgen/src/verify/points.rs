@@ -4,7 +4,7 @@
 //! base + n nanoseconds, its measurement n mod measurements, its tag `conn` the connection. Version v
 //! of it has seq = n * versions + v, and the field `check` mixes seq with the base of the run.
 
-use crate::data::mix;
+use circlet_load::data::mix;
 use std::io::Write;
 
 /// Versions of each point with `--overwrite`.

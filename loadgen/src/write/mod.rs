@@ -1,100 +1,120 @@
 //! `circlet-load write`: connections that write generated lines as fast as they are answered, or at a rate.
 //!
-//! Promise: a line counts as acknowledged only after its 204 was read; with a rate the latency is
-//! counted from the intended start of a request, so a stalled gateway cannot hide its stall.
-//! It does not check what was stored: `verify` does. Read `plan`, `worker`, `report`.
+//! Promise: every request is made before the clock starts, and none is sent twice with the same bytes; a
+//! line counts as acknowledged only after its 204 was read; with a rate the latency is counted from the
+//! intended start of a request, so a stalled server cannot hide its stall. Nothing is tried again.
+//! It does not check what was stored: `verify` does. Read `times` and `request` (what is sent), `plan`
+//! and `lane` (when), `engine` and `run` (by whom), `measure` (what is looked at), `find` and `search`
+//! (rates), `tally` and `report` (what came of it).
 
+mod answer;
+mod connection;
+mod delivery;
+mod engine;
+mod find;
+mod lane;
+mod measure;
+mod options;
+mod packed;
+mod page;
 mod plan;
+mod process;
+mod progress;
 mod report;
-mod worker;
+mod request;
+mod run;
+mod search;
+mod source;
+mod tally;
+mod times;
 
-use crate::data::Mix;
-use crate::destination::{Coding, Credentials, Destination};
-use clap::Args;
+pub use options::Arguments;
+
+use crate::clock::now_ns;
+use crate::destination::Destination;
+use crate::url;
+use delivery::Sinks;
+use measure::measure;
+use plan::Plan;
+use process::Process;
+use report::Report;
+use request::Maker;
+use run::Bench;
+use search::Runs;
+use source::Source;
 use std::io;
-use std::thread;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use times::Times;
 
-#[derive(Args, Clone, Debug)]
-pub struct Arguments {
-    /// Where to write, for example http://127.0.0.1:8080
-    url: String,
-    /// Database, for writes in the dialect of InfluxDB 1.x.
-    #[arg(long, conflicts_with = "bucket")]
-    db: Option<String>,
-    /// Organisation of --bucket.
-    #[arg(long)]
-    org: Option<String>,
-    /// Bucket, for writes in the dialect of InfluxDB 2.x.
-    #[arg(long)]
-    bucket: Option<String>,
-    #[command(flatten)]
-    credentials: Credentials,
-    #[command(flatten)]
-    coding: Coding,
-    /// Connections that write.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    connections: u64,
-    /// Lines of one request.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    lines: u64,
-    /// Stop after this many requests of all connections together.
-    #[arg(long, conflicts_with_all = ["seconds", "total_lines"])]
-    requests: Option<u64>,
-    /// Stop after this time; 10 seconds if nothing else ends the run.
-    #[arg(long, conflicts_with = "total_lines")]
-    seconds: Option<f64>,
-    /// Stop after this many lines of all connections together.
-    #[arg(long)]
-    total_lines: Option<u64>,
-    /// Lines a second of all connections together: an open loop.
-    #[arg(long)]
-    rate: Option<f64>,
-    /// Kind of lines. A database should take only one kind: two have `cpu` with other field types.
-    #[arg(long, value_enum, default_value = "telegraf")]
-    data: Mix,
-    /// Number of measurements, instead of what the data has by itself.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-    measurements: Option<u64>,
-    /// Equal seeds give equal series and values.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Time of the first line in nanoseconds since 1970, instead of now. Lines are 1 microsecond apart.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1_000_000_000_000_000_000..8_000_000_000_000_000_000))]
-    start_ns: Option<u64>,
-    /// Effort of --gzip, 1 to 9.
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=9))]
-    gzip_level: u32,
-    /// With --gzip: compress this many bodies per connection beforehand and send them in turn, the same
-    /// points again and again, so that compressing does not take the processor from what is measured.
-    #[arg(long, requires = "gzip", default_value_t = 0)]
-    prepared: usize,
-    /// Seconds to wait for an answer.
-    #[arg(long, default_value_t = 60.0)]
-    wait: f64,
-    /// One JSON object instead of text.
-    #[arg(long)]
-    json: bool,
+/// Connections that get a thread each if `--threads` is not given.
+const OWN_THREADS_MAX: u64 = 64;
+
+/// Runs the load; true if every request was answered 204, and every line delivered where that was asked.
+pub fn run(a: &Arguments) -> io::Result<bool> {
+    let destination = destination(a)?;
+    let plan = Plan::new(a)?;
+    let sinks = Sinks::new(&a.sinks, a.copies, a.sinks_wait)?;
+    let processes: Vec<_> =
+        a.pids.iter().map(|pid| Process::find(*pid)).collect::<io::Result<_>>()?;
+    if let Some(path) = &a.html {
+        // Before the run: a wrong path must not cost its result.
+        save(path, "")?;
+    }
+    let mut bench = bench(a, &destination)?;
+    bench.prepare()?;
+    let (found, measured) = if a.find_max {
+        let mut runs = Runs { bench: &mut bench, plan, processes: &processes, sinks: &sinks };
+        let (found, measured) = search::find(a, &mut runs)?;
+        (Some(found), measured)
+    } else {
+        (None, measure(&mut bench, &plan, &processes, &sinks, "writing")?)
+    };
+    let report = Report { arguments: a, threads: bench.threads, measured, found };
+    println!("{}", if a.json { report.json().to_string() } else { report.text() });
+    if let Some(path) = &a.html {
+        save(path, &page::page(&report))?;
+    }
+    Ok(report.is_right())
 }
 
-/// Runs the load; true if every request was answered 204.
-pub fn run(arguments: &Arguments) -> io::Result<bool> {
-    let a = arguments;
+fn save(path: &Path, text: &str) -> io::Result<()> {
+    let told = |error| url::usage(format!("--html {}: {error}", path.display()));
+    std::fs::write(path, text).map_err(told)
+}
+
+fn destination(a: &Arguments) -> io::Result<Destination> {
     let (db, org, bucket) = (a.db.as_deref(), a.org.as_deref(), a.bucket.as_deref());
-    let destination = Destination::from_options(&a.url, db, org, bucket, &a.credentials, a.coding)?;
-    let plan = plan::Plan::new(a)?;
-    let tallies: Vec<worker::Tally> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..a.connections)
-            .map(|connection| {
-                let (plan, destination) = (&plan, &destination);
-                scope.spawn(move || worker::run(connection, plan, destination))
-            })
-            .collect();
-        let join = |worker: thread::ScopedJoinHandle<'_, io::Result<worker::Tally>>| {
-            worker.join().unwrap_or_else(|_| Err(io::Error::other("a worker has panicked")))
-        };
-        workers.into_iter().map(join).collect::<io::Result<_>>()
-    })?;
-    let report = report::Report::new(&tallies, plan.started.elapsed());
-    println!("{}", if a.json { report.json().to_string() } else { report.text() });
-    Ok(report.all_acknowledged())
+    let precision = a.precision.parameter(bucket.is_none());
+    let mut destination =
+        Destination::from_options(&a.url, db, org, bucket, precision, &a.credentials, a.coding)?;
+    for header in &a.headers {
+        let is_field = header.split_once(':').is_some_and(|(name, _)| !name.trim().is_empty());
+        if !is_field || header.contains(['\r', '\n']) {
+            return Err(url::usage(format!("--header {header:?}: write NAME: VALUE")));
+        }
+        destination.head.push_str(&format!("{header}\r\n"));
+    }
+    Ok(destination)
+}
+
+fn bench<'a>(a: &Arguments, destination: &'a Destination) -> io::Result<Bench<'a>> {
+    let first_ns = a.start_ns.map_or_else(now_ns, Ok)?;
+    let times = Times::new(a.precision, a.lines, first_ns);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let few = if a.connections <= OWN_THREADS_MAX { a.connections } else { cores };
+    Ok(Bench {
+        maker: Maker { destination, times, lines: a.lines, gzip_level: a.gzip_level },
+        source: Source::new(a)?,
+        address: resolve(&destination.address)?,
+        connections: a.connections,
+        threads: a.threads.unwrap_or(few).min(a.connections),
+        ready: Vec::new(),
+    })
+}
+
+fn resolve(address: &str) -> io::Result<SocketAddr> {
+    let told = |error| io::Error::other(format!("{address}: {error}"));
+    let mut found = address.to_socket_addrs().map_err(told)?;
+    found.next().ok_or_else(|| io::Error::other(format!("{address}: no such address")))
 }
