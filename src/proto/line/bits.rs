@@ -45,18 +45,18 @@ pub(super) trait Classifier: Copy {
     fn parity(self, bits: u64) -> u64;
 }
 
-/// What the bytes before a block mean for it. Flags are bit 0, parities are all bits.
-#[derive(Clone, Copy, Debug)]
+/// What the bytes before a block mean for it: bitmaps of the block before whose last bit counts, parities as all
+/// bits, sums that ran over as 1.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Carry {
     structure: u64,
     structure_parity: u64,
     blank_parity: u64,
-    equals: u64,
+    before_values: u64,
     minus: u64,
-    time: u64,
-    digits: bool,
+    digits: u64,
     point: u64,
-    fraction: bool,
+    fraction: u64,
     integer: u64,
     digits_before: u32,
     escapes: escapes::Carry,
@@ -65,20 +65,7 @@ pub(super) struct Carry {
 impl Carry {
     /// Before the first byte of a line: nothing, as if an LF stood there.
     pub fn line_start() -> Carry {
-        Carry {
-            structure: 1,
-            structure_parity: 0,
-            blank_parity: 0,
-            equals: 0,
-            minus: 0,
-            time: 0,
-            digits: false,
-            point: 0,
-            fraction: false,
-            integer: 0,
-            digits_before: 0,
-            escapes: escapes::Carry::default(),
-        }
+        Carry { structure: 1 << 63, ..Carry::default() }
     }
 }
 
@@ -91,24 +78,20 @@ pub(super) struct Marks {
     pub errors: u64,
 }
 
-/// Values that start with neither a digit nor a minus nor a quote; gives those that are wrong.
-pub(super) trait Booleans {
-    fn refused(&self, starts: u64) -> u64;
-}
-
-/// Looks at the next block.
+/// Looks at the next block. `refused` is asked about values that start with neither a digit nor a minus nor a
+/// quote, and gives those that are wrong.
 #[inline(always)]
 pub(super) fn block<C: Classifier>(
     classifier: C,
     bytes: &[u8; BLOCK],
-    booleans: impl Booleans,
     carry: &mut Carry,
+    refused: impl Fn(u64) -> u64,
 ) -> Marks {
     let mut map = classifier.bitmaps(bytes);
     let mut escapes = Escapes::default();
-    if map.special != 0 || carry.escapes.is_set() {
+    if (map.special | carry.escapes.is_set) != 0 {
         let specials = classifier.specials(bytes);
-        escapes = escapes::hide(classifier, &specials, &mut map, &mut carry.escapes);
+        (map, escapes, carry.escapes) = escapes::hide(classifier, specials, map, carry.escapes);
     }
     let separators = map.commas | map.blanks;
     let structure = separators | map.equals | map.line_feeds;
@@ -122,38 +105,40 @@ pub(super) fn block<C: Classifier>(
     carry.blank_parity = spread(fields);
     errors |= (map.line_feeds | escapes.backslashes) & fields;
     let closing = map.blanks & !fields;
-    let values = shifted(map.equals, &mut carry.equals) & fields;
-    errors |= escapes.opening & !values;
+    let first = shifted((map.equals & fields) | closing, &mut carry.before_values);
+    errors |= escapes.opening & !(first & fields);
 
-    errors |=
-        numbers(&map, fields, closing, values & !escapes.opening, escapes.ended, booleans, carry);
+    let zones = Zones { fields, closing, first: first & !escapes.opening, ended: escapes.ended };
+    errors |= numbers(&map, &zones, carry, refused);
     errors |= long_runs(map.digits & fields, &mut carry.digits_before);
     Marks { marks: (map.commas & !fields) | map.blanks | map.line_feeds, errors }
 }
 
+/// Where values and timestamps are.
+struct Zones {
+    fields: u64,
+    /// The blank after the fields.
+    closing: u64,
+    /// The first bytes of values that are no strings, and of timestamps.
+    first: u64,
+    /// The bytes after strings.
+    ended: u64,
+}
+
 /// Checks numbers and timestamps from their first byte to what follows them.
 #[inline(always)]
-fn numbers(
-    map: &Bitmaps,
-    fields: u64,
-    closing: u64,
-    values: u64,
-    ended: u64,
-    booleans: impl Booleans,
-    carry: &mut Carry,
-) -> u64 {
-    let minuses = values & map.minuses;
-    let unsigned = values ^ minuses;
-    let mut first = unsigned | shifted(minuses, &mut carry.minus);
+fn numbers(map: &Bitmaps, zones: &Zones, carry: &mut Carry, refused: impl Fn(u64) -> u64) -> u64 {
+    let fields = zones.fields;
+    let minuses = zones.first & map.minuses & fields;
+    let begins = zones.first ^ minuses;
+    let after_minuses = shifted(minuses, &mut carry.minus);
+    let mut first = begins | after_minuses;
+    let odd = first & !map.digits;
     let mut errors = 0;
-    let odd = unsigned & !map.digits;
     if odd != 0 {
-        errors |= booleans.refused(odd);
         first ^= odd;
+        errors = (odd & (after_minuses | !fields)) | refused(odd & begins & fields);
     }
-    first |= shifted(closing, &mut carry.time);
-    errors |= first & !map.digits;
-
     let ends = run_ends(first, map.digits, &mut carry.digits);
     let integers = ends & map.integers & fields;
     let points = ends & map.points & fields;
@@ -162,18 +147,19 @@ fn numbers(
     let after_points = run_ends(fractions, map.digits, &mut carry.fraction);
     let after_integers = shifted(integers, &mut carry.integer);
 
-    let good_ends = (map.commas & fields) | closing;
+    let good_ends = (map.commas & fields) | zones.closing;
     // A timestamp ends at each LF, and nothing else does: in the zone of the fields LF is an error already.
     errors |= map.line_feeds & !plain;
-    errors |= (after_points | after_integers | ended) & !good_ends;
+    errors |= (after_points | after_integers | zones.ended) & !good_ends;
     errors | (plain & !(good_ends | map.line_feeds))
 }
 
-/// Where the runs of `digits` end that begin at `first`; there, if it is no digit.
+/// Where the runs of `digits` end that begin at `first`; there, if it is no digit. A run that goes on from the
+/// block before is as good as one that begins here.
 #[inline(always)]
-fn run_ends(first: u64, digits: u64, carry: &mut bool) -> u64 {
-    let (sum, over) = first.carrying_add(digits, *carry);
-    *carry = over;
+fn run_ends(first: u64, digits: u64, carry: &mut u64) -> u64 {
+    let (sum, over) = (first | *carry).overflowing_add(digits);
+    *carry = u64::from(over);
     sum & !digits
 }
 
@@ -192,11 +178,11 @@ fn long_runs(digits: u64, before: &mut u32) -> u64 {
 /// Decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: u32 = 18;
 
-/// `bits` one byte later.
+/// `bits` one byte later; `before` are the bits of the block before.
 #[inline(always)]
-pub(super) fn shifted(bits: u64, carry: &mut u64) -> u64 {
-    let shifted = (bits << 1) | *carry;
-    *carry = bits >> 63;
+pub(super) fn shifted(bits: u64, before: &mut u64) -> u64 {
+    let shifted = (bits << 1) | (*before >> 63);
+    *before = bits;
     shifted
 }
 

@@ -13,13 +13,8 @@ pub(super) struct Carry {
     hidden: u64,
     in_string: u64,
     closing: u64,
-}
-
-impl Carry {
-    #[inline(always)]
-    pub fn is_set(&self) -> bool {
-        (self.backslash | self.hidden | self.in_string | self.closing) != 0
-    }
+    /// Not 0 if any of these matters to the next block.
+    pub is_set: u64,
 }
 
 /// What is left to check when the zones are known.
@@ -34,14 +29,14 @@ pub(super) struct Escapes {
     pub errors: u64,
 }
 
-/// Takes all that is hidden out of `map`.
+/// Takes all that is hidden out of `map`. By value: what is lent to a function does not stay in registers.
 #[inline(never)]
 pub(super) fn hide<C: Classifier>(
     classifier: C,
-    specials: &Specials,
-    map: &mut Bitmaps,
-    carry: &mut Carry,
-) -> Escapes {
+    specials: Specials,
+    mut map: Bitmaps,
+    mut carry: Carry,
+) -> (Bitmaps, Escapes, Carry) {
     let after_backslash = shifted(specials.backslashes, &mut carry.backslash);
     let hidden = hidden_by_pairs(specials.backslashes, &mut carry.hidden);
     let quotes = specials.quotes & !hidden;
@@ -59,12 +54,14 @@ pub(super) fn hide<C: Classifier>(
     map.equals &= seen;
     map.line_feeds &= seen;
     map.digits &= !in_string;
-    Escapes {
+    let escapes = Escapes {
         opening: quotes & in_string,
         ended: shifted(closing, &mut carry.closing),
         backslashes: specials.backslashes & !in_string,
         errors,
-    }
+    };
+    carry.is_set = ((carry.backslash | carry.closing) >> 63) | carry.hidden | (carry.in_string & 1);
+    (map, escapes, carry)
 }
 
 /// The bytes after an odd number of backslashes. An addition carries each run that starts at an odd place to

@@ -1,7 +1,8 @@
 //! From bitmaps to lines: walks a text in blocks, lists where its lines are marked, and reads each line's
 //! time and tag keys at the marks.
 
-use super::bits::{self, BLOCK, Booleans, Carry, Classifier};
+use super::bits::{self, BLOCK, Carry, Classifier};
+use super::grammar;
 use super::keys::{Template, Templates};
 use super::stamp;
 
@@ -13,6 +14,8 @@ pub(super) const LINES: usize = MARKS / 3 + 1;
 
 /// Blocks in a row: a mark is a number of 16 bits.
 const TEXT_BYTES_MAX: usize = 60 * 1024;
+
+const BOOLEAN_BYTES_MAX: usize = 5;
 
 /// A line that is surely valid. All are places in the text that was scanned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,24 +93,21 @@ struct Marks {
     count: usize,
 }
 
-impl Marks {
-    /// Lists the places of `bits`. Four are written whether they are there or not: a loop whose length differs from
-    /// block to block costs more.
-    #[inline(always)]
-    fn push(&mut self, base: usize, bits: u64) {
-        let count = bits.count_ones() as usize;
-        let mut bits = bits;
-        let mut from = self.count;
-        self.count += count;
-        loop {
-            for place in &mut self.places[from..from + 4] {
-                *place = (base + bits.trailing_zeros() as usize) as u16;
-                bits &= bits.wrapping_sub(1);
-            }
-            from += 4;
-            if from >= self.count {
-                return;
-            }
+/// Lists the places of `bits` behind the first `count`; gives the new count. Four are written whether they are there
+/// or not: a loop whose length differs from block to block costs more.
+#[inline(always)]
+fn push(places: &mut [u16; MARKS], count: usize, base: usize, bits: u64) -> usize {
+    let end = count + bits.count_ones() as usize;
+    let mut bits = bits;
+    let mut from = count;
+    loop {
+        for place in &mut places[from..from + 4] {
+            *place = (base + bits.trailing_zeros() as usize) as u16;
+            bits &= bits.wrapping_sub(1);
+        }
+        from += 4;
+        if from >= end {
+            return end;
         }
     }
 }
@@ -119,46 +119,43 @@ fn mark<C: Classifier>(classifier: C, text: &[u8], marks: &mut Marks) -> bool {
     let text = &text[..text.len().min(TEXT_BYTES_MAX)];
     let (blocks, _) = text.as_chunks::<BLOCK>();
     let mut carry = Carry::line_start();
-    for (number, bytes) in blocks.iter().enumerate() {
-        let base = number * BLOCK;
-        let booleans = At { text, base };
-        let found = bits::block(classifier, bytes, booleans, &mut carry);
+    let (mut count, mut base) = (0, 0);
+    for bytes in blocks {
+        let refused = |starts| not_booleans(text, base, starts);
+        let found = bits::block(classifier, bytes, &mut carry, refused);
         if found.errors != 0 {
             let before = (found.errors & found.errors.wrapping_neg()) - 1;
-            marks.push(base, found.marks & before);
+            marks.count = push(&mut marks.places, count, base, found.marks & before);
             return false;
         }
-        marks.push(base, found.marks);
-        if marks.count + BLOCK + 4 > MARKS {
-            return true;
+        count = push(&mut marks.places, count, base, found.marks);
+        if count > MARKS - BLOCK - 4 {
+            break;
         }
+        base += BLOCK;
     }
+    marks.count = count;
     true
 }
 
-struct At<'a> {
-    text: &'a [u8],
-    base: usize,
-}
-
-impl Booleans for At<'_> {
-    /// A boolean ends before a comma or a blank, which no backslash before it can hide.
-    #[cold]
-    fn refused(&self, starts: u64) -> u64 {
-        let (mut starts, mut refused) = (starts, 0);
-        while starts != 0 {
-            let bit = starts & starts.wrapping_neg();
-            starts ^= bit;
-            let from = self.base + bit.trailing_zeros() as usize;
-            let value = self.text.get(from..from + 6).unwrap_or_default();
-            let end = value.iter().position(|byte| matches!(byte, b',' | b' '));
-            let is_boolean = end.is_some_and(|end| super::grammar::is_boolean(&value[..end]));
-            if !is_boolean {
-                refused |= bit;
-            }
+/// Looks at values that start as no number does; gives those that are no booleans. A boolean ends before a comma or
+/// a blank, which no backslash before it can hide.
+#[cold]
+#[inline(never)]
+fn not_booleans(text: &[u8], base: usize, mut starts: u64) -> u64 {
+    let mut refused = 0;
+    while starts != 0 {
+        let bit = starts & starts.wrapping_neg();
+        starts ^= bit;
+        let from = base + bit.trailing_zeros() as usize;
+        let value = text.get(from..from + BOOLEAN_BYTES_MAX + 1).unwrap_or_default();
+        let end = value.iter().position(|byte| matches!(byte, b',' | b' '));
+        let is_boolean = end.is_some_and(|end| grammar::is_boolean(&value[..end]));
+        if !is_boolean {
+            refused |= bit;
         }
-        refused
     }
+    refused
 }
 
 /// Reads the line whose marks begin at `next`, and goes on to the marks after it.
