@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, body)) = data.split_first() else { return };
     // A box of its own has nothing behind the body, so reading there would be found.
     let body = Box::<[u8]>::from(body);
-    for way in [Way::Best, Way::Portable] {
+    for way in [Way::Best, Way::Avx2, Way::Portable] {
         let mut reference = Lines::by(Way::Grammar, &body, rules(*choice));
         let mut fast = Lines::by(way, &body, rules(*choice));
         loop {

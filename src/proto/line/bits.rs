@@ -8,24 +8,30 @@
 //! stands in the line that it is about, at its LF at the latest. What a block leaves for the next one is in `Carry`.
 
 use super::escapes::{self, Escapes};
+use super::walk::{self, MARKS};
 
 /// Bytes that are looked at together, a bit for each in a word.
 pub(super) const BLOCK: usize = 64;
 
-/// For each kind of byte where it stands in a block; bit 0 is the first byte.
+/// Where the bytes that hold a line together stand in a block; bit 0 is the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bitmaps {
+pub(super) struct Structure {
     pub line_feeds: u64,
     pub commas: u64,
     pub blanks: u64,
     pub equals: u64,
+    /// Any of `Specials`.
+    pub special: u64,
+}
+
+/// The bytes of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Numbers {
     pub digits: u64,
     pub points: u64,
     pub minuses: u64,
     /// The letter i.
     pub integers: u64,
-    /// Quotes, backslashes, and `others`.
-    pub special: u64,
 }
 
 /// The special bytes of a block, one by one.
@@ -39,10 +45,16 @@ pub(super) struct Specials {
 
 /// What classifies: the processor's vectors, or plain words.
 pub(super) trait Classifier: Copy {
-    fn bitmaps(self, block: &[u8; BLOCK]) -> Bitmaps;
+    fn structure(self, block: &[u8; BLOCK]) -> Structure;
+    fn numbers(self, block: &[u8; BLOCK]) -> Numbers;
     fn specials(self, block: &[u8; BLOCK]) -> Specials;
     /// Bit i is the parity of the bits 0 to i.
     fn parity(self, bits: u64) -> u64;
+    /// `walk::list`, for those who have something better.
+    #[inline(always)]
+    fn list(self, places: &mut [u16; MARKS], count: usize, base: usize, bits: u64) -> usize {
+        walk::list(places, count, base, bits)
+    }
 }
 
 /// What the bytes before a block mean for it: bitmaps of the block before whose last bit counts, parities as all
@@ -87,7 +99,7 @@ pub(super) fn block<C: Classifier>(
     carry: &mut Carry,
     refused: impl Fn(u64) -> u64,
 ) -> Marks {
-    let mut map = classifier.bitmaps(bytes);
+    let mut map = classifier.structure(bytes);
     let mut escapes = Escapes::default();
     if (map.special | carry.escapes.is_set) != 0 {
         let specials = classifier.specials(bytes);
@@ -108,26 +120,35 @@ pub(super) fn block<C: Classifier>(
     let first = shifted((map.equals & fields) | closing, &mut carry.before_values);
     errors |= escapes.opening & !(first & fields);
 
-    let zones = Zones { fields, closing, first: first & !escapes.opening, ended: escapes.ended };
-    errors |= numbers(&map, &zones, carry, refused);
-    errors |= long_runs(map.digits & fields, &mut carry.digits_before);
+    let zones = Zones {
+        good_ends: (map.commas & fields) | closing,
+        line_feeds: map.line_feeds,
+        fields,
+        first: first & !escapes.opening,
+    };
+    errors |= escapes.ended & !zones.good_ends;
+    // Only now: more bitmaps at once than there are registers cost more than a second look at the bytes.
+    let found = classifier.numbers(bytes);
+    errors |= numbers(&found, &zones, carry, refused);
+    let digits = found.digits & fields & !escapes.in_string;
+    errors |= long_runs(digits, &mut carry.digits_before);
     Marks { marks: (map.commas & !fields) | map.blanks | map.line_feeds, errors }
 }
 
 /// Where values and timestamps are.
 struct Zones {
     fields: u64,
-    /// The blank after the fields.
-    closing: u64,
+    /// What may follow a value.
+    good_ends: u64,
+    /// What follows a timestamp.
+    line_feeds: u64,
     /// The first bytes of values that are no strings, and of timestamps.
     first: u64,
-    /// The bytes after strings.
-    ended: u64,
 }
 
 /// Checks numbers and timestamps from their first byte to what follows them.
 #[inline(always)]
-fn numbers(map: &Bitmaps, zones: &Zones, carry: &mut Carry, refused: impl Fn(u64) -> u64) -> u64 {
+fn numbers(map: &Numbers, zones: &Zones, carry: &mut Carry, refused: impl Fn(u64) -> u64) -> u64 {
     let fields = zones.fields;
     let minuses = zones.first & map.minuses & fields;
     let begins = zones.first ^ minuses;
@@ -147,11 +168,10 @@ fn numbers(map: &Bitmaps, zones: &Zones, carry: &mut Carry, refused: impl Fn(u64
     let after_points = run_ends(fractions, map.digits, &mut carry.fraction);
     let after_integers = shifted(integers, &mut carry.integer);
 
-    let good_ends = (map.commas & fields) | zones.closing;
     // A timestamp ends at each LF, and nothing else does: in the zone of the fields LF is an error already.
-    errors |= map.line_feeds & !plain;
-    errors |= (after_points | after_integers | zones.ended) & !good_ends;
-    errors | (plain & !(good_ends | map.line_feeds))
+    errors |= zones.line_feeds & !plain;
+    errors |= (after_points | after_integers) & !zones.good_ends;
+    errors | (plain & !(zones.good_ends | zones.line_feeds))
 }
 
 /// Where the runs of `digits` end that begin at `first`; there, if it is no digit. A run that goes on from the

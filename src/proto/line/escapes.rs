@@ -4,7 +4,7 @@
 //! are taken in pairs. Where the two differ about a byte that matters, nom is asked. So what is passed here ends
 //! at the same place for everybody.
 
-use super::bits::{Bitmaps, Classifier, Specials, shifted, spread};
+use super::bits::{Classifier, Specials, Structure, shifted, spread};
 
 /// What the bytes before a block hide in it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,6 +24,7 @@ pub(super) struct Escapes {
     pub opening: u64,
     /// The bytes after strings.
     pub ended: u64,
+    pub in_string: u64,
     /// Backslashes outside strings: they must stand before the fields.
     pub backslashes: u64,
     pub errors: u64,
@@ -34,9 +35,9 @@ pub(super) struct Escapes {
 pub(super) fn hide<C: Classifier>(
     classifier: C,
     specials: Specials,
-    mut map: Bitmaps,
+    mut map: Structure,
     mut carry: Carry,
-) -> (Bitmaps, Escapes, Carry) {
+) -> (Structure, Escapes, Carry) {
     let after_backslash = shifted(specials.backslashes, &mut carry.backslash);
     let hidden = hidden_by_pairs(specials.backslashes, &mut carry.hidden);
     let quotes = specials.quotes & !hidden;
@@ -53,10 +54,10 @@ pub(super) fn hide<C: Classifier>(
     map.blanks &= seen;
     map.equals &= seen;
     map.line_feeds &= seen;
-    map.digits &= !in_string;
     let escapes = Escapes {
         opening: quotes & in_string,
         ended: shifted(closing, &mut carry.closing),
+        in_string,
         backslashes: specials.backslashes & !in_string,
         errors,
     };

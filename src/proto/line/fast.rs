@@ -15,6 +15,8 @@ use super::walk::{self, Batch, Found};
 pub enum Way {
     /// The fastest of this machine.
     Best,
+    /// The same without AVX-512.
+    Avx2,
     /// The fast way of machines without the vectors that `simd` knows.
     Portable,
     /// The grammar alone, the reference.
@@ -90,6 +92,7 @@ impl Fast {
     fn scan_text(&mut self, text: &[u8], factor: i64, templates: &mut Templates) {
         match self.way {
             Way::Best => simd::scan(text, factor, templates, &mut self.batch),
+            Way::Avx2 => simd::scan_avx2(text, factor, templates, &mut self.batch),
             Way::Portable => walk::scan(Swar, text, factor, templates, &mut self.batch),
             Way::Grammar => unreachable!("the grammar does not scan"),
         }

@@ -10,8 +10,11 @@ use super::grammar::{self, TIME, TagKeys};
 const KEYS: usize = 16;
 const KEY_BYTES: usize = 32;
 
-/// Sequences kept; a new one takes the place of another that shares its slot.
-const SLOTS: usize = 64;
+/// Sequences kept; a new one takes the place of the oldest.
+const TEMPLATES: usize = 64;
+
+/// Measurements whose sequence is remembered, if no other shares their place.
+const HINTS: usize = 1024;
 
 /// A key with the `=` after it, then zeros.
 #[derive(Clone, Copy, Debug)]
@@ -42,22 +45,52 @@ pub(super) struct Template {
 /// The sequences that this core has seen lately.
 #[derive(Debug)]
 pub(super) struct Templates {
-    slots: [Template; SLOTS],
+    templates: [Template; TEMPLATES],
+    oldest: usize,
+    /// For each hash of a measurement the number of the sequence that it had last. Whatever stands there is
+    /// compared.
+    hints: [u8; HINTS],
 }
 
 impl Templates {
-    /// No line has no tags but is refused for it: an empty sequence is always good.
+    /// The empty sequence is good, so all of them begin as that.
     pub const fn new() -> Templates {
         const NO_KEY: Key = Key { bytes: [0; KEY_BYTES], len: 0 };
         const EMPTY: Template = Template { count: 0, keys: [NO_KEY; KEYS] };
-        Templates { slots: [EMPTY; SLOTS] }
+        Templates { templates: [EMPTY; TEMPLATES], oldest: 0, hints: [0; HINTS] }
     }
 
-    /// The sequence that lines of this measurement had last. A hint: any other may come back.
+    /// The place in `hints` of a measurement: its first eight bytes, and its length.
     #[inline(always)]
-    pub fn slot(&mut self, measurement: u64, bytes: usize) -> &mut Template {
+    pub fn hint(measurement: u64, bytes: usize) -> usize {
         let mixed = (measurement ^ bytes as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        &mut self.slots[(mixed >> 58) as usize % SLOTS]
+        (mixed >> 54) as usize % HINTS
+    }
+
+    #[inline(always)]
+    pub fn hinted(&self, hint: usize) -> &Template {
+        &self.templates[usize::from(self.hints[hint]) % TEMPLATES]
+    }
+
+    /// Checks the tags that begin behind `marks`, commas, and end at `end`, where the hint was wrong. `None`: the
+    /// text ends too early to see.
+    #[cold]
+    pub fn learn(&mut self, hint: usize, text: &[u8], marks: &[u16], end: usize) -> Option<bool> {
+        for (number, template) in self.templates.iter().enumerate() {
+            if template.count == marks.len() && template.matches(text, marks)? {
+                self.hints[hint] = number as u8;
+                return Some(true);
+            }
+        }
+        let tags = marks.first().map_or(&[][..], |first| &text[usize::from(*first)..end]);
+        if !is_good(tags) {
+            return Some(false);
+        }
+        if self.templates[self.oldest].set(tags) {
+            self.hints[hint] = self.oldest as u8;
+            self.oldest = (self.oldest + 1) % TEMPLATES;
+        }
+        Some(true)
     }
 }
 
@@ -84,25 +117,22 @@ impl Template {
         Some(differences == [0; KEY_BYTES / 8])
     }
 
-    /// Checks tags, `,key=value` repeated and well-formed, without the help of an earlier line. If they are
-    /// good and short, later lines have that help.
-    #[cold]
-    pub fn learn(&mut self, tags: &[u8]) -> bool {
-        if !is_good(tags) {
-            return false;
-        }
+    /// Takes the keys of `tags`, if they are few and short.
+    fn set(&mut self, tags: &[u8]) -> bool {
         let keys = || TagKeys(tags);
         let count = keys().count();
-        if count <= KEYS && keys().all(|key| key.len() < KEY_BYTES) {
-            for (place, key) in self.keys.iter_mut().zip(keys()) {
-                *place = Key::new(key);
-            }
-            self.count = count;
+        if count > KEYS || keys().any(|key| key.len() >= KEY_BYTES) {
+            return false;
         }
+        for (place, key) in self.keys.iter_mut().zip(keys()) {
+            *place = Key::new(key);
+        }
+        self.count = count;
         true
     }
 }
 
+/// Checks tags, `,key=value` repeated and well-formed, without the help of an earlier line.
 fn is_good(tags: &[u8]) -> bool {
     let keys = || TagKeys(tags);
     let is_plain = |key: &[u8]| key != TIME && !grammar::is_reserved(key) && key.is_ascii();

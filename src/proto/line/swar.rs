@@ -1,6 +1,6 @@
 //! Bitmaps without vectors: eight bytes at a time in a word, for processors that `simd` does not know.
 
-use super::bits::{BLOCK, Bitmaps, Classifier, Specials};
+use super::bits::{BLOCK, Classifier, Numbers, Specials, Structure};
 
 /// The portable classifier.
 #[derive(Clone, Copy, Debug)]
@@ -12,32 +12,30 @@ const HIGH_BITS: u64 = 0x80 * ONES;
 
 impl Classifier for Swar {
     #[inline(always)]
-    fn bitmaps(self, block: &[u8; BLOCK]) -> Bitmaps {
-        let mut map = Bitmaps {
-            line_feeds: 0,
-            commas: 0,
-            blanks: 0,
-            equals: 0,
-            digits: 0,
-            points: 0,
-            minuses: 0,
-            integers: 0,
-            special: 0,
-        };
+    fn structure(self, block: &[u8; BLOCK]) -> Structure {
+        let mut map = Structure { line_feeds: 0, commas: 0, blanks: 0, equals: 0, special: 0 };
         for (at, word) in words(block) {
             let line_feeds = equal(word, b'\n');
             map.line_feeds |= bits(line_feeds) << at;
             map.commas |= bits(equal(word, b',')) << at;
             map.blanks |= bits(equal(word, b' ')) << at;
             map.equals |= bits(equal(word, b'=')) << at;
-            map.digits |= bits(below(word, b'9' + 1) & !below(word, b'0')) << at;
-            map.points |= bits(equal(word, b'.')) << at;
-            map.minuses |= bits(equal(word, b'-')) << at;
-            map.integers |= bits(equal(word, b'i')) << at;
             let special = equal(word, b'"') | equal(word, b'\\') | others(word, line_feeds);
             if special != 0 {
                 map.special |= bits(special) << at;
             }
+        }
+        map
+    }
+
+    #[inline(always)]
+    fn numbers(self, block: &[u8; BLOCK]) -> Numbers {
+        let mut map = Numbers { digits: 0, points: 0, minuses: 0, integers: 0 };
+        for (at, word) in words(block) {
+            map.digits |= bits(below(word, b'9' + 1) & !below(word, b'0')) << at;
+            map.points |= bits(equal(word, b'.')) << at;
+            map.minuses |= bits(equal(word, b'-')) << at;
+            map.integers |= bits(equal(word, b'i')) << at;
         }
         map
     }

@@ -7,7 +7,7 @@ use super::keys::{Template, Templates};
 use super::stamp;
 
 /// Marks that are listed before lines are read; a block has at most `BLOCK`.
-const MARKS: usize = 640;
+pub(super) const MARKS: usize = 640;
 
 /// A line has at least three marks: two blanks and its LF.
 pub(super) const LINES: usize = MARKS / 3 + 1;
@@ -96,7 +96,7 @@ struct Marks {
 /// Lists the places of `bits` behind the first `count`; gives the new count. Four are written whether they are there
 /// or not: a loop whose length differs from block to block costs more.
 #[inline(always)]
-fn push(places: &mut [u16; MARKS], count: usize, base: usize, bits: u64) -> usize {
+pub(super) fn list(places: &mut [u16; MARKS], count: usize, base: usize, bits: u64) -> usize {
     let end = count + bits.count_ones() as usize;
     let mut bits = bits;
     let mut from = count;
@@ -125,10 +125,10 @@ fn mark<C: Classifier>(classifier: C, text: &[u8], marks: &mut Marks) -> bool {
         let found = bits::block(classifier, bytes, &mut carry, refused);
         if found.errors != 0 {
             let before = (found.errors & found.errors.wrapping_neg()) - 1;
-            marks.count = push(&mut marks.places, count, base, found.marks & before);
+            marks.count = classifier.list(&mut marks.places, count, base, found.marks & before);
             return false;
         }
-        count = push(&mut marks.places, count, base, found.marks);
+        count = classifier.list(&mut marks.places, count, base, found.marks);
         if count > MARKS - BLOCK - 4 {
             break;
         }
@@ -178,12 +178,12 @@ fn line(
     let name_bytes = usize::from(measurement_end) - start;
     let name = u64::from_le_bytes(name.try_into().expect("eight bytes"));
     let name = name & (!0 >> (64 - 8 * name_bytes.clamp(1, 8)));
-    let template = templates.slot(name, name_bytes);
-    let mut tags = template.count();
-    match fits(text, &marks[first..], template) {
+    let hint = Templates::hint(name, name_bytes);
+    let mut tags = templates.hinted(hint).count();
+    match fits(text, &marks[first..], templates.hinted(hint)) {
         None => return Err(Stop::OutOfText),
         Some(true) => {}
-        Some(false) => tags = learn(text, &marks[first..], template)?,
+        Some(false) => tags = learn(text, &marks[first..], templates, hint)?,
     }
     let [fields, head_end, line_feed] = marks[first + tags..first + tags + 3] else {
         return Err(Stop::OutOfMarks);
@@ -218,13 +218,21 @@ fn fits(text: &[u8], marks: &[u16], template: &Template) -> Option<bool> {
     template.matches(text, marks)
 }
 
-/// Counts the tags of a line that has other keys, and checks these.
+/// Counts the tags of a line that has other keys than its measurement had last, and checks them.
 #[cold]
-fn learn(text: &[u8], marks: &[u16], template: &mut Template) -> Result<usize, Stop> {
+fn learn(
+    text: &[u8],
+    marks: &[u16],
+    templates: &mut Templates,
+    hint: usize,
+) -> Result<usize, Stop> {
     let tags = marks.iter().take_while(|mark| text[usize::from(**mark)] == b',').count();
     if marks.len() < tags + 3 {
         return Err(Stop::OutOfMarks);
     }
-    let tag_bytes = usize::from(marks[0])..usize::from(marks[tags]);
-    if template.learn(&text[tag_bytes]) { Ok(tags) } else { Err(Stop::Ask) }
+    match templates.learn(hint, text, &marks[..tags], usize::from(marks[tags])) {
+        None => Err(Stop::OutOfText),
+        Some(false) => Err(Stop::Ask),
+        Some(true) => Ok(tags),
+    }
 }

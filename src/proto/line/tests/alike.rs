@@ -43,7 +43,7 @@ fn places(body: &[u8], found: &[Result<Line<'_>, LineError<'_>>]) -> Vec<(usize,
 /// Gives the number of accepted lines.
 fn assert_alike(body: &[u8], rules: Rules) -> usize {
     let reference = found(Way::Grammar, body, rules);
-    for way in [Way::Best, Way::Portable] {
+    for way in [Way::Best, Way::Avx2, Way::Portable] {
         let fast = found(way, body, rules);
         assert_eq!(fast, reference, "{way:?} {rules:?}: {}", body.escape_ascii());
         assert_eq!(places(body, &fast), places(body, &reference), "{}", body.escape_ascii());
