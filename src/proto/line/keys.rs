@@ -16,24 +16,15 @@ const TEMPLATES: usize = 64;
 /// Measurements whose sequence is remembered, if no other shares their place.
 const HINTS: usize = 1024;
 
-/// A key with the `=` after it, then zeros.
+type Words = [u64; KEY_BYTES / 8];
+
+/// A key with the `=` after it, and the bits that belong to it. (A mask that was looked up by the length made
+/// each comparison seven instructions longer.)
 #[derive(Clone, Copy, Debug)]
 struct Key {
-    bytes: [u8; KEY_BYTES],
-    /// With the `=`.
-    len: usize,
+    bytes: Words,
+    mask: Words,
 }
-
-/// The mask of a key is a window of this: as many ones as it has bytes, then zeros.
-static ONES_ZEROS: [u8; 2 * KEY_BYTES] = {
-    let mut bytes = [0; 2 * KEY_BYTES];
-    let mut at = 0;
-    while at < KEY_BYTES {
-        bytes[at] = 0xFF;
-        at += 1;
-    }
-    bytes
-};
 
 /// A sequence of tag keys that is known to be good.
 #[derive(Debug)]
@@ -55,7 +46,7 @@ pub(super) struct Templates {
 impl Templates {
     /// The empty sequence is good, so all of them begin as that.
     pub const fn new() -> Templates {
-        const NO_KEY: Key = Key { bytes: [0; KEY_BYTES], len: 0 };
+        const NO_KEY: Key = Key { bytes: [0; KEY_BYTES / 8], mask: [0; KEY_BYTES / 8] };
         const EMPTY: Template = Template { count: 0, keys: [NO_KEY; KEYS] };
         Templates { templates: [EMPTY; TEMPLATES], oldest: 0, hints: [0; HINTS] }
     }
@@ -108,10 +99,8 @@ impl Template {
         for (key, mark) in self.keys[..self.count].iter().zip(marks) {
             let from = usize::from(*mark) + 1;
             let found = words(text.get(from..from + KEY_BYTES)?);
-            let wanted = words(&key.bytes);
-            let mask = words(&ONES_ZEROS[KEY_BYTES - key.len..][..KEY_BYTES]);
             for at in 0..differences.len() {
-                differences[at] |= (found[at] ^ wanted[at]) & mask[at];
+                differences[at] |= (found[at] ^ key.bytes[at]) & key.mask[at];
             }
         }
         Some(differences == [0; KEY_BYTES / 8])
@@ -142,16 +131,17 @@ fn is_good(tags: &[u8]) -> bool {
 
 impl Key {
     fn new(key: &[u8]) -> Key {
-        let mut bytes = [0; KEY_BYTES];
+        let (mut bytes, mut mask) = ([0; KEY_BYTES], [0; KEY_BYTES]);
         bytes[..key.len()].copy_from_slice(key);
         bytes[key.len()] = b'=';
-        Key { bytes, len: key.len() + 1 }
+        mask[..=key.len()].fill(0xFF);
+        Key { bytes: words(&bytes), mask: words(&mask) }
     }
 }
 
 /// The first `KEY_BYTES` bytes as words.
 #[inline(always)]
-fn words(bytes: &[u8]) -> [u64; KEY_BYTES / 8] {
+fn words(bytes: &[u8]) -> Words {
     let (chunks, _) = bytes.as_chunks::<8>();
     std::array::from_fn(|at| u64::from_ne_bytes(chunks[at]))
 }

@@ -29,15 +29,18 @@ pub(super) fn nanoseconds(text: &[u8], blank: u16, line_feed: u16, factor: i64) 
     }
     let units = match end.checked_sub(WINDOW) {
         Some(from) => number(text[from..end].as_chunks::<8>().0, digits),
-        None => {
-            // Only the first line of a text is so short.
-            let mut window = [0; WINDOW];
-            window[WINDOW - end..].copy_from_slice(&text[..end]);
-            number(window.as_chunks::<8>().0, digits)
-        }
+        None => at_the_start(&text[..end], digits),
     };
     let units = i64::try_from(units).ok()?;
     units.checked_mul(factor).filter(|time| *time <= TIME_MAX)
+}
+
+/// The same for the first line of a text, if it is short.
+#[cold]
+fn at_the_start(text: &[u8], digits: usize) -> u64 {
+    let mut window = [0; WINDOW];
+    window[WINDOW - text.len()..].copy_from_slice(text);
+    number(window.as_chunks::<8>().0, digits)
 }
 
 /// The number that the last `digits` bytes of three words are.

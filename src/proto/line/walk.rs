@@ -1,5 +1,10 @@
 //! From bitmaps to lines: walks a text in blocks, lists where its lines are marked, and reads each line's
 //! time and tag keys at the marks.
+//!
+//! What was tried and was slower: to lend the bitmaps to `escapes::hide` instead of giving them by value (it kept
+//! all of them in memory: a tenth more instructions); all nine bitmaps at once (they do not fit into the
+//! registers); the carry of the digits by an addition with carry; one place for each measurement's tag keys
+//! (two measurements that share it learn their keys at each line: a fifth of all instructions of 14 measurements).
 
 use super::bits::{self, BLOCK, Carry, Classifier};
 use super::grammar;
