@@ -1,9 +1,12 @@
 //! A body, line by line.
 
 use super::error::LineError;
+use super::fast::{Fast, Way};
 use super::grammar::gap;
+use super::walk::Found;
 use super::{Line, Rules, explain, grammar, split};
 use crate::base::limits::LINE_BYTES_MAX;
+use crate::base::time::UnixNanos;
 
 /// The lines of a body in order, each accepted or refused. Blank lines and comments are passed over.
 ///
@@ -17,11 +20,33 @@ pub struct Lines<'a> {
     /// The line ends before `counted_to`: counted when an error asks for them.
     counted: u64,
     counted_to: usize,
+    fast: Fast,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(body: &'a [u8], rules: Rules) -> Self {
-        Self { body, rules, at: 0, counted: 0, counted_to: 0 }
+        Self::by(Way::Best, body, rules)
+    }
+
+    /// The same lines, checked in another way.
+    pub fn by(way: Way, body: &'a [u8], rules: Rules) -> Self {
+        Self { body, rules, at: 0, counted: 0, counted_to: 0, fast: Fast::new(way) }
+    }
+
+    /// The next line, if it is one that needs no parser.
+    #[inline(always)]
+    fn found(&mut self) -> Option<Line<'a>> {
+        let (base, found) = self.fast.take()?;
+        let Found { start, measurement_end, head_end, line_feed, time_ns } = found;
+        let at = |place: u16| base + usize::from(place);
+        // The LF may be one that was put behind the body.
+        self.at = self.body.len().min(at(line_feed) + 1);
+        let start = at(start);
+        Some(Line {
+            head: &self.body[start..at(head_end)],
+            measurement: &self.body[start..at(measurement_end)],
+            time: Some(UnixNanos(time_ns)),
+        })
     }
 
     fn line(&mut self, first: &'a [u8]) -> Result<Line<'a>, LineError<'a>> {
@@ -92,7 +117,30 @@ fn trim_end(line: &[u8]) -> &[u8] {
 impl<'a> Iterator for Lines<'a> {
     type Item = Result<Line<'a>, LineError<'a>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(line) = self.found() {
+            return Some(Ok(line));
+        }
+        self.next_anew()
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// The next line where none is waiting.
+    #[inline(never)]
+    fn next_anew(&mut self) -> Option<Result<Line<'a>, LineError<'a>>> {
+        if self.at == self.body.len() {
+            return None;
+        }
+        if self.fast.look(self.body, self.at, self.rules.precision.factor()) {
+            return self.found().map(Ok);
+        }
+        self.parse()
+    }
+
+    /// The next line by the grammar alone.
+    fn parse(&mut self) -> Option<Result<Line<'a>, LineError<'a>>> {
         loop {
             let (first, _) = gap(&self.body[self.at..]).ok()?;
             let rest = match first {

@@ -8,26 +8,38 @@
 //! - A line that is accepted is borrowed from the body; nothing is copied. (A line of more than 32 tags
 //!   that are not sorted is the exception: its tag keys are listed once on the heap.)
 //!
-//! Does not know: databases, types of stored fields, SIMD, the clock that stamps a line without a time.
+//! Does not know: databases, types of stored fields, the clock that stamps a line without a time.
 //!
 //! How to read it: `grammar` is the language, as nom parsers without error values. `lines` walks a body.
-//! Whatever the grammar refuses goes to `explain`, the cold side, which walks the line as the servers do
+//! Common lines never reach the grammar: `fast` asks `walk` for lines that are surely valid. `walk` has a
+//! classifier (`simd`, or `swar` on other machines) turn 64 bytes at a time into `bits`, whose rules say where the
+//! lines lie; `escapes` takes out what is quoted, `keys` knows good tag keys, `stamp` reads times. Where they
+//! are not sure, the grammar takes exactly one line: it alone refuses. Whatever the grammar refuses goes to `explain`, the cold side, which walks the line as the servers do
 //! and finds the words. `split` is the servers' rule for the end of a line, `number` that for numbers,
 //! `name` that for escapes. Where and why we differ from the servers: docs/line-protocol.md.
 
+mod bits;
 mod error;
+mod escapes;
 mod explain;
+mod fast;
 mod grammar;
+mod keys;
 mod lines;
 mod name;
 mod number;
+mod simd;
 mod split;
+mod stamp;
+mod swar;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::borrow::Cow;
 
 pub use error::{LineError, Reason};
+pub use fast::Way;
 pub use lines::Lines;
 pub use name::decode_measurement;
 

@@ -21,7 +21,7 @@ pub(super) enum TimeFault {
 }
 
 /// The servers keep three of the values of a 64-bit integer for themselves.
-const TIME_MAX: i64 = i64::MAX - 1;
+pub(super) const TIME_MAX: i64 = i64::MAX - 1;
 const TIME_MIN: i64 = i64::MIN + 2;
 
 /// Decimal digits that always fit into an `i64`, and into a `u64`.

@@ -1,5 +1,6 @@
 //! The laws of the grammar.
 
+mod alike;
 mod join;
 mod laws;
 mod servers;

@@ -61,6 +61,11 @@ const POLICY: &[(&str, usize, usize)] = &[
 /// Rows whose precision is refused before a line is read.
 const NO_PRECISION: &[&str] = &["prec_ps", "prec_S"];
 
+/// The bodies of all rows.
+pub(super) fn bodies() -> Vec<Vec<u8>> {
+    rows().into_iter().map(|row| row.body).collect()
+}
+
 struct Row {
     value: Value,
     body: Vec<u8>,
