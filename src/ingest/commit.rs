@@ -4,7 +4,7 @@ use super::{Feed, Outlet};
 use crate::backend::board::Cell;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
-use crate::rt::{sleep, within};
+use crate::rt::{breathe, sleep, within};
 use crate::wal::{Frame, Writer};
 use std::rc::Rc;
 use std::time::Duration;
@@ -50,6 +50,10 @@ impl Outlet {
                     writer.set_floors(self.safe_floors.borrow().clone());
                     writer.set_note(self.window.borrow().note());
                     self.commit_once(&mut writer, &is_ending).await;
+                    if writer.has_work() {
+                        // Requests came in meanwhile, so more are likely on their way: they share the next one.
+                        breathe().await;
+                    }
                     let now = self.facts.clock.mono();
                     sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
                 }

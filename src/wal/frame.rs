@@ -98,14 +98,14 @@ impl OpenFrame {
     /// An empty frame with room for a first run of `len` bytes with this tag and number of targets, within
     /// the limits of a frame, and usually for more.
     pub fn new(kind: Kind, tag: &[u8], targets: &[BackendId], len: usize) -> OpenFrame {
-        OpenFrame::with_room(kind, tag, &[NewRun { targets, points: 0, len }])
+        OpenFrame::with_room(kind, tag, &[NewRun { targets, points: 0, len }], 0)
     }
 
-    /// The same for several first runs.
-    pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>]) -> OpenFrame {
+    /// The same for several first runs, and with `usual` bytes at least.
+    pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>], usual: usize) -> OpenFrame {
         let runs: usize = runs.iter().map(|run| run.len + entry_bytes(tag, run.targets)).sum();
         let first = FRAME_HEADER_BYTES + runs;
-        let bytes = (first + PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
+        let bytes = (first + PAGE).max(usual).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
         OpenFrame {
             // Few sizes, so that the memory of one frame fits the next.
             buffer: Buffer::unfilled(bytes.next_power_of_two()),
