@@ -1,7 +1,7 @@
 //! Requests go from the check to what each backend would be sent, all in memory: checked, routed, copied into a
 //! frame, sealed, noted by the queues of the backends that it names, loaded by these, put into batches,
-//! confirmed. `scripts/callgrind` counts the instructions of a round; the words are the number of backends in
-//! each of two circles (2, 64), of measurements, and `bytes` for the bytes on disk per byte of lines.
+//! confirmed. `scripts/callgrind` counts the instructions of a round. The words: `backends=` in each of two
+//! circles, `measurements=`, `bytes=` of a line. It also tells the bytes on disk per byte of lines.
 
 mod lines;
 
@@ -208,7 +208,7 @@ fn main() {
     let (backends, measurements) = (word("backends=", 64), word("measurements=", 1000));
     let mut shard = Shard::new(backends);
     let bodies: Vec<_> = (0..measurements.div_ceil(LINES).max(20))
-        .map(|turn| lines::wide(turn, LINES, measurements))
+        .map(|turn| lines::wide(turn, LINES, measurements, word("bytes=", 50)))
         .collect();
     let rounds = lines::rounds();
     let (mut sent, mut on_disk) = (0, 0);

@@ -26,9 +26,10 @@ pub fn body(count: usize) -> String {
     body
 }
 
-/// A body of small lines, each of one of so many measurements.
+/// A body of lines of about so many bytes, 50 at least, each of one of so many measurements.
 #[allow(dead_code, reason = "not every bench has wide rings")]
-pub fn wide(turn: usize, count: usize, measurements: usize) -> String {
+pub fn wide(turn: usize, count: usize, measurements: usize, bytes: usize) -> String {
+    let more = "x".repeat(bytes.saturating_sub(60));
     let mut body = String::new();
     let mut random = turn as u64;
     for line in 0..count {
@@ -38,7 +39,8 @@ pub fn wide(turn: usize, count: usize, measurements: usize) -> String {
         let pick = (random >> 33) as usize % measurements;
         let (room, value) = (random >> 20 & 63, random >> 40 & 511);
         let time = 1_700_000_000_000_000_000_u64 + line as u64;
-        writeln!(body, "load_{pick},unit=r{room:02} value={value:03}.5 {time}")
+        let note = if more.is_empty() { String::new() } else { format!(",note=\"{more}\"") };
+        writeln!(body, "load_{pick},unit=r{room:02} value={value:03}.5{note} {time}")
             .expect("writing to a string");
     }
     body
