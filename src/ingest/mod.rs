@@ -93,6 +93,8 @@ pub struct Outlet {
     pub floors: RefCell<Vec<(BackendId, Stamp)>>,
     /// The same with what is parked: below them nothing is needed by anybody. For the headers of segments.
     pub safe_floors: RefCell<Vec<(BackendId, Stamp)>>,
+    /// How often a queue has moved since frames were forgotten.
+    pub moved: Cell<usize>,
     /// Something changed since the last checkpoint.
     pub is_dirty: Cell<bool>,
     /// Raised when a checkpoint must be written at once.

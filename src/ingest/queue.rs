@@ -176,17 +176,12 @@ impl Queue {
 
     /// Bytes that a frame holds for this queue.
     fn bytes_in(&self, frame: &Frame) -> u64 {
-        if self.only.is_some() {
-            return self.ours(frame).map(|(_, run)| run.payload.len() as u64).sum();
-        }
-        frame.index().portion(self.backend).map_or(0, |portion| portion.bytes.into())
-    }
-
-    /// Which runs of a frame are for this queue.
-    fn ours<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = (usize, Run<'a>)> {
+        let Some(only) = &self.only else {
+            return frame.index().portion(self.backend).map_or(0, |portion| portion.bytes.into());
+        };
         let runs = frame.index().runs_of(self.backend).iter();
-        let runs = runs.map(|at| (*at as usize, frame.runs.get(*at as usize)));
-        runs.filter(|(_, run)| self.only.as_ref().is_none_or(|only| is_same(only, run.tag)))
+        let runs = runs.map(|at| frame.runs.get(*at as usize));
+        runs.filter(|run| is_same(only, run.tag)).map(|run| run.payload.len() as u64).sum()
     }
 
     pub fn is_empty(&self) -> bool {

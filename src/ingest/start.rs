@@ -231,6 +231,7 @@ impl Outlet {
             log,
             queues: RefCell::default(),
             mains: RefCell::default(),
+            moved: Cell::default(),
             acks: super::acks::Acks::default(),
             checkpoint_file: RefCell::new(Some(checkpoint_file)),
             floors: RefCell::new(plan.floors.clone()),

@@ -110,7 +110,9 @@ impl Router {
 
     fn remember(&mut self, set: TargetSetNo) {
         if self.young.len() == GENERATION_ENTRIES {
-            self.old = std::mem::take(&mut self.young);
+            // The memory of the one that is forgotten is used again.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.young.insert(self.last_key.clone().into(), set);
     }

@@ -142,8 +142,7 @@ impl Segment {
         *self.holes.borrow_mut() = footer.holes;
         self.last_stamp.set(footer.last_stamp);
         self.statements.set(footer.statements);
-        *self.shares.borrow_mut() = footer.shares;
-        self.shares.borrow_mut().sort_by_key(|share| share.backend);
+        *self.shares.borrow_mut() = in_order(footer.shares);
     }
 
     pub fn share(&self, backend: BackendId) -> Option<Share> {
@@ -163,6 +162,12 @@ impl Entry {
             bytes: u32::try_from(bytes).expect("far below 4 GiB"),
         }
     }
+}
+
+/// Footers of version 1 name the backends in the order of their first runs.
+pub(super) fn in_order(mut shares: Vec<Share>) -> Vec<Share> {
+    shares.sort_by_key(|share| share.backend);
+    shares
 }
 
 /// Adds what a frame holds. Shares are in the order of their backends.

@@ -106,10 +106,10 @@ impl Table {
     /// Seven bits in a byte, the lowest first; the highest bit says that another byte follows.
     fn number(&mut self, mut number: u64) {
         while number >= 0x80 {
-            self.bytes.push(number as u8 | 0x80);
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
             number >>= 7;
         }
-        self.bytes.push(number as u8);
+        self.bytes.push(number.to_le_bytes()[0]);
     }
 }
 

@@ -247,7 +247,7 @@ impl SegmentView {
                 statements: footer.statements,
                 used_bytes: footer.end,
                 last_stamp: footer.last_stamp,
-                shares: footer.shares.clone(),
+                shares: segment::in_order(footer.shares.clone()),
             });
         }
         let mut facts = self.no_facts();
