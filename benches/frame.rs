@@ -1,7 +1,10 @@
 //! A body becomes a frame: every line is checked, finds its backends, and is copied into the open frame in
 //! the way of `ingest`. `scripts/callgrind` counts the instructions of a round.
+//!
+//! Words: how many rounds; a file with a body, in place of the lines of `lines`.
 
 mod lines;
+mod rounds;
 
 use circlet::base::ids::BackendId;
 use circlet::proto::line::{Lines, Precision, Rules};
@@ -85,8 +88,13 @@ fn main() {
     let target =
         Target { org: "".into(), database: "telegraf".into(), retention_policy: "".into() };
     let (number, tag) = (router.target(&target), Rc::from(target.to_tag()));
-    let bodies: Vec<_> = (0..BODIES).map(|_| lines::body(LINES)).collect();
-    let rounds = 0..lines::rounds();
+    let body = match std::env::args().nth(2) {
+        Some(file) => std::fs::read_to_string(&file).expect("the file of a body"),
+        None => lines::body(LINES),
+    };
+    let lines = BODIES * body.lines().count();
+    let bodies = vec![body; BODIES];
+    let rounds = 0..rounds::rounds();
     let bytes: usize = rounds.map(|_| round(&mut router, number, &tag, &bodies)).sum();
-    println!("{} lines a round, {bytes} bytes in frames", BODIES * LINES);
+    println!("{lines} lines a round, {bytes} bytes in frames");
 }
