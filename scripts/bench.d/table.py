@@ -176,10 +176,11 @@ def parts(row):
     """Cells of the table of parts: each bench beside its references."""
     for bench in ("ring", "batch", "gunzip"):
         times = row.get(bench, {})
-        ours = {name: ns for name, ns in times.items() if name.split("/")[1] == "circlet"}
+        ours = {name: ns for name, ns in times.items() if name.split("/")[1].startswith("circlet")}
         for name, ns in sorted(ours.items()):
             for other, other_ns in sorted(times.items()):
                 words = other.split("/")
-                if words[1] != "circlet" and words[2:] == name.split("/")[2:]:
-                    case = f"{bench}, {int(words[2]):,} measurements" if words[2:] else bench
+                if not words[1].startswith("circlet") and words[2:] == name.split("/")[2:]:
+                    case = bench + name.split("/")[1].removeprefix("circlet")
+                    case += f", {int(words[2]):,} measurements" if words[2:] else ""
                     yield [case, f"{ns / 1e3:.1f}", words[1], f"{other_ns / 1e3:.1f}", number(other_ns / ns)]
