@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const FILE_BYTES: u64 = 64 * 1024 * 1024;
+const FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Direct I/O wants memory, place and length in whole pages.
 #[repr(align(4096))]

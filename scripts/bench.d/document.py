@@ -72,6 +72,6 @@ def _run(found):
         f"- Date and version: {found['date']}, commit {found['commit']}; `{found['command']}` took {found['took_s'] // 60} min.",
         f"- Machine: {machine['processor']}, {machine['cores']} cores that programs may use, {machine['memory_gb']} GB of memory, "
         f"Linux {machine['kernel']}, {found['disk']}.",
-        f"- Load of the machine before: {machine['load_before']}. Samples of CPU per line during which others took more than 6 % "
+        f"- Load of the machine before: {machine['load_before']}. Samples of CPU per line during which others took more than 8 % "
         f"of it, or the probe was slow, after up to three tries: {noisy}.",
     ])

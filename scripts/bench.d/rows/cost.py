@@ -28,6 +28,7 @@ def plain(run):
 def against_null(run, turns, load, null_load=None, **circles):
     """The gateway and the null sink under the same load, in turn."""
     with Circles(run.work, f"cost-{load.data}", **circles) as gateway, Null(run.work) as null:
+        sample.warm_up(gateway, load)
         taken = sample.in_turn(
             turns, gateway=lambda: sample.cost(gateway, load),
             null=lambda: sample.cost(null, null_load or load))
@@ -54,6 +55,7 @@ def compressed(run):
         load = plain_load.but(gzip=True, chunked=True)
         body = capture.body(run, load)
         with Circles(run.work, f"gzip-{data}") as gateway, Null(run.work) as null:
+            sample.warm_up(gateway, load)
             taken = sample.in_turn(
                 run.pick(5, 1), gateway=lambda: sample.cost(gateway, load),
                 null=lambda: sample.cost(null, plain_load), inflate=lambda: inflate_alone(run, body))

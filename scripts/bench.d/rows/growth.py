@@ -37,8 +37,8 @@ def growth(run):
 
 def _step(run, load, circles):
     with Circles(run.work, "growth", **circles) as gateway, Null(run.work) as null:
-        # Once before, so that what happens once in a life does not count.
-        sample.cost(gateway, load.but(seconds=0.3))
+        sample.warm_up(gateway, load)
+        sample.warm_up(null, load)
         taken = sample.in_turn(
             run.pick(2, 1), gateway=lambda: sample.cost(gateway, load), null=lambda: sample.cost(null, load))
     row = compare(taken)

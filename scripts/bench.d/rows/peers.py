@@ -80,6 +80,7 @@ def vmagent(run):
         load = Load(data=data, seconds=run.pick(3, 1))
         with Vmagent(run.work, program) as agent, Null(run.work) as null:
             found["version"] = agent.version()
+            sample.warm_up(agent, load)
             taken = sample.in_turn(
                 run.pick(2, 1), agent=lambda: sample.cost(agent, load), null=lambda: sample.cost(null, load))
         pairs = zip(taken["agent"], taken["null"])
