@@ -2,12 +2,6 @@
 
 use std::fmt::Write;
 
-/// How often the work is to be done: the first word of the command line. `scripts/callgrind` takes the
-/// difference of two numbers, so that what happens once does not count.
-pub fn rounds() -> usize {
-    std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(1)
-}
-
 /// A body of `count` lines of 20 hosts and 4 measurements.
 pub fn body(count: usize) -> String {
     let mut body = String::new();

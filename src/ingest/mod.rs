@@ -20,7 +20,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod commit;
 pub mod deliver;
-mod group;
+pub mod group;
 pub mod look;
 pub mod order;
 pub mod pace;
