@@ -85,6 +85,8 @@ pub struct Outlet {
     pub facts: Rc<Facts>,
     pub log: Log,
     pub queues: RefCell<Vec<Rc<Feed>>>,
+    /// Of these the backends' own, each at its backend's number.
+    pub mains: RefCell<Vec<Option<Rc<Feed>>>>,
     pub acks: Acks,
     pub checkpoint_file: RefCell<Option<CheckpointFile>>,
     /// Of the backends' own queues: see `wal::Checkpoint`.
@@ -118,6 +120,8 @@ pub struct Feed {
     /// `None` for a backend that is no longer in the configuration.
     pub client: Option<Rc<Client>>,
     pub wake: Signal,
+    /// It is on the list of those that a commit has something for.
+    pub is_noted: Cell<bool>,
     /// Set for a queue of a parked database.
     pub parked: RefCell<Option<Arc<crate::backend::parked::Parked>>>,
     pub slow: RefCell<Slow>,

@@ -290,7 +290,7 @@ impl Facts {
         self.statements += u32::from(frame.kind == Kind::Statement);
         self.used_bytes = offset + bytes as u64;
         self.last_stamp = frame.stamp();
-        note_shares(&mut self.shares, frame);
+        note_shares(&mut self.shares, &frame.header, frame.index());
     }
 }
 

@@ -87,7 +87,7 @@ proptest! {
         let read = Frame::decode(&cold(frame.bytes()), 0).unwrap();
         prop_assert_eq!(read.header, frame.header);
         prop_assert_eq!(&read.runs, &frame.runs);
-        let payload: Vec<u8> = read.runs.iter().flat_map(|run| read.payload(run).to_vec()).collect();
+        let payload: Vec<u8> = read.runs.iter().flat_map(|run| read.payload(&run).to_vec()).collect();
         let filled: Vec<u8> = pieces.iter().flat_map(|piece| piece.3.clone()).collect();
         prop_assert_eq!(payload, filled);
         prop_assert_eq!(frame.bytes().len() % PAGE, 0);
@@ -112,9 +112,9 @@ proptest! {
     #[test]
     fn runs_of_one_tag_and_targets_are_one_run(pieces in pieces()) {
         let open = fill(&pieces);
-        for pair in open.runs().windows(2) {
-            prop_assert!(pair[0].tag != pair[1].tag || pair[0].targets != pair[1].targets);
-            prop_assert_eq!(pair[0].payload.end, pair[1].payload.start);
+        for (one, next) in open.runs().iter().zip(open.runs().iter().skip(1)) {
+            prop_assert!(one.tag != next.tag || one.targets != next.targets);
+            prop_assert_eq!(one.payload.end, next.payload.start);
         }
         let points: u64 = open.runs().iter().map(|run| u64::from(run.points)).sum();
         prop_assert_eq!(points, pieces.iter().map(|piece| u64::from(piece.2)).sum::<u64>());
@@ -150,7 +150,7 @@ proptest! {
     fn foreign_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..2 * PAGE), at in 0..100usize) {
         // Once as they are, once with every magic word and a right checksum, so that the fields are read.
         prop_assert!(Frame::decode(&cold(&bytes), at).is_none());
-        for magic in [&b"CIRCSEG1"[..], b"CIRCFTR1", b"CIRCCUR1", b"CFRM\x01"] {
+        for magic in [&b"CIRCSEG1"[..], b"CIRCSEG2", b"CIRCFTR1", b"CIRCCUR1", b"CFRM\x01", b"CFRM\x02"] {
             if bytes.len() > 100 {
                 bytes[..magic.len()].copy_from_slice(magic);
                 let crc = crate::base::checksum::crc32c(&bytes[..68]);
@@ -169,20 +169,20 @@ proptest! {
 
     #[test]
     fn a_table_of_foreign_bytes_with_right_checksums_never_panics(
-        table in vec(0..6u8, 0..200), payload in 0..50u32, runs in 0..7u32,
+        table in vec(0..6u8, 0..200), payload in 0..50u32, runs in 0..7u32, points in 0..9u32, version in 1..3u8,
     ) {
         let mut body = vec![b'x'; payload as usize];
         body.extend_from_slice(&table);
         let header = FrameHeader {
-            kind: 1, note: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
-            number: 1, stamp: Stamp(1), unix_ms: 0, points: 0, runs, synced: 0,
+            version, kind: 1, note: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
+            number: 1, stamp: Stamp(1), unix_ms: 0, points, runs, synced: 0,
             body_crc: crate::base::checksum::crc32c(&body),
         };
         let mut bytes = vec![0; PAGE];
         header.encode(&mut bytes);
         bytes[72..72 + body.len()].copy_from_slice(&body);
         if let Some(frame) = Frame::decode(&cold(&bytes), 0) {
-            let bytes: usize = frame.runs.iter().map(|run| frame.payload(run).len()).sum();
+            let bytes: usize = frame.runs.iter().map(|run| frame.payload(&run).len()).sum();
             prop_assert_eq!(bytes, payload as usize);
         }
     }
