@@ -1,0 +1,123 @@
+//! Routes of short names, found by the name's bytes as two numbers: no hash of text, no comparison of text.
+//!
+//! Most measurements have at most 16 letters. A name is kept whole, so two names are never taken for one
+//! another; they may only take each other's slot, and then the larger map answers.
+
+use super::router::{TargetNo, TargetSetNo};
+
+/// 16 KiB: it stays in the core's first cache.
+const SLOTS: usize = 512;
+
+/// An odd number with well mixed bits: 2^64 divided by the golden ratio.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A name of 1 to 16 bytes under one target. With its length the two numbers say every byte of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Key {
+    front: u64,
+    back: u64,
+    target: u32,
+    len: u32,
+}
+
+impl Key {
+    #[inline]
+    pub(super) fn of(target: TargetNo, name: &[u8]) -> Option<Key> {
+        let (front, back) = match name.len() {
+            8..=16 => {
+                (u64::from_le_bytes(*name.first_chunk()?), u64::from_le_bytes(*name.last_chunk()?))
+            }
+            4..=7 => (
+                u64::from(u32::from_le_bytes(*name.first_chunk()?)),
+                u64::from(u32::from_le_bytes(*name.last_chunk()?)),
+            ),
+            // The first, the middle and the last are all there are.
+            1..=3 => (
+                u64::from(name[0]) << 8 | u64::from(name[name.len() / 2]),
+                u64::from(name[name.len() - 1]),
+            ),
+            _ => return None,
+        };
+        Some(Key { front, back, target: target.0, len: u32::try_from(name.len()).ok()? })
+    }
+
+    #[inline]
+    fn slot(&self) -> usize {
+        let tail = u64::from(self.target) << 8 | u64::from(self.len);
+        let mixed = (self.front ^ self.back.rotate_left(32) ^ tail).wrapping_mul(MIX);
+        (mixed >> 32) as usize % SLOTS
+    }
+}
+
+/// Lives on one shard, within its router.
+#[derive(Debug)]
+pub(super) struct Short {
+    slots: Box<[(Key, TargetSetNo)]>,
+}
+
+impl Default for Short {
+    fn default() -> Short {
+        // A key of no letters is nobody's.
+        Short { slots: vec![(Key::default(), TargetSetNo(0)); SLOTS].into() }
+    }
+}
+
+impl Short {
+    #[inline]
+    pub(super) fn get(&self, key: &Key) -> Option<TargetSetNo> {
+        let (known, set) = &self.slots[key.slot()];
+        (known == key).then_some(*set)
+    }
+
+    pub(super) fn put(&mut self, key: Key, set: TargetSetNo) {
+        self.slots[key.slot()] = (key, set);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_names_have_one_key() {
+        // Every name of up to six of two letters, and long ones that differ in one byte.
+        let mut names: Vec<Vec<u8>> = vec![vec![]];
+        for at in 0.. {
+            if names[at].len() == 6 {
+                break;
+            }
+            for letter in *b"ab" {
+                names.push([&names[at][..], &[letter]].concat());
+            }
+        }
+        for len in 7..=16 {
+            names.push(vec![b'a'; len]);
+            for at in 0..len {
+                let mut name = vec![b'a'; len];
+                name[at] = 0;
+                names.push(name);
+            }
+        }
+        let key = |name: &Vec<u8>| Key::of(TargetNo(1), name).map(|key| format!("{key:?}"));
+        let keys: BTreeSet<_> = names.iter().filter_map(key).collect();
+        assert_eq!(keys.len(), names.len() - 1, "all but the empty name have a key of their own");
+        assert_ne!(Key::of(TargetNo(1), b"cpu"), Key::of(TargetNo(2), b"cpu"));
+        assert_eq!(Key::of(TargetNo(1), &[b'a'; 17]), None);
+    }
+
+    #[test]
+    fn a_name_that_lost_its_slot_is_unknown_again() {
+        let mut short = Short::default();
+        let names: Vec<String> = (0..2000).map(|number| format!("m{number}")).collect();
+        let keys = names.iter().map(|name| Key::of(TargetNo(0), name.as_bytes()).unwrap());
+        for (number, key) in keys.clone().enumerate() {
+            short.put(key, TargetSetNo(number as u32));
+        }
+        let known = keys.enumerate().filter(|(number, key)| {
+            short.get(key).inspect(|set| assert_eq!(set.0, *number as u32)).is_some()
+        });
+        assert!((SLOTS / 2..=SLOTS).contains(&known.count()), "the slots are well used");
+        assert_eq!(short.get(&Key::of(TargetNo(0), b"cpu").unwrap()), None);
+    }
+}
