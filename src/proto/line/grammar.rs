@@ -11,8 +11,8 @@
 //! Every token ends at a byte of a class, looked up in one table; the first byte of a value decides what it
 //! must be. Nothing is tried twice.
 
-use nom::bytes::complete::{tag, take_till, take_while, take_while1};
-use nom::combinator::{opt, recognize};
+use nom::bytes::complete::{tag, take_till, take_while};
+use nom::combinator::{opt, recognize, verify};
 use nom::{Err, IResult, Parser};
 use smallvec::SmallVec;
 
@@ -44,6 +44,8 @@ impl Class {
     const STRING: Class = Class(STRING);
     /// Skipped before a line, before its fields and before its timestamp.
     const GAP: Class = Class(GAP);
+    /// Ends a run of digits.
+    const NO_DIGIT: Class = Class(NO_DIGIT);
 
     /// The same for a token that goes on over line ends, as those of the servers do.
     pub(super) const fn over_line_feeds(self) -> Class {
@@ -62,6 +64,7 @@ const PLAIN: u8 = 4;
 const STRING: u8 = 8;
 const GAP: u8 = 16;
 const LINE_FEED: u8 = 32;
+const NO_DIGIT: u8 = 64;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0_u8; 256];
@@ -74,10 +77,33 @@ static CLASSES: [u8; 256] = {
     classes[b'\n' as usize] = LINE_FEED;
     classes[b'\t' as usize] = GAP;
     classes[0] = GAP;
+    let mut byte = 0;
+    while byte < 256 {
+        if byte < b'0' as usize || byte > b'9' as usize {
+            classes[byte] |= NO_DIGIT;
+        }
+        byte += 1;
+    }
     classes
 };
 
 const REFUSED: Err<()> = Err::Error(());
+
+/// The bytes before the first one of `stops`. Eight at a time, so that a byte costs a look into the table and a
+/// jump that is not taken: tokens are too short for more.
+#[inline(always)]
+fn until(input: &[u8], stops: Class) -> Parsed<'_, &[u8]> {
+    let (chunks, _) = input.as_chunks::<8>();
+    let mut end = 0;
+    for chunk in chunks {
+        if let Some(at) = chunk.iter().position(|byte| stops.has(*byte)) {
+            return Ok((&input[end + at..], &input[..end + at]));
+        }
+        end += 8;
+    }
+    let (rest, last) = take_till(|byte| stops.has(byte)).parse(&input[end..])?;
+    Ok((rest, &input[..end + last.len()]))
+}
 
 /// Whether `byte` is skipped before a line, before its fields and before its timestamp.
 pub(super) fn gap(input: &[u8]) -> Parsed<'_, &[u8]> {
@@ -102,6 +128,7 @@ pub(super) fn line(input: &[u8], rules: Rules) -> Parsed<'_, Line<'_>> {
 
 /// A name up to a byte of `stops` that no backslash precedes, or to the end of the input. Its first byte
 /// never ends it. From a class that has LF, LF is hidden neither by being first nor by a backslash.
+#[inline(always)]
 pub(super) fn name(input: &[u8], stops: Class) -> Parsed<'_, &[u8]> {
     let mut end = match input {
         [] | [b'\\', ..] => 0,
@@ -109,7 +136,7 @@ pub(super) fn name(input: &[u8], stops: Class) -> Parsed<'_, &[u8]> {
         _ => 1,
     };
     loop {
-        let (_, run) = take_till(|byte| stops.has(byte)).parse(&input[end..])?;
+        let (_, run) = until(&input[end..], stops)?;
         end += run.len();
         end += match &input[end..] {
             [b'\\', b'\n', ..] if stops.has(b'\n') => {
@@ -131,17 +158,14 @@ fn measurement(input: &[u8]) -> Parsed<'_, &[u8]> {
 
 /// Nothing, or `,key=value` any number of times; stops at the blank after the key.
 fn tags<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
-    let (mut rest, mut previous, mut rising) = (input, &b""[..], true);
+    let mut rest = input;
+    let mut keys: SmallVec<[&[u8]; KEYS_IN_PLACE]> = SmallVec::new();
     while let [b',', tag @ ..] = rest {
         let (after, key) = tag_key(tag, rules)?;
-        rising &= previous < key;
-        previous = key;
+        keys.push(key);
         (rest, _) = tag_value(after)?;
     }
-    if !rest.starts_with(b" ") {
-        return Result::Err(REFUSED);
-    }
-    if !rising && has_duplicate(TagKeys(&input[..input.len() - rest.len()])) {
+    if !rest.starts_with(b" ") || has_duplicate_in(&mut keys) {
         return Result::Err(REFUSED);
     }
     Ok((rest, ()))
@@ -187,9 +211,39 @@ impl<'a> Iterator for TagKeys<'a> {
 
 /// Whether a key occurs twice, as written: the servers compare before they drop escapes.
 pub(super) fn has_duplicate<'a>(keys: impl Iterator<Item = &'a [u8]>) -> bool {
-    let mut keys: SmallVec<[&[u8]; 32]> = keys.collect();
-    keys.sort_unstable();
-    keys.windows(2).any(|pair| pair[0] == pair[1])
+    has_duplicate_in(&mut keys.collect::<SmallVec<[&[u8]; KEYS_IN_PLACE]>>())
+}
+
+const KEYS_IN_PLACE: usize = 32;
+
+/// The same; may change the order of `keys`. Keys that are not equal mostly differ in their ends or lengths, so
+/// one word tells them apart.
+fn has_duplicate_in(keys: &mut [&[u8]]) -> bool {
+    if keys.len() > KEYS_IN_PLACE {
+        keys.sort_unstable();
+        return keys.windows(2).any(|pair| pair[0] == pair[1]);
+    }
+    let mut signs = [0_u64; KEYS_IN_PLACE];
+    for (at, key) in keys.iter().enumerate() {
+        let sign = signature(key);
+        let alike = signs[..at].iter().fold(false, |alike, other| alike | (*other == sign));
+        if alike && keys[..at].contains(key) {
+            return true;
+        }
+        signs[at] = sign;
+    }
+    false
+}
+
+/// Equal for equal keys: the first and the last four bytes (fewer of a short key), and the length.
+#[inline]
+fn signature(key: &[u8]) -> u64 {
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    let ends = match (key.first_chunk(), key.last_chunk()) {
+        (Some(first), Some(last)) => half(first) | (half(last) << 32),
+        _ => key.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+    };
+    ends.wrapping_add((key.len() as u64) << 56)
 }
 
 /// `key=value` once or more, with commas between; gives the length of the longest key.
@@ -210,10 +264,11 @@ fn fields<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, usize> {
 
 /// A key that ends in a (paired) backslash is refused: parser and store of the servers disagree about its end,
 /// and InfluxDB 1.6.7 can die of it.
+#[inline(always)]
 fn field_key(input: &[u8]) -> Parsed<'_, &[u8]> {
     let mut end = 0;
     loop {
-        let (rest, run) = take_till(|byte| Class::TAG.has(byte)).parse(&input[end..])?;
+        let (rest, run) = until(&input[end..], Class::TAG)?;
         end += run.len();
         match rest {
             [b'=', rest @ ..] if end > 0 && input[end - 1] != b'\\' => {
@@ -225,15 +280,16 @@ fn field_key(input: &[u8]) -> Parsed<'_, &[u8]> {
     }
 }
 
+#[inline(always)]
 fn value<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
     match input.first() {
         Some(b'"') => string(input),
         Some(b'0'..=b'9' | b'.' | b'-') => {
-            let (rest, text) = take_till(|byte| Class::PLAIN.has(byte)).parse(input)?;
+            let (rest, text) = until(input, Class::PLAIN)?;
             number::check(text, rules.unsigned).map(|()| (rest, ())).map_err(|_| REFUSED)
         }
         Some(b't' | b'T' | b'f' | b'F') => {
-            let (rest, text) = take_till(|byte| Class::PLAIN.has(byte)).parse(input)?;
+            let (rest, text) = until(input, Class::PLAIN)?;
             if is_boolean(text) { Ok((rest, ())) } else { Result::Err(REFUSED) }
         }
         _ => Result::Err(REFUSED),
@@ -251,7 +307,7 @@ pub(super) fn is_boolean(text: &[u8]) -> bool {
 fn string(input: &[u8]) -> Parsed<'_, ()> {
     let (mut rest, _) = tag(&b"\""[..]).parse(input)?;
     loop {
-        (rest, _) = take_till(|byte| Class::STRING.has(byte)).parse(rest)?;
+        (rest, _) = until(rest, Class::STRING)?;
         rest = match rest {
             [b'"', rest @ ..] => return Ok((rest, ())),
             [b'\\', escaped, rest @ ..] if *escaped != b'\n' => rest,
@@ -269,11 +325,15 @@ fn time<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, Option<UnixNanos>> {
     if !matches!(rest.first(), Some(b'-' | b'0'..=b'9')) {
         return Ok((rest, None));
     }
-    let digits = take_while1(|byte: u8| byte.is_ascii_digit());
-    let (rest, text) = recognize((opt(tag(&b"-"[..])), digits)).parse(rest)?;
+    let digits = |input| until(input, Class::NO_DIGIT);
+    let (rest, text) = recognize((opt(tag(&b"-"[..])), verify(digits, has_bytes))).parse(rest)?;
     let (rest, _) = take_while(|byte| byte == b' ').parse(rest)?;
     let time = number::nanoseconds(text, rules.precision.factor()).map_err(|_| REFUSED)?;
     Ok((rest, Some(UnixNanos(time))))
+}
+
+fn has_bytes(text: &[u8]) -> bool {
+    !text.is_empty()
 }
 
 fn end(input: &[u8]) -> Parsed<'_, ()> {

@@ -77,7 +77,7 @@ impl<'a> Lines<'a> {
             let found = split::line_end(self.body, start);
             found.at == end && !found.open
         };
-        ends(self.at) && ends(begin)
+        ends(self.at) && (begin == self.at || ends(begin))
     }
 
     /// Passes over the line as the servers split it, and says what is wrong with it.

@@ -27,6 +27,9 @@ const TIME_MIN: i64 = i64::MIN + 2;
 /// Decimal digits that always fit into an `i64`, and into a `u64`.
 const SAFE_DIGITS: usize = 18;
 
+/// Decimal digits that always fit into a `u64`; more never fit into an `i64`, unless they begin with zeros.
+const WIDE_DIGITS: usize = 19;
+
 /// A float without an exponent and shorter than this is finite: `f64::MAX` has 309 digits.
 const SAFE_FLOAT_BYTES: usize = 309;
 
@@ -61,18 +64,14 @@ pub(super) fn nanoseconds(text: &[u8], factor: i64) -> Result<i64, TimeFault> {
     if digits.is_empty() {
         return Err(TimeFault::NoDigits);
     }
-    let mut units = 0_i64;
-    for digit in digits {
-        let digit = i64::from(digit - b'0');
-        // Counted downwards, because the least value has no positive twin.
-        units = units
-            .checked_mul(10)
-            .and_then(|tens| tens.checked_sub(digit))
-            .ok_or(TimeFault::Digits)?;
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    let digits = &digits[zeros..];
+    if digits.len() > WIDE_DIGITS {
+        return Err(TimeFault::Digits);
     }
-    if !negative {
-        units = units.checked_neg().ok_or(TimeFault::Digits)?;
-    }
+    let units = digits.iter().fold(0_u64, |units, digit| 10 * units + u64::from(digit - b'0'));
+    let units = if negative { -i128::from(units) } else { i128::from(units) };
+    let units = i64::try_from(units).map_err(|_| TimeFault::Digits)?;
     match units.checked_mul(factor) {
         Some(time) if (TIME_MIN..=TIME_MAX).contains(&time) => Ok(time),
         _ => Err(TimeFault::Range),
