@@ -5,7 +5,9 @@ mod common;
 
 use common::{Directory, Sink, json, load, serve};
 use serde_json::Value;
-use std::process::{Child, Command};
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,13 +81,14 @@ fn the_highest_rate_is_that_of_the_server() {
     assert_eq!(last["offered_lines_per_s"], found["lines_per_s"]);
 }
 
-/// A process that takes exactly one second of processor time, from a moment after its start.
+/// A process that waits for a line and then takes exactly one second of processor time.
 struct Burner(Child);
 
 impl Burner {
     fn start() -> Self {
-        let script = "ulimit -t 1; sleep 0.3; while :; do :; done";
-        Burner(Command::new("sh").args(["-c", script]).spawn().unwrap())
+        let script = "ulimit -t 1; read go; while :; do :; done";
+        let mut command = Command::new("sh");
+        Burner(command.args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap())
     }
 }
 
@@ -97,12 +100,21 @@ impl Drop for Burner {
 }
 
 #[test]
-fn the_processor_time_of_a_process_is_told_for_each_line() {
-    let sink = Sink::start(1, &[]);
-    let (url, burner) = (sink.url(), Burner::start());
-    let pid = burner.0.id().to_string();
-    let bounds = ["--rate", "1000", "--lines", "10", "--total-lines", "3000", "--pid", &pid];
-    let (code, report) = json(&[&["write", &url, "--db", "d"], &bounds[..]].concat());
+fn the_processor_time_of_a_process_is_told_for_each_line_until_all_is_delivered() {
+    let mut burner = Burner::start();
+    let (pid, input) = (burner.0.id().to_string(), Mutex::new(burner.0.stdin.take().unwrap()));
+    // A gateway that acknowledges at once, and whose sink has nothing until the burner is done.
+    let stat = format!("/proc/{pid}/stat");
+    let address = serve(move |request| {
+        if request.target == "/stats" {
+            let is_done = std::fs::read_to_string(&stat).is_ok_and(|text| text.contains(") Z "));
+            return (200, if is_done { "3000" } else { "0" }.to_owned());
+        }
+        input.lock().unwrap().write_all(b"go\n").unwrap_or_default();
+        (204, String::new())
+    });
+    let bounds = ["--lines", "10", "--total-lines", "3000", "--pid", &pid, "--sinks", &address];
+    let (code, report) = json(&[&["write", &address, "--db", "d"], &bounds[..]].concat());
     assert_eq!(code, 0, "{report}");
     let process = &report["processes"][0];
     let number = |key: &str| process[key].as_f64().unwrap();
@@ -188,6 +200,36 @@ fn the_page_needs_nothing_from_elsewhere_and_trusts_no_text() {
     for open in ["<svg ", "<figure>", "<table>", "<main>"] {
         let close = format!("</{}>", open.trim_matches(['<', '>', ' ']));
         assert_eq!(page.matches(open).count(), page.matches(&close).count(), "{open}");
+    }
+}
+
+/// All keys of an object and of what is in it; kinds of errors are not keys of ours.
+fn keys(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(all) => all.iter().for_each(|(key, value)| {
+            found.push(key.clone());
+            keys(value, found);
+        }),
+        Value::Array(all) => all.iter().for_each(|value| keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_json_is_in_the_readme() {
+    let sink = Sink::start(1, &[]);
+    let (url, pid) = (sink.url(), std::process::id().to_string());
+    let search =
+        ["--find-max", "--p99", "2s", "--duration", "50ms", "--rate", "100", "--lines", "1"];
+    let beside = ["--pid", &pid, "--sinks", &url];
+    let (_, mut report) = json(&[&["write", &url, "--db", "d"], &search[..], &beside].concat());
+    report["errors"] = Value::Null;
+    let mut found = Vec::new();
+    keys(&report, &mut found);
+    assert!(found.len() > 60 && found.contains(&"offered_lines_per_s".to_owned()), "{report}");
+    let readme = include_str!("../README.md");
+    for key in found {
+        assert!(readme.contains(&format!("`{key}`")), "{key}");
     }
 }
 

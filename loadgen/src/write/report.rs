@@ -128,7 +128,10 @@ impl Report<'_> {
 
     pub fn text(&self) -> String {
         let (tally, seconds) = (&self.measured.outcome.tally, self.seconds());
-        let mut text = self.found.as_ref().map_or_else(String::new, Found::text);
+        let mut text = self.found.as_ref().map_or_else(String::new, |found| {
+            let last = if found.rate.is_some() { "its proof" } else { "the last run" };
+            format!("{}; {last}:\n", found.result())
+        });
         text.push_str(&format!(
             "{} of {} lines acknowledged, {} of {} requests, in {:.2} s\n{:.0} lines/s, {:.0} requests/s, {:.1} MB/s of lines\n",
             tally.lines_acknowledged,

@@ -155,13 +155,12 @@ impl Found {
         })
     }
 
-    pub fn text(&self) -> String {
+    /// The result in one sentence.
+    pub fn result(&self) -> String {
         let limit = shown(self.p99_max.as_nanos() as u64);
         match self.rate {
-            Some(rate) => {
-                format!("highest rate with p99 <= {limit}: {rate:.0} lines/s; its proof:\n")
-            }
-            None => format!("no rate held with p99 <= {limit}; the last run:\n"),
+            Some(rate) => format!("highest rate with p99 <= {limit}: {rate:.0} lines/s"),
+            None => format!("no rate held with p99 <= {limit}"),
         }
     }
 }
