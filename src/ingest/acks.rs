@@ -213,3 +213,63 @@ impl Acks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: BackendId = BackendId(3);
+    const B: BackendId = BackendId(0);
+
+    #[test]
+    fn a_request_waits_until_every_backend_is_past_its_frame() {
+        let acks = Acks::default();
+        let (first, second) = (acks.wait(&[(A, 5), (B, 6)]), acks.wait(&[(A, 6)]));
+        acks.confirmed(A, 5);
+        assert_eq!((first.late(), second.late()), (vec![B, A], vec![A]));
+        acks.confirmed(A, 6);
+        acks.confirmed(BackendId(9), 99);
+        assert_eq!((first.late(), second.late()), (vec![B], vec![A]));
+        acks.confirmed(A, 7);
+        acks.confirmed(B, 7);
+        assert_eq!((first.late(), second.late()), (vec![], vec![]));
+    }
+
+    #[test]
+    fn numbers_that_a_failed_log_gives_again_hide_nobody() {
+        let acks = Acks::default();
+        let (refused, later) = (acks.wait(&[(A, 9)]), acks.wait(&[(A, 7)]));
+        acks.confirmed(A, 8);
+        assert_eq!((refused.missing(), later.missing()), (vec![A], vec![]));
+    }
+
+    #[test]
+    fn what_is_parked_is_missing_and_nobody_waits_for_it() {
+        let acks = Acks::default();
+        let waiter = acks.wait(&[(A, 5)]);
+        acks.place(5, 72..100, &waiter);
+        acks.place(5, 100..120, &waiter);
+        acks.parked(A, 5, &(120..130));
+        assert_eq!(waiter.late(), [A]);
+        acks.parked(A, 5, &(110..130));
+        acks.parked(B, 5, &(72..73));
+        acks.confirmed(A, 6);
+        assert_eq!((waiter.late(), waiter.missing()), (vec![], vec![B, A]));
+    }
+
+    #[test]
+    fn the_last_one_who_leaves_a_frame_takes_all_with_it() {
+        let acks = Acks::default();
+        let (one, other) = (acks.wait(&[(A, 5)]), acks.wait(&[(A, 5)]));
+        acks.place(5, 72..100, &one);
+        acks.place(5, 100..120, &other);
+        acks.forget(&one, &[5, 5]);
+        acks.forget(&one, &[5]);
+        acks.refused(5, &(72..120), "no");
+        assert_eq!((one.take_refused(), other.take_refused().len()), (vec![], 1));
+        acks.forget(&other, &[5]);
+        assert!(acks.places.borrow().is_empty());
+        acks.sweep();
+        assert!(acks.cursors.borrow().iter().all(VecDeque::is_empty));
+    }
+}

@@ -96,6 +96,11 @@ proptest! {
         let read = Frame::decode(&cold(moved.bytes()), 0).unwrap();
         prop_assert_eq!(read.header, FrameHeader { epoch, ..frame.header });
         prop_assert_eq!(&moved.bytes()[72..], &frame.bytes()[72..]);
+        // With all its runs kept, a packed segment has the same of it.
+        let narrowed = frame.narrowed(epoch, 5, |_| true).unwrap();
+        let read = Frame::decode(&cold(&narrowed.bytes), 0).unwrap();
+        prop_assert_eq!(&read.runs, &frame.runs);
+        prop_assert_eq!(&narrowed.index, frame.index());
     }
 
     #[test]
@@ -182,6 +187,9 @@ proptest! {
         header.encode(&mut bytes);
         bytes[72..72 + body.len()].copy_from_slice(&body);
         if let Some(frame) = Frame::decode(&cold(&bytes), 0) {
+            let again = frame.narrowed(1, 0, |_| true);
+            let again = again.and_then(|again| Frame::decode(&cold(&again.bytes), 0));
+            prop_assert!(again.is_none_or(|again| again.runs.iter().eq(frame.runs.iter())));
             let bytes: usize = frame.runs.iter().map(|run| frame.payload(&run).len()).sum();
             prop_assert_eq!(bytes, payload as usize);
         }
@@ -204,6 +212,58 @@ fn a_page_with_too_many_floors_carries_none() {
         packed: None,
     };
     assert_eq!(SegmentHeader::decode(&header.encode()).unwrap().floors, []);
+}
+
+#[test]
+fn with_many_backends_a_small_line_takes_three_bytes_beside_its_own() {
+    let mut open = OpenFrame::new(Kind::Lines, b"telegraf", &[], 20_000);
+    let tag: Rc<[u8]> = Rc::from(&b"telegraf"[..]);
+    for line in 0..300_u16 {
+        let targets = [BackendId(line * 7 % 64), BackendId(64 + line * 11 % 64)];
+        open.push(&tag, &targets, 1, 46);
+    }
+    let place = Sealing { note: 0, epoch: 1, number: 1, stamp: Stamp(1), unix_ms: 0, synced: 0 };
+    let frame = open.seal(place);
+    // Of the first run also the word, the tag's number and length, the tag, the number of backends.
+    assert_eq!(frame.header.table_len, 300 * 3 + (1 + 1 + 1 + 8 + 1));
+    assert_eq!(Frame::decode(&cold(frame.bytes()), 0).unwrap().runs, frame.runs);
+}
+
+#[test]
+fn a_table_that_tells_too_much_is_no_table() {
+    let read = |table: &[u8], runs: u32, points: u32| {
+        let header = FrameHeader {
+            version: 2,
+            kind: 1,
+            note: 0,
+            payload_len: 2 * runs,
+            table_len: table.len() as u32,
+            epoch: 1,
+            number: 1,
+            stamp: Stamp(1),
+            unix_ms: 0,
+            points,
+            runs,
+            synced: 0,
+            body_crc: 0,
+        };
+        let body = [&vec![b'x'; 2 * runs as usize][..], table].concat();
+        crate::wal::table::decode(&header, &body).is_some()
+    };
+    // Two bytes and a word: a point, a tag, a number of backends; tag 0 of one byte; one backend, number 3.
+    let first = [5, 7, 0, 1, b'd', 1, 3];
+    let with = |more: &[u8]| [&first[..], more].concat();
+    assert!(read(&first, 1, 1) && read(&with(&[4, 9]), 2, 2) && read(&with(&[5, 8, 9]), 2, 3));
+    assert!(!read(&first, 1, 2), "a wrong sum of points");
+    assert!(!read(&with(&[4, 0x89, 0]), 2, 2), "a number with a zero at its end");
+    assert!(!read(&with(&[5, 4, 9]), 2, 2), "a word that says nothing");
+    assert!(!read(&with(&[5, 5, 0, 9]), 2, 2), "the same tag");
+    assert!(!read(&with(&[5, 6, 1, 9]), 2, 2), "the same number of backends");
+    assert!(!read(&with(&[5, 5, 2, 9]), 2, 2), "a tag that nobody named");
+    assert!(!read(&with(&[4, 0x80, 0x80, 4]), 2, 2), "a backend that cannot be");
+    assert!(!read(&with(&[6, 9]), 2, 2) && !read(&with(&[2, 9]), 2, 2), "a wrong sum of bytes");
+    assert!(!read(&with(&[4, 9, 0]), 2, 2) && !read(&with(&[4]), 2, 2), "more, or less");
+    assert!(!read(&[4, 9], 1, 1), "no tag");
 }
 
 #[test]
