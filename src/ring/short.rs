@@ -44,8 +44,10 @@ impl Key {
     #[inline]
     fn slot(&self) -> usize {
         let tail = u64::from(self.target) << 8 | u64::from(self.len);
-        let mixed = (self.front ^ self.back.rotate_left(32) ^ tail).wrapping_mul(MIX);
-        (mixed >> 32) as usize % SLOTS
+        // The upper bits of a product depend on all bits of its factors.
+        let front = (self.front ^ tail).wrapping_mul(MIX).rotate_left(32);
+        let mixed = (front ^ self.back).wrapping_mul(MIX);
+        (mixed >> (64 - SLOTS.ilog2())) as usize
     }
 }
 
@@ -109,9 +111,30 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_any_letter_are_spread() {
+        for len in 1..=16_usize {
+            for at in 0..len {
+                let mut short = Short::default();
+                let keys: Vec<_> = (b'a'..=b'z')
+                    .map(|letter| {
+                        let mut name = vec![b'm'; len];
+                        name[at] = letter;
+                        Key::of(TargetNo(0), &name).unwrap()
+                    })
+                    .collect();
+                for (number, key) in keys.iter().enumerate() {
+                    short.put(*key, TargetSetNo(number as u32));
+                }
+                let known = keys.iter().filter(|key| short.get(key).is_some()).count();
+                assert!(known >= 24, "{known} of 26 are known, length {len}, letter {at}");
+            }
+        }
+    }
+
+    #[test]
     fn a_name_that_lost_its_place_is_unknown_again() {
         let mut short = Short::default();
-        let names: Vec<String> = (0..2000).map(|number| format!("m{number}")).collect();
+        let names: Vec<String> = (0..2000).map(|number| format!("cpu{number}")).collect();
         let keys = names.iter().map(|name| Key::of(TargetNo(0), name.as_bytes()).unwrap());
         for (number, key) in keys.clone().enumerate() {
             short.put(key, TargetSetNo(number as u32));
