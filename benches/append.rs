@@ -3,6 +3,7 @@
 //! alone, which it learns with the word `disk`.
 
 mod lines;
+mod rounds;
 
 use circlet::base::ids::{BackendId, LogId};
 use circlet::rt::sim::SimDisk;
@@ -79,7 +80,7 @@ fn main() {
     let body = lines::body(LINES).into_bytes();
     let log = log();
     let mut writer = log.writer();
-    let rounds = lines::rounds();
+    let rounds = rounds::rounds();
     if std::env::args().any(|word| word == "disk") {
         let frames = round(&log, &mut writer, &body);
         let buffers: Vec<_> = frames.iter().map(|len| Buffer::new(*len).freeze(*len)).collect();

@@ -1,14 +1,19 @@
 //! A body becomes a frame: every line is checked, finds its backends, and is copied into the open frame in
 //! the way of `ingest`. `scripts/callgrind` counts the instructions of a round.
+//!
+//! Words: how many rounds; a file with a body, in place of the lines of `lines`.
 
 mod lines;
+mod rounds;
 
 use circlet::base::ids::BackendId;
+use circlet::ingest::batch::Checked;
+use circlet::ingest::group::Groups;
 use circlet::proto::line::{Lines, Precision, Rules};
 use circlet::ring::{
     BackendPlan, CirclePlan, HashKey, Placement, Plan, Router, ShardKey, Target, TargetNo, Topology,
 };
-use circlet::wal::{Kind, OpenFrame};
+use circlet::wal::{Kind, NewRun, OpenFrame};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,13 +23,6 @@ const BODIES: usize = 20;
 
 const RULES: Rules =
     Rules { precision: Precision::Nanoseconds, unsigned: false, nul_tag_key: false };
-
-/// A line's head, its time, and what is needed to group it.
-struct Checked<'a> {
-    head: &'a [u8],
-    time_ns: i64,
-    set: circlet::ring::TargetSetNo,
-}
 
 fn router() -> Router {
     let backend = |name: &str| BackendPlan { name: name.to_owned(), url: format!("http://{name}") };
@@ -43,41 +41,36 @@ fn router() -> Router {
 
 /// Gives the bytes of all frames, so that none of the work can be left out.
 fn round(router: &mut Router, target: TargetNo, tag: &Rc<[u8]>, bodies: &[String]) -> usize {
-    let mut bytes = 0;
+    let (mut bytes, mut groups, mut checked) = (0, Groups::default(), Vec::new());
     for body in bodies {
-        let mut checked: Vec<Checked<'_>> = Vec::new();
-        for line in Lines::new(body.as_bytes(), RULES) {
-            let line = line.unwrap_or_else(|error| panic!("{error}"));
-            let set = router.route(target, &line.measurement_name());
-            let time_ns = line.time.map_or(0, |time| time.0);
-            checked.push(Checked { head: line.head, time_ns, set });
-        }
-        checked.sort_by_key(|line| line.set);
-        let mut frame: Option<OpenFrame> = None;
-        for group in checked.chunk_by(|one, other| one.set == other.set) {
-            let targets: Vec<_> =
-                router.set(group[0].set).iter().map(|slot| BackendId(*slot)).collect();
-            let len = group.iter().map(|line| line.head.len() + 21).sum();
-            let frame =
-                frame.get_or_insert_with(|| OpenFrame::new(Kind::Lines, tag, &targets, 200_000));
-            let points = u32::try_from(group.len()).expect("few lines");
-            copy(frame.push(tag, &targets, points, len), group);
-        }
-        bytes += frame.map_or(0, |frame| frame.payload_end());
+        check(router, target, body.as_bytes(), &mut checked);
+        let (count, _) = groups.count(&checked, usize::MAX, 0);
+        assert_eq!(count, checked.len());
+        let backends = |set| router.set(set).iter().map(|slot| BackendId(*slot)).collect();
+        let targets: Vec<Vec<_>> = groups.all().iter().map(|group| backends(group.set)).collect();
+        let runs = groups.all().iter().zip(&targets).map(|(group, targets)| NewRun {
+            targets,
+            points: group.points,
+            len: group.bytes.len(),
+        });
+        let runs: Vec<_> = runs.collect();
+        let mut frame = OpenFrame::with_room(Kind::Lines, tag, &runs);
+        groups.copy(body.as_bytes(), &checked, frame.push_all(tag, &runs));
+        bytes += frame.payload_end();
     }
     bytes
 }
 
-fn copy(space: &mut [u8], group: &[Checked<'_>]) {
-    let mut at = 0;
-    for line in group {
-        let mut number = itoa::Buffer::new();
-        for piece in [line.head, b" ", number.format(line.time_ns).as_bytes(), b"\n"] {
-            space[at..at + piece.len()].copy_from_slice(piece);
-            at += piece.len();
-        }
+fn check(router: &mut Router, target: TargetNo, body: &[u8], checked: &mut Vec<Checked>) {
+    checked.clear();
+    for line in Lines::new(body, RULES) {
+        let line = line.unwrap_or_else(|error| panic!("{error}"));
+        let set = router.route(target, &line.measurement_name());
+        let from = line.head.as_ptr() as usize - body.as_ptr() as usize;
+        let time = line.time.map(|time| time.0);
+        let len = line.head.len();
+        checked.push(Checked::new(body, from, len, time.unwrap_or(0), time.is_some(), set));
     }
-    assert_eq!(at, space.len(), "every time has 19 digits");
 }
 
 fn main() {
@@ -85,8 +78,13 @@ fn main() {
     let target =
         Target { org: "".into(), database: "telegraf".into(), retention_policy: "".into() };
     let (number, tag) = (router.target(&target), Rc::from(target.to_tag()));
-    let bodies: Vec<_> = (0..BODIES).map(|_| lines::body(LINES)).collect();
-    let rounds = 0..lines::rounds();
+    let body = match std::env::args().nth(2) {
+        Some(file) => std::fs::read_to_string(&file).expect("the file of a body"),
+        None => lines::body(LINES),
+    };
+    let lines = BODIES * body.lines().count();
+    let bodies = vec![body; BODIES];
+    let rounds = 0..rounds::rounds();
     let bytes: usize = rounds.map(|_| round(&mut router, number, &tag, &bodies)).sum();
-    println!("{} lines a round, {bytes} bytes in frames", BODIES * LINES);
+    println!("{lines} lines a round, {bytes} bytes in frames");
 }

@@ -11,10 +11,11 @@ use libfuzzer_sys::fuzz_target;
 use std::rc::Rc;
 
 /// What the fuzzer may leave to chance: magic, version, lengths and checksums of a frame.
-fn mended(bytes: &[u8]) -> Vec<u8> {
+fn mended(bytes: &[u8], version: u8) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.resize(bytes.len().max(FRAME_HEADER_BYTES), 0);
-    bytes[..5].copy_from_slice(b"CFRM\x01");
+    bytes[..4].copy_from_slice(b"CFRM");
+    bytes[4] = version;
     let body = bytes.len() - FRAME_HEADER_BYTES;
     let table = u32::from_le_bytes([bytes[12], bytes[13], 0, 0]) as usize;
     let table = table.min(body);
@@ -38,11 +39,15 @@ fn frame(bytes: Vec<u8>) {
     let Some(frame) = Frame::decode(&bytes, 0) else { return };
     let mut payload = 0;
     for run in &frame.runs {
-        assert_eq!(frame.payload(run).len(), run.payload.len());
+        assert_eq!(frame.payload(&run).len(), run.payload.len());
         payload += run.payload.len();
-        for target in &run.targets {
+        for target in run.targets {
             assert!(frame.names(*target));
         }
+    }
+    if let Some(again) = frame.narrowed(1, 0, |_| true) {
+        let again = Frame::decode(&Rc::new(Bytes::Heap(again.bytes)), 0);
+        assert!(again.is_none_or(|again| again.runs.iter().eq(frame.runs.iter())));
     }
     assert_eq!(payload, frame.header.payload_len as usize);
 }
@@ -58,8 +63,9 @@ fn page(magic: &[u8; 8], bytes: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|data: &[u8]| {
     frame(data.to_vec());
-    frame(mended(data));
-    for pages in [data.to_vec(), page(b"CIRCSEG1", data)] {
+    frame(mended(data, 1));
+    frame(mended(data, 2));
+    for pages in [data.to_vec(), page(b"CIRCSEG1", data), page(b"CIRCPCK2", data)] {
         if let Some(header) = SegmentHeader::decode(&pages) {
             let again = SegmentHeader::decode(&header.encode());
             // With too many floors none are written.

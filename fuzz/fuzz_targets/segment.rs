@@ -9,16 +9,19 @@ use futures_lite::future::block_on;
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;
 
-const GOLDEN: &[u8] = include_bytes!("../../tests/golden/segment-v1.wal");
+const GOLDEN: [&[u8]; 2] = [
+    include_bytes!("../../tests/golden/segment-v1.wal"),
+    include_bytes!("../../tests/golden/segment-v2.wal"),
+];
 
 /// Some bytes are copied over the segment: place, length, bytes, and again. A place is as near to the
 /// beginning of a page as not, because that is where everything is decided.
-fn written_over(mut data: &[u8]) -> Vec<u8> {
-    let mut bytes = GOLDEN.to_vec();
+fn written_over(golden: &[u8], mut data: &[u8]) -> Vec<u8> {
+    let mut bytes = golden.to_vec();
     while let [page, low, high, len, rest @ ..] = data {
         let (piece, behind) = rest.split_at(usize::from(*len).min(rest.len()));
         let inside = usize::from(u16::from_le_bytes([*low, *high])) % 4096;
-        let at = usize::from(*page) % (GOLDEN.len() / 4096) * 4096 + inside;
+        let at = usize::from(*page) % (golden.len() / 4096) * 4096 + inside;
         let end = (at + piece.len()).min(bytes.len());
         bytes[at..end].copy_from_slice(&piece[..end - at]);
         data = behind;
@@ -59,9 +62,11 @@ fn read(disk: &SimDisk) -> Result<Vec<(u64, bool)>, wal::Error> {
     Ok(found)
 }
 
-fuzz_target!(|data: &[u8]| {
+fuzz_target!(|data: &[u8]| GOLDEN.into_iter().for_each(|golden| try_with(golden, data)));
+
+fn try_with(golden: &[u8], data: &[u8]) {
     let disk = SimDisk::default();
-    disk.put(Path::new("/wal/log-003/0000000000000001.wal"), written_over(data));
+    disk.put(Path::new("/wal/log-003/0000000000000001.wal"), written_over(golden, data));
     // Making the cursors would take longer than all the rest.
     disk.put(Path::new("/wal/log-003/cursors"), vec![0; 4096]);
     if let Ok(found) = read(&disk) {
@@ -71,4 +76,4 @@ fuzz_target!(|data: &[u8]| {
         };
         assert_eq!(frames(&again), frames(&found));
     }
-});
+}

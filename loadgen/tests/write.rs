@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{Influxd, Sink, ask, free_port, json, load};
-use std::time::Instant;
+use common::{Directory, Influxd, Sink, ask, free_port, json, load, serve};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn every_coding_delivers_every_line() {
@@ -53,14 +54,18 @@ fn prepared_bodies_are_whole_and_the_last_request_may_be_shorter() {
 fn a_real_server_takes_every_generated_line() {
     let Some(server) = Influxd::start() else { return };
     let url = server.url();
-    for data in ["tsbs", "telegraf", "small"] {
+    for (data, coding) in [("tsbs", "--gzip"), ("telegraf", "--chunked"), ("small", "--gzip")] {
         // Two mixes have a measurement cpu, with fields of different types.
         server.query(&format!("CREATE DATABASE {data}"));
-        let fixed =
-            ["write", &url, "--db", data, "--lines", "500", "--requests", "8", "--data", data];
-        let (code, report) = json(&[&fixed[..], &["--gzip", "--chunked"]].concat());
+        let fixed = ["write", &url, "--db", data, "--data", data, coding, "--precision", "us"];
+        let series = ["--lines", "500", "--requests", "8", "--cardinality", "1000"];
+        let (code, report) = json(&[&fixed[..], &series].concat());
         assert_eq!((code, &report["lines_acknowledged"]), (0, &4000.into()), "{report}");
+        assert_eq!(server.number(data, "SHOW SERIES EXACT CARDINALITY"), 1000);
     }
+    // Each series has four points at their own times, although the bodies were compressed beforehand.
+    let points = server.number("small", "SELECT count(value) FROM /.*/");
+    assert_eq!(points, 4000);
 }
 
 #[test]
@@ -108,35 +113,95 @@ fn failures_are_counted_by_status_and_spoil_the_exit_code() {
 }
 
 #[test]
-fn a_rate_is_kept_and_a_stall_shows_in_the_latency() {
-    let sink = Sink::start(1, &["--hang-for", "0.8"]);
-    let url = sink.url();
-    let started = Instant::now();
-    let (code, report) = json(&[
-        "write",
-        &url,
-        "--db",
-        "d",
-        "--connections",
-        "1",
-        "--lines",
-        "10",
-        "--rate",
-        "1000",
-        "--requests",
-        "150",
-    ]);
-    // The last request is due after 1.49 s; those due during the stall waited for its end.
-    assert_eq!(code, 0, "{report}");
-    assert!(started.elapsed().as_secs_f64() >= 1.49);
-    let latency = |name: &str| report["latency_us"][name].as_f64().unwrap();
-    assert!(latency("max") > 500_000.0 && latency("p90") > 300_000.0, "{report}");
+fn many_connections_may_share_few_threads() {
+    for coding in [&[][..], &["--gzip", "--chunked"]] {
+        let sink = Sink::start(1, &[]);
+        let url = sink.url();
+        let fixed = ["write", &url, "--db", "d", "--connections", "60", "--threads", "3"];
+        let bounds = ["--lines", "50", "--requests", "300"];
+        let (code, report) = json(&[&fixed[..], &bounds, coding].concat());
+        assert_eq!((code, &report["lines_acknowledged"]), (0, &15_000.into()), "{report}");
+        assert_eq!(report["options"]["threads"], 3);
+        let stats = sink.stats();
+        assert_eq!((&stats["lines"], &stats["malformed"]), (&15_000.into(), &0.into()));
+    }
+}
+
+#[test]
+fn a_header_a_unit_and_a_file_reach_the_server() {
+    let directory = Directory::new();
+    let file = directory.file("lines");
+    std::fs::write(&file, "# mine\nm,t=a f=1 1\nm,t=b f=\"x 5\"\n\nn f=2i\n").unwrap();
+    let bodies = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&bodies);
+    let address = serve(move |request| {
+        let text = String::from_utf8(request.body.clone()).unwrap();
+        seen.lock().unwrap().push((request.target.clone(), text));
+        (204, String::new())
+    });
+    let start = "1790000000123456789";
+    let fixed = ["write", &address, "--db", "a b", "--precision", "ms", "--data", &file];
+    let bounds = ["--requests", "3", "--lines", "2", "--connections", "1", "--start-ns", start];
+    let (code, report) = json(&[&fixed[..], &bounds].concat());
+    assert_eq!((code, &report["lines_acknowledged"]), (0, &6.into()), "{report}");
+    let bodies = bodies.lock().unwrap();
+    let texts: Vec<&str> = bodies.iter().map(|(_, text)| &**text).collect();
+    assert_eq!(
+        texts,
+        [
+            "m,t=a f=1 1790000000123\nm,t=b f=\"x 5\" 1790000000123\n",
+            "n f=2i 1790000000124\nm,t=a f=1 1790000000124\n",
+            "m,t=b f=\"x 5\" 1790000000125\nn f=2i 1790000000125\n",
+        ]
+    );
+    assert_eq!(bodies[0].0, "/write?db=a%20b&precision=ms");
+}
+
+#[test]
+fn no_body_is_ever_sent_twice() {
+    for coding in [&[][..], &["--threads", "1"]] {
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&bodies);
+        let address = serve(move |request| {
+            seen.lock().unwrap().push(request.body.clone());
+            (204, String::new())
+        });
+        let fixed = ["write", &address, "--db", "d", "--data", "small", "--lines", "5"];
+        let (code, report) = json(&[&fixed[..], &["--requests", "200"], coding].concat());
+        assert_eq!((code, &report["requests_acknowledged"]), (0, &200.into()), "{report}");
+        let bodies = bodies.lock().unwrap();
+        let times = |body: &Vec<u8>| -> Vec<String> {
+            let text = String::from_utf8(body.clone()).unwrap();
+            text.lines().map(|line| line.rsplit_once(' ').unwrap().1.to_owned()).collect()
+        };
+        let different: BTreeSet<String> = bodies.iter().flat_map(times).collect();
+        assert_eq!(different.len(), 1000);
+    }
 }
 
 #[test]
 fn usage_errors_are_told_apart() {
-    for arguments in [&["write", "https://h", "--db", "d"][..], &["write", "http://h:1"], &["sink"]]
-    {
-        assert_eq!(load(arguments).status.code(), Some(2), "{arguments:?}");
+    let write = ["write", "http://127.0.0.1:1", "--db", "d"];
+    for (arguments, told) in [
+        (&["write", "https://h", "--db", "d"][..], "only http"),
+        (&["write", "http://h:1"], "--db"),
+        (&["sink"], "ADDRESS"),
+        (&["sink", "127.0.0.1:9-8"], "FIRST-LAST"),
+        (&["sink", "127.0.0.1:0", "--limit", "0"], "--limit"),
+        (&[&write[..], &["--rate", "0"]].concat(), "--rate"),
+        (&[&write[..], &["--duration", "soon"]].concat(), "--duration"),
+        (&[&write[..], &["--data", "/nowhere"]].concat(), "neither tsbs, telegraf or small"),
+        (&[&write[..], &["--data", "/dev/null"]].concat(), "no lines"),
+        (&[&write[..], &["--data", "/etc/hostname", "--cardinality", "5"]].concat(), "generated"),
+        (&[&write[..], &["--header", "no colon"]].concat(), "NAME: VALUE"),
+        (&[&write[..], &["--pid", "4294967295"]].concat(), "--pid"),
+        (&[&write[..], &["--html", "/nowhere/x.html"]].concat(), "--html"),
+        (&[&write[..], &["--connections", "5000", "--lines", "100000"]].concat(), "memory"),
+        (&[&write[..], &["--find-max", "--requests", "5"]].concat(), "cannot be used"),
+    ] {
+        let output = load(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(told), "{arguments:?}: {errors}");
     }
 }

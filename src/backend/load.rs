@@ -11,8 +11,8 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The looks that are kept: busy means busy in the last second.
 const LOOKS: usize = 11;
 
-/// A connection is fresh for so many looks: what it brings does not show in the CPU time yet.
-const FRESH_LOOKS: usize = 5;
+/// A connection is fresh for so many looks: what it brings does not show yet.
+const FRESH_LOOKS: usize = 2;
 
 /// What a shard shows of its work. Padded, so that two writers never share a cache line.
 /// Shared: by all shards; written by its own, but for `sent`.
@@ -36,7 +36,8 @@ pub struct Load {
 pub struct Seen {
     /// Whether it takes connections at all.
     pub takes: bool,
-    /// Thousandths of the last second that its thread was at work.
+    /// Thousandths of its core that its thread wanted in the last second; of the last tenth, if that was more, so
+    /// that a connection which has just begun shows as much as one that is older.
     pub busy: u64,
     /// Connections that are open there or on their way.
     pub open: u64,
@@ -84,7 +85,7 @@ impl Load {
 #[derive(Clone, Copy, Debug)]
 struct Look {
     at: Mono,
-    busy: Duration,
+    wanted: Duration,
     entered: u64,
 }
 
@@ -93,19 +94,26 @@ struct Look {
 pub struct Busyness(VecDeque<Look>);
 
 impl Busyness {
-    /// Looks once: `busy` is the CPU time of the shard's thread so far.
-    pub fn look(&mut self, load: &Load, at: Mono, busy: Duration) {
-        let entered = load.entered.load(Ordering::Relaxed);
-        self.0.push_back(Look { at, busy, entered });
-        if self.0.len() > LOOKS {
+    /// Looks once: `wanted` is the time that the shard's thread has wanted its core so far.
+    pub fn look(&mut self, load: &Load, at: Mono, wanted: Duration) {
+        let look = Look { at, wanted, entered: load.entered.load(Ordering::Relaxed) };
+        let busy =
+            [self.0.front(), self.0.back()].map(|before| before.map_or(0, |it| it.until(&look)));
+        load.busy.store(busy[0].max(busy[1]), Ordering::Relaxed);
+        self.0.push_back(look);
+        if self.0.len() == LOOKS {
             self.0.pop_front();
         }
-        let first = self.0.front().expect("just pushed");
-        let wall = nanos(at.since(first.at));
-        let worked = nanos(busy.saturating_sub(first.busy));
-        load.busy.store((worked * 1000).checked_div(wall).unwrap_or(0), Ordering::Relaxed);
         let known = self.0.iter().rev().nth(FRESH_LOOKS).map_or(0, |look| look.entered);
         load.known.store(known, Ordering::Relaxed);
+    }
+}
+
+impl Look {
+    /// Thousandths of the time between the two.
+    fn until(&self, later: &Look) -> u64 {
+        let wanted = nanos(later.wanted.saturating_sub(self.wanted));
+        (wanted * 1000).checked_div(nanos(later.at.since(self.at))).unwrap_or(0)
     }
 }
 
@@ -120,24 +128,41 @@ mod tests {
     #[test]
     fn busy_is_what_the_last_second_was_however_late_the_looks_are() {
         let (load, mut busyness) = (Load::default(), Busyness::default());
-        let mut worked = Duration::ZERO;
+        let mut wanted = Duration::ZERO;
         for look in 0..30 {
-            busyness.look(&load, at(look), worked);
-            worked += LOOK_EVERY / 4;
+            busyness.look(&load, at(look), wanted);
+            wanted += LOOK_EVERY / 4;
         }
         assert_eq!(load.seen().busy, 250);
         // For two seconds nobody could look, because there was work all the time.
-        worked += LOOK_EVERY * 20;
-        busyness.look(&load, at(50), worked);
-        assert_eq!(load.seen().busy, (20 * 1000 + 10 * 250) / 30);
-        for look in 51..70 {
-            busyness.look(&load, at(look), worked);
+        wanted += LOOK_EVERY * 20;
+        busyness.look(&load, at(50), wanted);
+        assert_eq!(
+            load.seen().busy,
+            (LOOK_EVERY * 20 + LOOK_EVERY / 4).as_millis() as u64 * 1000 / 2100
+        );
+        for look in 51..60 {
+            busyness.look(&load, at(look), wanted);
+            assert!(load.seen().busy > 0, "look {look}");
         }
+        busyness.look(&load, at(60), wanted);
         assert_eq!(load.seen().busy, 0);
     }
 
     #[test]
-    fn a_connection_is_fresh_for_half_a_second_from_the_moment_it_is_sent() {
+    fn what_begins_shows_at_once_and_what_ends_shows_for_a_second() {
+        let (load, mut busyness) = (Load::default(), Busyness::default());
+        for look in 0..20 {
+            busyness.look(&load, at(look), Duration::ZERO);
+        }
+        busyness.look(&load, at(20), LOOK_EVERY * 9 / 10);
+        assert_eq!(load.seen().busy, 900);
+        busyness.look(&load, at(21), LOOK_EVERY * 9 / 10);
+        assert_eq!(load.seen().busy, 90);
+    }
+
+    #[test]
+    fn a_connection_is_fresh_from_the_moment_it_is_sent_until_a_whole_tenth_has_been_seen() {
         let (load, mut busyness) = (Load::default(), Busyness::default());
         busyness.look(&load, at(0), Duration::ZERO);
         load.send();
@@ -148,7 +173,7 @@ mod tests {
         for look in 1..20 {
             busyness.look(&load, at(look), Duration::ZERO);
             let is_fresh = load.seen().fresh == 1;
-            assert_eq!(is_fresh, look < 1 + FRESH_LOOKS as u64, "look {look}");
+            assert_eq!(is_fresh, look <= FRESH_LOOKS as u64, "look {look}");
         }
         load.set_open(0, 1);
         assert_eq!((load.seen().open, load.seen().fresh), (0, 0));

@@ -24,6 +24,7 @@ impl Outlet {
         loop {
             super::commit::wait_at_most(&self.checkpoint_now, EVERY).await;
             self.acks.sweep();
+            self.forget_confirmed();
             self.note_window();
             self.judge_refusals().await;
             for feed in self.feeds().iter().filter(|feed| feed.parked.borrow().is_some()) {

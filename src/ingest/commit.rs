@@ -4,7 +4,7 @@ use super::{Feed, Outlet};
 use crate::backend::board::Cell;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
-use crate::rt::{sleep, within};
+use crate::rt::{breathe, sleep, within};
 use crate::wal::{Frame, Writer};
 use std::rc::Rc;
 use std::time::Duration;
@@ -50,6 +50,10 @@ impl Outlet {
                     writer.set_floors(self.safe_floors.borrow().clone());
                     writer.set_note(self.window.borrow().note());
                     self.commit_once(&mut writer, &is_ending).await;
+                    if writer.has_work() {
+                        // Requests came in meanwhile, so more are likely on their way: they share the next one.
+                        breathe().await;
+                    }
                     let now = self.facts.clock.mono();
                     sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
                 }
@@ -76,7 +80,7 @@ impl Outlet {
         writer.release(&committed.frames);
         let meters = &self.facts.meters;
         meters.wal_frames.increment(committed.frames.len() as u64);
-        let bytes = committed.frames.iter().map(|frame| frame.memory_bytes() as u64).sum();
+        let bytes = committed.frames.iter().map(|frame| frame.header.frame_bytes() as u64).sum();
         meters.wal_bytes.increment(bytes);
         if let Some(error) = committed.error {
             meters.wal_failures.increment(1);
@@ -111,18 +115,26 @@ impl Outlet {
             return;
         }
         self.is_dirty.set(true);
-        for feed in self.feeds() {
-            if feed.parked.borrow().is_some() {
-                continue; // Lines are led there by the backend's own queue.
-            }
-            let mut is_owed = false;
-            for frame in frames {
-                is_owed |= feed.queue.borrow_mut().note(frame);
-            }
-            if is_owed {
-                self.publish_feed(&feed);
-                self.publish_durable(&feed, frames[0].stamp());
-                feed.wake.raise();
+        let mut noted = Vec::new();
+        for frame in frames {
+            self.note(frame, &mut noted);
+        }
+        for feed in noted {
+            feed.is_noted.set(false);
+            self.publish_feed(&feed);
+            self.publish_durable(&feed, frames[0].stamp());
+            feed.wake.raise();
+        }
+    }
+
+    /// Tells a frame to the queues of the backends that it names, and to no others: lines are led to a parked
+    /// queue by the backend's own.
+    fn note(&self, frame: &Frame, noted: &mut Vec<Rc<Feed>>) {
+        let mains = self.mains.borrow();
+        for portion in frame.index().portions() {
+            let Some(Some(feed)) = mains.get(portion.backend.index()) else { continue };
+            if feed.queue.borrow_mut().note(frame) && !feed.is_noted.replace(true) {
+                noted.push(feed.clone());
             }
         }
     }

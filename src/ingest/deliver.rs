@@ -31,6 +31,9 @@ const DOWN_POLL: Duration = Duration::from_millis(50);
 /// A request that was answered 500 this often is narrowed down, if the backend is healthy otherwise.
 const SUSPECT_TRIES: u32 = 3;
 
+/// All queues are asked what may be forgotten when one in so many has moved.
+const FORGET_SHARE: usize = 16;
+
 /// What keeps a feed from sending.
 enum Next {
     /// A request was started, or nothing is owed: a signal will come.
@@ -267,7 +270,7 @@ impl Outlet {
             let queue = feed.queue.borrow();
             (queue.backend, queue.cursor())
         };
-        self.forget_confirmed();
+        self.forget_some();
         if feed.parked.borrow().is_some() {
             self.close_parked(feed);
             return;
@@ -279,8 +282,19 @@ impl Outlet {
         self.acks.confirmed(backend, cursor);
     }
 
+    /// Frees the memory of frames that every queue has confirmed, when so many queues have moved that asking
+    /// all of them costs each a few; the checkpoint asks them anyhow.
+    fn forget_some(&self) {
+        let moved = self.moved.get() + 1;
+        self.moved.set(moved);
+        if moved * FORGET_SHARE >= self.queues.borrow().len() {
+            self.forget_confirmed();
+        }
+    }
+
     /// Frees the memory of frames that every queue has confirmed.
-    fn forget_confirmed(&self) {
+    pub(super) fn forget_confirmed(&self) {
+        self.moved.set(0);
         let queues = self.queues.borrow();
         let owed = queues.iter().map(|feed| feed.queue.borrow().owed_from());
         self.log.forget_hot(owed.min().unwrap_or(u64::MAX));

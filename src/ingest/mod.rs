@@ -20,7 +20,7 @@ pub mod budget;
 pub mod checkpoint;
 pub mod commit;
 pub mod deliver;
-mod group;
+pub mod group;
 pub mod look;
 pub mod order;
 pub mod pace;
@@ -85,12 +85,16 @@ pub struct Outlet {
     pub facts: Rc<Facts>,
     pub log: Log,
     pub queues: RefCell<Vec<Rc<Feed>>>,
+    /// Of these the backends' own, each at its backend's number.
+    pub mains: RefCell<Vec<Option<Rc<Feed>>>>,
     pub acks: Acks,
     pub checkpoint_file: RefCell<Option<CheckpointFile>>,
     /// Of the backends' own queues: see `wal::Checkpoint`.
     pub floors: RefCell<Vec<(BackendId, Stamp)>>,
     /// The same with what is parked: below them nothing is needed by anybody. For the headers of segments.
     pub safe_floors: RefCell<Vec<(BackendId, Stamp)>>,
+    /// How often a queue has moved since frames were forgotten.
+    pub moved: Cell<usize>,
     /// Something changed since the last checkpoint.
     pub is_dirty: Cell<bool>,
     /// Raised when a checkpoint must be written at once.
@@ -118,6 +122,8 @@ pub struct Feed {
     /// `None` for a backend that is no longer in the configuration.
     pub client: Option<Rc<Client>>,
     pub wake: Signal,
+    /// It is on the list of those that a commit has something for.
+    pub is_noted: Cell<bool>,
     /// Set for a queue of a parked database.
     pub parked: RefCell<Option<Arc<crate::backend::parked::Parked>>>,
     pub slow: RefCell<Slow>,

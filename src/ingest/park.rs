@@ -58,7 +58,7 @@ impl Outlet {
         self: &Rc<Self>,
         backend: BackendId,
         frame: &Rc<Frame>,
-        run: &Run,
+        run: &Run<'_>,
     ) -> bool {
         let parked = &self.facts.board.parked;
         if frame.kind == Kind::Statement || parked.is_empty() {

@@ -6,6 +6,7 @@
 
 use crate::base::ids::BackendId;
 use crate::base::time::Stamp;
+use crate::wal::runs::is_same;
 use crate::wal::{Frame, Kind, Run};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -28,12 +29,12 @@ pub struct Part {
 }
 
 impl Part {
-    pub fn run(&self) -> &Run {
-        &self.frame.runs[self.run]
+    pub fn run(&self) -> Run<'_> {
+        self.frame.runs.get(self.run)
     }
 
     pub fn payload(&self) -> &[u8] {
-        self.frame.payload(self.run())
+        self.frame.payload(&self.run())
     }
 
     pub fn number(&self) -> u64 {
@@ -59,6 +60,12 @@ pub struct Lane {
     sending: Vec<Part>,
     /// The backend refused larger ones as too large.
     pub bytes_max: usize,
+}
+
+impl Lane {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.sending.is_empty()
+    }
 }
 
 /// What others may know of a queue.
@@ -149,8 +156,7 @@ impl Queue {
         if number < self.owed_end {
             return false;
         }
-        let bytes: usize =
-            frame.runs.iter().filter(|run| self.takes(run)).map(|run| run.payload.len()).sum();
+        let bytes = self.bytes_in(frame);
         if bytes == 0 {
             return false;
         }
@@ -161,16 +167,21 @@ impl Queue {
             self.bound = (frame.stamp(), frame.header.unix_ms);
         }
         self.owed_end = number + 1;
-        self.bytes += bytes as u64;
+        self.bytes += bytes;
         if frame.kind == Kind::Statement {
             self.statements.push_back((number, frame.stamp()));
         }
         true
     }
 
-    pub fn takes(&self, run: &Run) -> bool {
-        run.targets.contains(&self.backend)
-            && self.only.as_ref().is_none_or(|only| *only == run.tag)
+    /// Bytes that a frame holds for this queue.
+    fn bytes_in(&self, frame: &Frame) -> u64 {
+        let Some(only) = &self.only else {
+            return frame.index().portion(self.backend).map_or(0, |portion| portion.bytes.into());
+        };
+        let runs = frame.index().runs_of(self.backend).iter();
+        let runs = runs.map(|at| frame.runs.get(*at as usize));
+        runs.filter(|run| is_same(only, run.tag)).map(|run| run.payload.len() as u64).sum()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -201,23 +212,33 @@ impl Queue {
 
     /// Takes the next frame of the log. `divert` says of each run whether it goes elsewhere, and is told
     /// whether older runs of that database are still here.
-    pub fn load(&mut self, frame: &Rc<Frame>, mut divert: impl FnMut(&Run, bool) -> bool) {
+    pub fn load(&mut self, frame: &Rc<Frame>, mut divert: impl FnMut(&Run<'_>, bool) -> bool) {
         assert!(frame.number() >= self.scan, "frames are loaded in order");
         self.scan = frame.number() + 1;
         let mut parts_left = 0;
         let mut bytes = 0;
-        for (run, facts) in frame.runs.iter().enumerate() {
-            if !self.takes(facts) {
+        // Runs of one database stand side by side: its lane is looked for once.
+        let mut lane: Option<(usize, bool)> = None;
+        let mut lanes_tag = None;
+        for at in frame.index().runs_of(self.backend) {
+            let at = *at as usize;
+            let facts = frame.runs.get(at);
+            if self.only.as_ref().is_some_and(|only| !is_same(only, facts.tag)) {
                 continue;
             }
-            if divert(facts, self.has_lane(&facts.tag)) {
+            let tag = frame.runs.tag_number(at);
+            if lanes_tag != Some(tag) {
+                (lane, lanes_tag) = (self.find_lane(facts.tag), Some(tag));
+            }
+            if divert(&facts, lane.is_some_and(|(_, is_busy)| is_busy)) {
                 self.bytes = self.bytes.saturating_sub(facts.payload.len() as u64);
                 continue;
             }
             parts_left += 1;
             bytes += facts.payload.len();
-            let lane = self.lane_index(&facts.tag.clone());
-            self.lanes[lane].waiting.push_back(Part { frame: frame.clone(), run });
+            let number = lane.map_or_else(|| self.new_lane(facts.tag), |(number, _)| number);
+            lane = Some((number, true));
+            self.lanes[number].waiting.push_back(Part { frame: frame.clone(), run: at });
         }
         if parts_left == 0 {
             self.forget_statement(frame.number());
@@ -244,15 +265,13 @@ impl Queue {
         self.advance();
     }
 
-    fn has_lane(&self, tag: &[u8]) -> bool {
-        let is_busy = |lane: &Lane| !lane.waiting.is_empty() || !lane.sending.is_empty();
-        self.lanes.iter().any(|lane| *lane.tag == *tag && is_busy(lane))
+    /// The lane of a tag, and whether anything is in it.
+    fn find_lane(&self, tag: &Rc<[u8]>) -> Option<(usize, bool)> {
+        let at = self.lanes.iter().position(|lane| is_same(&lane.tag, tag))?;
+        Some((at, !self.lanes[at].is_idle()))
     }
 
-    fn lane_index(&mut self, tag: &Rc<[u8]>) -> usize {
-        if let Some(at) = self.lanes.iter().position(|lane| lane.tag == *tag) {
-            return at;
-        }
+    fn new_lane(&mut self, tag: &Rc<[u8]>) -> usize {
         // A lane without work is taken over, so that their number is that of the active databases.
         let lane = Lane {
             tag: tag.clone(),
@@ -260,8 +279,7 @@ impl Queue {
             sending: Vec::new(),
             bytes_max: BATCH_BYTES_MAX,
         };
-        let idle = |lane: &Lane| lane.waiting.is_empty() && lane.sending.is_empty();
-        match self.lanes.iter().position(idle) {
+        match self.lanes.iter().position(Lane::is_idle) {
             Some(at) => {
                 self.lanes[at] = lane;
                 at
@@ -349,12 +367,14 @@ impl Queue {
 
     /// Counts runs as confirmed.
     pub fn settle(&mut self, parts: &[Part]) {
-        for part in parts {
-            let at = self.window.binary_search_by_key(&part.number(), |entry| entry.number);
+        for together in parts.chunk_by(|one, other| one.number() == other.number()) {
+            let number = together[0].number();
+            let at = self.window.binary_search_by_key(&number, |entry| entry.number);
             let entry = &mut self.window[at.expect("a part that was loaded is in the window")];
-            assert!(entry.parts_left > 0, "a run is confirmed once");
-            entry.parts_left -= 1;
-            self.bytes = self.bytes.saturating_sub(part.run().payload.len() as u64);
+            assert!(entry.parts_left >= together.len(), "a run is confirmed once");
+            entry.parts_left -= together.len();
+            let bytes = together.iter().map(|part| part.run().payload.len() as u64).sum();
+            self.bytes = self.bytes.saturating_sub(bytes);
         }
         self.advance();
     }

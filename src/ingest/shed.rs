@@ -356,8 +356,8 @@ impl Outlet {
             for item in items {
                 match item {
                     Item::Frame(frame) if frame.number() < cursor => {
-                        let runs = frame.runs.iter().filter(|run| run.targets.contains(&backend));
-                        passed += runs.map(|run| run.payload.len() as u64).sum::<u64>();
+                        let portion = frame.index().portion(backend);
+                        passed += portion.map_or(0, |portion| u64::from(portion.bytes));
                         at = frame.number() + 1;
                     }
                     Item::Frame(frame) => at = frame.number(),

@@ -89,7 +89,7 @@ impl Needs {
         &self.0[backend.index()]
     }
 
-    fn keeps(&self, frame: &Frame, run: &Run) -> bool {
+    fn keeps(&self, frame: &Frame, run: &Run<'_>) -> bool {
         let is_for =
             |backend: &BackendId| self.of(*backend).is_for(frame.number(), frame.stamp(), &run.tag);
         run.targets.iter().any(is_for)

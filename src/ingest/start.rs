@@ -204,6 +204,7 @@ impl Feed {
             rejected: RefCell::default(),
             narrowed_at: Cell::new(Mono(0)),
             statement_tries: RefCell::default(),
+            is_noted: Cell::new(false),
             is_ended: Cell::new(false),
             start_end,
             owed_since_start: Cell::new(false),
@@ -229,6 +230,8 @@ impl Outlet {
             facts,
             log,
             queues: RefCell::default(),
+            mains: RefCell::default(),
+            moved: Cell::default(),
             acks: super::acks::Acks::default(),
             checkpoint_file: RefCell::new(Some(checkpoint_file)),
             floors: RefCell::new(plan.floors.clone()),
@@ -297,6 +300,11 @@ impl Outlet {
         self.facts.board.cell(self.log.id(), backend).set_owed_since_start(is_owed);
         self.publish_durable(&feed, cut.max(Stamp(u64::from(!is_owed) * u64::MAX)));
         self.publish_feed(&feed);
+        let mut mains = self.mains.borrow_mut();
+        if mains.len() <= backend.index() {
+            mains.resize(backend.index() + 1, None);
+        }
+        mains[backend.index()] = Some(feed.clone());
         self.queues.borrow_mut().push(feed);
         Ok(())
     }

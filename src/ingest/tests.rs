@@ -271,7 +271,7 @@ proptest! {
                 }
                 3 => {
                     for part in queue.give_up(&line(4)) {
-                        let lane = tags.iter().position(|tag| *tag.as_bytes() == *part.run().tag);
+                        let lane = tags.iter().position(|tag| *tag.as_bytes() == **part.run().tag);
                         confirmed[lane.unwrap()].push((part.number(), part.run));
                     }
                 }

@@ -17,6 +17,7 @@ pub mod fingerprint;
 pub mod key;
 pub mod name;
 pub mod router;
+mod short;
 pub mod tag;
 pub mod topology;
 

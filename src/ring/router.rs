@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::name::Target;
+use super::short::{Key, Short};
 use super::topology::{Owners, Topology};
 use crate::base::map::FastMap;
 
@@ -30,6 +31,8 @@ pub struct Router {
     target_numbers: FastMap<Target, TargetNo>,
     sets: Vec<Owners>,
     set_numbers: FastMap<Owners, TargetSetNo>,
+    /// Routes of short names, in front of the maps.
+    short: Short,
     young: FastMap<Box<[u8]>, TargetSetNo>,
     old: FastMap<Box<[u8]>, TargetSetNo>,
     /// Number of the target and name of the measurement that were asked for last, as the maps' key.
@@ -45,6 +48,7 @@ impl Router {
             target_numbers: FastMap::default(),
             sets: Vec::new(),
             set_numbers: FastMap::default(),
+            short: Short::default(),
             young: FastMap::default(),
             old: FastMap::default(),
             last_key: Vec::new(),
@@ -64,7 +68,20 @@ impl Router {
     }
 
     /// Where a measurement goes; its name is given as the servers decode it.
+    #[inline]
     pub fn route(&mut self, target: TargetNo, measurement: &[u8]) -> TargetSetNo {
+        let Some(key) = Key::of(target, measurement) else {
+            return self.route_by_text(target, measurement);
+        };
+        if let Some(set) = self.short.get(&key) {
+            return set;
+        }
+        let set = self.route_by_text(target, measurement);
+        self.short.put(key, set);
+        set
+    }
+
+    fn route_by_text(&mut self, target: TargetNo, measurement: &[u8]) -> TargetSetNo {
         let number = target.0.to_le_bytes();
         if let Some(set) = self.last_set
             && self.last_key[..4] == number
@@ -110,7 +127,9 @@ impl Router {
 
     fn remember(&mut self, set: TargetSetNo) {
         if self.young.len() == GENERATION_ENTRIES {
-            self.old = std::mem::take(&mut self.young);
+            // The memory of the one that is forgotten is used again.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
         }
         self.young.insert(self.last_key.clone().into(), set);
     }

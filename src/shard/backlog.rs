@@ -164,7 +164,7 @@ pub fn is_of(tag: &[u8], database: &str) -> bool {
 /// statement is a comment.
 pub fn write_run(
     frame: &Frame,
-    run: &Run,
+    run: &Run<'_>,
     last: &mut Option<Target>,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), wal::Error> {
@@ -211,7 +211,7 @@ fn take_item(
         taking.taken.lines += u64::from(run.points);
         taking.taken.bytes += run.payload.len() as u64;
         if work.wish.exports {
-            write_run(frame, run, &mut taking.last, write)?;
+            write_run(frame, &run, &mut taking.last, write)?;
         }
     }
     Ok(frame.number() + 1)

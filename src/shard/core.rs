@@ -15,6 +15,7 @@ use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
 use crate::ring::{Router, Topology};
+use crate::rt::clock::Wanted;
 use crate::rt::net::{Listener, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::gateway::{Gateway, Parts, Settings};
@@ -320,9 +321,9 @@ async fn receive(gateway: Rc<Gateway>, hall: Hall) {
 
 /// Shows on the board how busy this shard is.
 async fn look(shard: ShardId, facts: Rc<Facts>) {
-    let mut busyness = Busyness::default();
+    let (mut busyness, wanted) = (Busyness::default(), Wanted::new(facts.clock.clone()));
     loop {
-        busyness.look(facts.board.load(shard), facts.clock.mono(), facts.clock.thread_busy());
+        busyness.look(facts.board.load(shard), facts.clock.mono(), wanted.so_far());
         sleep(LOOK_EVERY).await;
     }
 }

@@ -4,12 +4,12 @@
 //! segment  = header page | header page again | frame | frame | ... | zeros or stale bytes | footer page
 //! frame    = header 72 B | payload | table | zeros to the next page
 //! packed   = header page | header page again | frames without zeros between | zeros | footer page
-//! table    = for each run: payload_len u32, points u32, targets u8, flags u8, tag_len u16,
-//!            target u16 ..., tag bytes
 //! ```
+//! What is in the table, `table` says.
 //! The table stands behind the payload because its size is known only when the frame is sealed, and the
 //! payload is copied to its final place line by line before that.
 
+use super::table::{COMPACT, PLAIN};
 use crate::base::checksum::crc32c;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::limits::PAGE;
@@ -21,10 +21,12 @@ pub const FRAME_HEADER_BYTES: usize = 72;
 /// The header of a segment stands twice: one rotten page must not take every frame with it.
 pub const SEGMENT_HEADER_BYTES: usize = 2 * PAGE;
 const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"CFRM");
-const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"CIRCSEG1");
-const PACKED_MAGIC: u64 = u64::from_le_bytes(*b"CIRCPCK1");
+/// Those of version 1 hold only frames of version 1.
+const SEGMENT_MAGICS: [u64; 2] =
+    [u64::from_le_bytes(*b"CIRCSEG1"), u64::from_le_bytes(*b"CIRCSEG2")];
+const PACKED_MAGICS: [u64; 2] =
+    [u64::from_le_bytes(*b"CIRCPCK1"), u64::from_le_bytes(*b"CIRCPCK2")];
 const FOOTER_MAGIC: u64 = u64::from_le_bytes(*b"CIRCFTR1");
-const VERSION: u8 = 1;
 
 /// A frame in a packed segment begins at a multiple of this.
 pub const PACKED_STEP: usize = 8;
@@ -39,6 +41,8 @@ const PER_PAGE_MAX: usize = 200;
 /// The first 72 bytes of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
+    /// Of the table: see `table`.
+    pub version: u8,
     pub kind: u8,
     /// What the owner of the log wants to know of the frame again: opaque here.
     pub note: u16,
@@ -133,7 +137,7 @@ impl FrameHeader {
     pub fn encode(&self, page: &mut [u8]) {
         let mut out = Out { bytes: page, at: 0 };
         out.u32(FRAME_MAGIC);
-        out.put(&[VERSION, self.kind]);
+        out.put(&[self.version, self.kind]);
         out.put(&self.note.to_le_bytes());
         out.u32(self.payload_len);
         out.u32(self.table_len);
@@ -156,10 +160,11 @@ impl FrameHeader {
         let mut input = In { bytes: head };
         let magic = input.u32()?;
         let version = input.u8()?;
-        if magic != FRAME_MAGIC || version != VERSION {
+        if magic != FRAME_MAGIC || ![PLAIN, COMPACT].contains(&version) {
             return None;
         }
         let header = FrameHeader {
+            version,
             kind: input.u8()?,
             note: input.u16()?,
             payload_len: input.u32()?,
@@ -184,7 +189,8 @@ impl SegmentHeader {
     pub fn encode(&self) -> Vec<u8> {
         let mut page = vec![0; PAGE];
         let mut out = Out { bytes: &mut page, at: 0 };
-        out.u64(if self.packed.is_some() { PACKED_MAGIC } else { SEGMENT_MAGIC });
+        let [_, magic] = if self.packed.is_some() { PACKED_MAGICS } else { SEGMENT_MAGICS };
+        out.u64(magic);
         out.put(&self.log.0.to_le_bytes());
         out.u64(self.segment);
         out.u64(self.epoch);
@@ -226,11 +232,12 @@ impl SegmentHeader {
 
     /// Whether a whole page of them was written by a version that this one does not know.
     pub fn is_foreign(pages: &[u8]) -> bool {
-        let known = [SEGMENT_MAGIC.to_le_bytes(), PACKED_MAGIC.to_le_bytes()];
+        let known = SEGMENT_MAGICS.into_iter().chain(PACKED_MAGICS).map(u64::to_le_bytes);
         let foreign = |page| {
             let magic = sealed(page).and_then(|page| page.get(..8));
             magic.is_some_and(|magic| {
-                known.iter().any(|known| magic != known && magic[..7] == known[..7])
+                known.clone().all(|known| magic != known)
+                    && known.clone().any(|known| magic[..7] == known[..7])
             })
         };
         pages.chunks(PAGE).take(SEGMENT_HEADER_BYTES / PAGE).any(foreign)
@@ -239,7 +246,8 @@ impl SegmentHeader {
     fn decode_page(page: &[u8]) -> Option<SegmentHeader> {
         let mut input = In { bytes: sealed(page)? };
         let magic = input.u64()?;
-        if magic != SEGMENT_MAGIC && magic != PACKED_MAGIC {
+        let is_packed = PACKED_MAGICS.contains(&magic);
+        if !is_packed && !SEGMENT_MAGICS.contains(&magic) {
             return None;
         }
         let mut header = SegmentHeader {
@@ -264,7 +272,7 @@ impl SegmentHeader {
         if !sane {
             return None;
         }
-        if magic == PACKED_MAGIC {
+        if is_packed {
             let packed = Packed::decode(page.get(PACKED_AT..)?)?;
             let numbers = header.first_frame..=packed.end_frame;
             let has_sense = header.first_frame > 0

@@ -1,13 +1,13 @@
 //! A frame: the atomic unit of the log. Open while requests are copied into it, then sealed for ever.
 
-use super::format::{FRAME_HEADER_BYTES, FrameHeader, In, PACKED_STEP};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader};
+use super::runs::{Index, Run, Runs, is_same};
+use super::table::{self, Table};
 use crate::base::checksum::crc32c;
 use crate::base::ids::BackendId;
 use crate::base::limits::{FRAME_BYTES_MAX, PAGE};
 use crate::base::time::Stamp;
 use crate::rt::{Buffer, Bytes, SharedBuffer};
-use smallvec::SmallVec;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// What a frame carries.
@@ -36,20 +36,6 @@ impl Kind {
     }
 }
 
-/// Bytes that go to the same backends. Ranges count from the start of the frame.
-/// Lives on: the shard that owns the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    pub payload: Range<usize>,
-    pub points: u32,
-    pub targets: SmallVec<[BackendId; 4]>,
-    /// What the owner of the log wrote to know the run again: opaque here.
-    pub tag: Rc<[u8]>,
-}
-
-/// Bytes of a run's table entry beside its targets and tag.
-const ENTRY_BYTES: usize = 12;
-
 /// A run that is to be filled.
 /// Lives on: the shard that owns the log.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +50,11 @@ pub struct NewRun<'a> {
 pub struct OpenFrame {
     buffer: Buffer,
     filled: usize,
-    table_len: usize,
-    runs: Vec<Run>,
+    /// Of all runs but the last, which may go on.
+    table: Table,
+    /// Most bytes that the last run's entry may take.
+    last_entry: usize,
+    runs: Runs,
     kind: Kind,
     points: u32,
 }
@@ -75,7 +64,8 @@ pub struct OpenFrame {
 pub struct Frame {
     pub header: FrameHeader,
     pub kind: Kind,
-    pub runs: Vec<Run>,
+    pub runs: Runs,
+    index: Index,
     source: Source,
 }
 
@@ -98,20 +88,20 @@ impl OpenFrame {
     /// An empty frame with room for a first run of `len` bytes with this tag and number of targets, within
     /// the limits of a frame, and usually for more.
     pub fn new(kind: Kind, tag: &[u8], targets: &[BackendId], len: usize) -> OpenFrame {
-        OpenFrame::with_room(kind, tag, &[NewRun { targets, points: 0, len }])
+        OpenFrame::with_room(kind, tag, &[NewRun { targets, points: 0, len }], 0)
     }
 
-    /// The same for several first runs.
-    pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>]) -> OpenFrame {
-        let runs: usize = runs.iter().map(|run| run.len + entry_bytes(tag, run.targets)).sum();
-        let first = FRAME_HEADER_BYTES + runs;
-        let bytes = (first + PAGE).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
+    /// The same for several first runs, and with `usual` bytes at least.
+    pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>], usual: usize) -> OpenFrame {
+        let first = FRAME_HEADER_BYTES + wanted(tag, runs);
+        let bytes = (first + PAGE).max(usual).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
         OpenFrame {
             // Few sizes, so that the memory of one frame fits the next.
             buffer: Buffer::unfilled(bytes.next_power_of_two()),
             filled: FRAME_HEADER_BYTES,
-            table_len: 0,
-            runs: Vec::new(),
+            table: Table::default(),
+            last_entry: 0,
+            runs: Runs::default(),
             kind,
             points: 0,
         }
@@ -120,18 +110,18 @@ impl OpenFrame {
     /// The bytes that a frame has for runs, and what each run with this tag and so many targets takes of them
     /// beside its own.
     pub fn room_for(tag: &[u8], targets: usize) -> (usize, usize) {
-        (FRAME_BYTES_MAX - FRAME_HEADER_BYTES, ENTRY_BYTES + 2 * targets + tag.len())
+        let room = FRAME_BYTES_MAX - FRAME_HEADER_BYTES;
+        (room.saturating_sub(table::tag_bytes_max(tag)), table::entry_bytes_max(targets))
     }
 
     /// Whether these runs fit behind what is there.
     pub fn has_room(&self, tag: &[u8], runs: &[NewRun<'_>]) -> bool {
-        let wanted: usize = runs.iter().map(|run| run.len + entry_bytes(tag, run.targets)).sum();
-        self.filled + self.table_len + wanted <= self.buffer.capacity()
+        self.used() + wanted(tag, runs) <= self.buffer.capacity()
     }
 
     /// The longest run with this tag and number of targets that a frame can hold.
     pub fn room_max(tag: &[u8], targets: &[BackendId]) -> usize {
-        FRAME_BYTES_MAX.saturating_sub(FRAME_HEADER_BYTES + entry_bytes(tag, targets))
+        FRAME_BYTES_MAX.saturating_sub(FRAME_HEADER_BYTES + wanted(tag, &[NewRun::empty(targets)]))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -142,14 +132,19 @@ impl OpenFrame {
         self.kind
     }
 
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &Runs {
         &self.runs
     }
 
     /// Bytes that a further run of this tag and number of targets may still have.
     pub fn room(&self, tag: &[u8], targets: &[BackendId]) -> usize {
-        let entry = entry_bytes(tag, targets);
-        self.buffer.capacity().saturating_sub(self.filled + self.table_len + entry)
+        let wanted = wanted(tag, &[NewRun::empty(targets)]);
+        self.buffer.capacity().saturating_sub(self.used() + wanted)
+    }
+
+    /// Bytes that are spoken for.
+    fn used(&self) -> usize {
+        self.filled + self.table.bytes().len() + self.last_entry
     }
 
     /// Where the next run's bytes will begin.
@@ -167,26 +162,23 @@ impl OpenFrame {
         points: u32,
         len: usize,
     ) -> &mut [u8] {
-        assert!(len <= self.room(tag, targets), "a run of {len} bytes does not fit");
         assert!(!targets.is_empty() && targets.len() <= usize::from(u8::MAX));
         let from = self.filled;
         self.filled += len;
         self.points += points;
-        match self.runs.last_mut() {
-            Some(last) if last.targets.as_slice() == targets && last.tag == *tag => {
-                last.payload.end += len;
-                last.points += points;
+        let last = self.runs.last();
+        let is_of_tag = last.as_ref().is_some_and(|last| is_same(last.tag, tag));
+        if is_of_tag && last.is_some_and(|last| last.targets == targets) {
+            self.runs.extend_last(points, len);
+        } else {
+            self.end_last();
+            self.last_entry = table::entry_bytes_max(targets.len());
+            if !is_of_tag {
+                self.last_entry += table::tag_bytes_max(tag);
             }
-            _ => {
-                self.table_len += entry_bytes(tag, targets);
-                self.runs.push(Run {
-                    payload: from..self.filled,
-                    points,
-                    targets: targets.into(),
-                    tag: tag.clone(),
-                });
-            }
+            self.runs.push(tag, targets, points, len);
         }
+        assert!(self.used() <= self.buffer.capacity(), "a run of {len} bytes does not fit");
         &mut self.buffer.bytes_mut()[from..from + len]
     }
 
@@ -201,17 +193,25 @@ impl OpenFrame {
         &mut self.buffer.bytes_mut()[from..self.filled]
     }
 
+    /// The last run will not go on.
+    fn end_last(&mut self) {
+        if let Some(last) = self.runs.last() {
+            self.table.push(&last, self.runs.tag_number(self.runs.len() - 1));
+        }
+    }
+
     /// Ends the filling.
     pub fn seal(mut self, place: Sealing) -> Frame {
         assert!(!self.is_empty(), "an empty frame is never sealed");
-        let table = encode_table(self.runs.iter());
-        assert_eq!(table.len(), self.table_len);
+        self.end_last();
+        let table = self.table.bytes();
         let payload_len = self.filled - FRAME_HEADER_BYTES;
         let bytes = self.buffer.bytes_mut();
         let end = self.filled + table.len();
-        bytes[self.filled..end].copy_from_slice(&table);
+        bytes[self.filled..end].copy_from_slice(table);
         bytes[end..end.next_multiple_of(PAGE)].fill(0);
         let header = FrameHeader {
+            version: table::COMPACT,
             kind: self.kind.code(),
             note: place.note,
             payload_len: u32::try_from(payload_len).expect("a frame is far below 4 GiB"),
@@ -227,8 +227,29 @@ impl OpenFrame {
         };
         header.encode(bytes);
         let source = Source::Hot(self.buffer.freeze(header.frame_bytes()));
-        Frame { header, kind: self.kind, runs: self.runs, source }
+        let index = Index::of(&self.runs);
+        Frame { header, kind: self.kind, runs: self.runs, index, source }
     }
+}
+
+impl NewRun<'_> {
+    fn empty(targets: &[BackendId]) -> NewRun<'_> {
+        NewRun { targets, points: 0, len: 0 }
+    }
+}
+
+/// Most bytes that runs of one tag take of a frame.
+fn wanted(tag: &[u8], runs: &[NewRun<'_>]) -> usize {
+    let entry = |run: &NewRun<'_>| run.len + table::entry_bytes_max(run.targets.len());
+    table::tag_bytes_max(tag) + runs.iter().map(entry).sum::<usize>()
+}
+
+/// A frame that lost runs, as it is to be written.
+#[derive(Debug)]
+pub struct Narrowed {
+    pub header: FrameHeader,
+    pub bytes: Vec<u8>,
+    pub index: Index,
 }
 
 /// What a frame learns when it is sealed.
@@ -251,9 +272,10 @@ impl Frame {
         if crc32c(body) != header.body_crc {
             return None;
         }
-        let runs = decode_table(&header, body)?;
+        let runs = table::decode(&header, body)?;
         let kind = Kind::of(header.kind)?;
-        Some(Frame { header, kind, runs, source: Source::Cold(bytes.clone(), at) })
+        let index = Index::of(&runs);
+        Some(Frame { header, kind, runs, index, source: Source::Cold(bytes.clone(), at) })
     }
 
     pub fn number(&self) -> u64 {
@@ -276,7 +298,7 @@ impl Frame {
         }
     }
 
-    pub fn payload(&self, run: &Run) -> &[u8] {
+    pub fn payload(&self, run: &Run<'_>) -> &[u8] {
         self.bytes().get(run.payload.clone()).unwrap_or(&[])
     }
 
@@ -296,102 +318,60 @@ impl Frame {
         let header = FrameHeader { epoch, ..self.header };
         header.encode(buffer.bytes_mut());
         let source = Source::Hot(buffer.freeze(header.frame_bytes()));
-        Frame { header, kind: self.kind, runs: self.runs.clone(), source }
+        let (runs, index) = (self.runs.clone(), self.index.clone());
+        Frame { header, kind: self.kind, runs, index, source }
     }
 
-    /// The bytes of the same frame with the runs that `keeps` names, for a packed segment of this epoch in
-    /// which frame `before` stands in front of it; `None` if no run is kept.
+    /// The same frame with the runs that `keeps` names, for a packed segment of this epoch in which frame
+    /// `before` stands in front of it; `None` if no run is kept.
     pub fn narrowed(
         &self,
         epoch: u64,
         before: u64,
-        keeps: impl Fn(&Run) -> bool,
-    ) -> Option<(FrameHeader, Vec<u8>)> {
-        let kept: Vec<&Run> = self.runs.iter().filter(|run| keeps(run)).collect();
-        let points = kept.iter().map(|run| run.points).sum();
-        let payload_len: usize = kept.iter().map(|run| run.payload.len()).sum();
-        let table = encode_table(kept.iter().copied());
-        if kept.is_empty() {
+        keeps: impl Fn(&Run<'_>) -> bool,
+    ) -> Option<Narrowed> {
+        let mut runs = Runs::default();
+        let mut bytes = vec![0; FRAME_HEADER_BYTES];
+        let mut points: u32 = 0;
+        for run in self.runs.iter().filter(|run| keeps(run)) {
+            points = points.saturating_add(run.points);
+            bytes.extend_from_slice(self.payload(&run));
+            runs.push(run.tag, run.targets, run.points, run.payload.len());
+        }
+        if runs.is_empty() {
             return None;
         }
-        let mut bytes = vec![0; FRAME_HEADER_BYTES];
-        bytes.reserve(payload_len + table.len() + PACKED_STEP);
-        for run in &kept {
-            bytes.extend_from_slice(self.payload(run));
-        }
-        bytes.extend_from_slice(&table);
+        let payload_len = bytes.len() - FRAME_HEADER_BYTES;
+        let table = Table::of(&runs);
+        bytes.extend_from_slice(table.bytes());
         let header = FrameHeader {
-            payload_len: u32::try_from(payload_len).expect("less than it was"),
-            table_len: u32::try_from(table.len()).expect("less than it was"),
+            version: table::COMPACT,
+            payload_len: u32::try_from(payload_len).expect("no more than it was"),
+            table_len: u32::try_from(table.bytes().len()).expect("no more than it was"),
             epoch,
             points,
-            runs: u32::try_from(kept.len()).expect("fewer than there were"),
+            runs: u32::try_from(runs.len()).expect("no more than there were"),
             synced: before,
             body_crc: crc32c(&bytes[FRAME_HEADER_BYTES..]),
             ..self.header
         };
         header.encode(&mut bytes);
         bytes.resize(header.packed_bytes(), 0);
-        Some((header, bytes))
+        Some(Narrowed { header, bytes, index: Index::of(&runs) })
     }
 
     /// Whether anything in it is for `backend`.
     pub fn names(&self, backend: BackendId) -> bool {
-        self.runs.iter().any(|run| run.targets.contains(&backend))
+        self.index.portion(backend).is_some()
+    }
+
+    /// What it holds for each backend.
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Memory that the frame pins.
     pub fn memory_bytes(&self) -> usize {
-        self.header.frame_bytes()
+        self.header.frame_bytes() + self.runs.memory_bytes() + self.index.memory_bytes()
     }
-}
-
-fn entry_bytes(tag: &[u8], targets: &[BackendId]) -> usize {
-    ENTRY_BYTES + 2 * targets.len() + tag.len()
-}
-
-fn encode_table<'a>(runs: impl ExactSizeIterator<Item = &'a Run>) -> Vec<u8> {
-    let mut table = Vec::with_capacity(runs.len() * 32);
-    for run in runs {
-        let len = u32::try_from(run.payload.len()).expect("a frame is far below 4 GiB");
-        let targets = u8::try_from(run.targets.len()).expect("asserted when pushed");
-        let tag_len = u16::try_from(run.tag.len()).expect("a tag is a database's name");
-        table.extend_from_slice(&len.to_le_bytes());
-        table.extend_from_slice(&run.points.to_le_bytes());
-        table.extend_from_slice(&[targets, 0]);
-        table.extend_from_slice(&tag_len.to_le_bytes());
-        for target in &run.targets {
-            table.extend_from_slice(&target.0.to_le_bytes());
-        }
-        table.extend_from_slice(&run.tag);
-    }
-    table
-}
-
-fn decode_table(header: &FrameHeader, body: &[u8]) -> Option<Vec<Run>> {
-    let mut input = In { bytes: body.get(header.payload_len as usize..)? };
-    let mut at = FRAME_HEADER_BYTES;
-    let end = FRAME_HEADER_BYTES + header.payload_len as usize;
-    let mut runs: Vec<Run> = Vec::new();
-    for _ in 0..header.runs {
-        let len = input.u32()? as usize;
-        let points = input.u32()?;
-        let count = input.u8()?;
-        input.u8()?;
-        let tag_len = input.u16()?;
-        let mut targets = SmallVec::new();
-        for _ in 0..count {
-            targets.push(BackendId(input.u16()?));
-        }
-        let tag = input.take(usize::from(tag_len))?;
-        // Runs of one database repeat its tag: share it.
-        let tag = match runs.last() {
-            Some(last) if *last.tag == *tag => last.tag.clone(),
-            _ => Rc::from(tag),
-        };
-        let payload = at..at.checked_add(len).filter(|next| *next <= end)?;
-        at = payload.end;
-        runs.push(Run { payload, points, targets, tag });
-    }
-    (at == end && input.bytes.is_empty()).then_some(runs)
 }

@@ -73,6 +73,8 @@ pub(super) struct Shared {
     pub failed: Cell<bool>,
     pub work: Signal,
     pub released: Signal,
+    /// Bytes of recent commits: a busy log makes its frames large enough for all requests of one.
+    pub recent_bytes: Cell<usize>,
     pub next_segment: Cell<u64>,
     pub free_files: RefCell<Vec<PathBuf>>,
     pub spare: RefCell<Option<Made>>,
@@ -121,6 +123,7 @@ impl Log {
             failed: Cell::new(false),
             work: Signal::new(),
             released: Signal::new(),
+            recent_bytes: Cell::new(0),
             next_segment: Cell::new(next_segment),
             free_files: RefCell::default(),
             spare: RefCell::default(),
@@ -174,7 +177,8 @@ impl Log {
         if open.as_ref().is_some_and(|frame| !frame.has_room(tag, runs)) {
             self.0.close(&mut open);
         }
-        let frame = open.get_or_insert_with(|| OpenFrame::with_room(Kind::Lines, tag, runs));
+        let usual = self.0.recent_bytes.get();
+        let frame = open.get_or_insert_with(|| OpenFrame::with_room(Kind::Lines, tag, runs, usual));
         let offset = frame.payload_end();
         fill(frame.push_all(tag, runs));
         self.0.work.raise();

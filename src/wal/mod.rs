@@ -9,7 +9,7 @@
 //! It does not know what a line, an address or a circle is: a run is bytes with a tag and a set of
 //! numbered backends.
 //!
-//! Read in this order: `format` (the bytes), `frame`, `recovery` (the table of cases), `segment`, `log`
+//! Read in this order: `format` (the bytes), `runs`, `table`, `frame`, `recovery` (the table of cases), `segment`, `log`
 //! (append, wait), `writer` (commit, failures), `space` (files), `ballast`, `pack` (dense copies), `reader`
 //! (start, read), `checkpoint`, `registry`, `inspect` (from outside).
 
@@ -23,17 +23,20 @@ pub mod pack;
 pub mod reader;
 pub mod recovery;
 pub mod registry;
+pub mod runs;
 pub mod segment;
 pub mod space;
+pub mod table;
 pub mod writer;
 
 pub use ballast::{Ballast, Moved};
 pub use checkpoint::CheckpointFile;
 pub use checkpoint::{Checkpoint, Dropped, ParkedFloor, QueueMark, Reached, Refusal};
-pub use frame::{Frame, Kind, NewRun, OpenFrame, Run};
+pub use frame::{Frame, Kind, NewRun, OpenFrame};
 pub use log::{Found, Log, Place, Settings};
 pub use reader::{Item, Opened, open};
 pub use registry::Registry;
+pub use runs::{Run, Runs};
 pub use writer::{Committed, Writer};
 
 use crate::base::ids::BackendId;

@@ -5,12 +5,13 @@
 //! whole on stable storage before it gets the name of the last segment that it stands for; only then are the
 //! others removed. A crash between leaves both, and the copy counts (case K of `recovery`).
 
-use super::format::{FrameHeader, PACKED_STEP, Packed, SEGMENT_HEADER_BYTES, SegmentHeader};
-use super::frame::{Frame, Kind, Run};
+use super::format::{PACKED_STEP, Packed, SEGMENT_HEADER_BYTES, SegmentHeader};
+use super::frame::{Frame, Kind};
 use super::log::Log;
 use super::reader::{Item, read_cold};
 use super::recovery::{Finding, Scan};
-use super::segment::{self, Segment, note_runs};
+use super::runs::Run;
+use super::segment::{self, Segment, note_shares};
 use super::writer::{fresh_epoch, write_footer};
 use super::{Error, during};
 use crate::base::ids::BackendId;
@@ -59,7 +60,7 @@ impl Log {
         first: u64,
         count: usize,
         packed_for: Vec<BackendId>,
-        keeps: impl Fn(&Frame, &Run) -> bool,
+        keeps: impl Fn(&Frame, &Run<'_>) -> bool,
     ) -> Result<Option<Spilled>, Error> {
         let hold = Hold::new(self.neighbours(first, count));
         let mut output = Output::new(
@@ -110,7 +111,7 @@ impl Log {
     async fn copy(
         &self,
         inputs: &[Rc<Segment>],
-        keeps: &impl Fn(&Frame, &Run) -> bool,
+        keeps: &impl Fn(&Frame, &Run<'_>) -> bool,
         output: &mut Output,
     ) -> Result<usize, Error> {
         for (done, input) in inputs.iter().enumerate() {
@@ -234,25 +235,21 @@ impl Output {
         &mut self,
         log: &Log,
         frame: &Frame,
-        keeps: impl Fn(&Run) -> bool,
+        keeps: impl Fn(&Run<'_>) -> bool,
     ) -> Result<(), Error> {
         let narrowed = frame.narrowed(self.epoch, self.last_frame, &keeps);
-        let Some((header, bytes)) = narrowed else { return Ok(()) };
-        debug_assert!(bytes.len().is_multiple_of(PACKED_STEP));
-        self.note(&header, frame, keeps);
-        self.chunk.extend_from_slice(&bytes);
+        let Some(narrowed) = narrowed else { return Ok(()) };
+        debug_assert!(narrowed.bytes.len().is_multiple_of(PACKED_STEP));
+        self.last_frame = narrowed.header.number;
+        self.frames += 1;
+        self.statements += u32::from(frame.kind == Kind::Statement);
+        note_shares(&mut self.shares, &narrowed.header, &narrowed.index);
+        self.chunk.extend_from_slice(&narrowed.bytes);
         if self.chunk.len() >= CHUNK_BYTES {
             let whole = self.chunk.len() / PAGE * PAGE;
             self.write(log, whole).await?;
         }
         Ok(())
-    }
-
-    fn note(&mut self, header: &FrameHeader, frame: &Frame, keeps: impl Fn(&Run) -> bool) {
-        self.last_frame = header.number;
-        self.frames += 1;
-        self.statements += u32::from(frame.kind == Kind::Statement);
-        note_runs(&mut self.shares, header, frame.runs.iter().filter(|run| keeps(run)));
     }
 
     /// Writes the first `len` bytes of the chunk, filled up with zeros to a page.

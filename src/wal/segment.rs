@@ -1,7 +1,8 @@
 //! One file of frames: its name, what is known of it, where its frames stand.
 
 use super::format::{Footer, FrameHeader, SEGMENT_HEADER_BYTES, SegmentHeader, Share};
-use super::frame::{Frame, Kind, Run};
+use super::frame::{Frame, Kind};
+use super::runs::Index;
 use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
@@ -106,7 +107,7 @@ impl Segment {
         if frame.kind == Kind::Statement {
             self.statements.set(self.statements.get() + 1);
         }
-        note_shares(&mut self.shares.borrow_mut(), frame);
+        note_shares(&mut self.shares.borrow_mut(), &frame.header, frame.index());
         if let Some(index) = self.index.borrow_mut().as_mut() {
             index.push(Entry::of(&frame.header, offset, self.is_packed()));
         }
@@ -141,11 +142,13 @@ impl Segment {
         *self.holes.borrow_mut() = footer.holes;
         self.last_stamp.set(footer.last_stamp);
         self.statements.set(footer.statements);
-        *self.shares.borrow_mut() = footer.shares;
+        *self.shares.borrow_mut() = in_order(footer.shares);
     }
 
     pub fn share(&self, backend: BackendId) -> Option<Share> {
-        self.shares.borrow().iter().find(|share| share.backend == backend).copied()
+        let shares = self.shares.borrow();
+        let at = shares.binary_search_by_key(&backend, |share| share.backend);
+        at.ok().map(|at| shares[at])
     }
 }
 
@@ -161,34 +164,27 @@ impl Entry {
     }
 }
 
-pub(super) fn note_shares(shares: &mut Vec<Share>, frame: &Frame) {
-    note_runs(shares, &frame.header, &frame.runs);
+/// Footers of version 1 name the backends in the order of their first runs.
+pub(super) fn in_order(mut shares: Vec<Share>) -> Vec<Share> {
+    shares.sort_by_key(|share| share.backend);
+    shares
 }
 
-pub(super) fn note_runs<'a>(
-    shares: &mut Vec<Share>,
-    header: &FrameHeader,
-    runs: impl IntoIterator<Item = &'a Run>,
-) {
-    for run in runs {
-        for backend in &run.targets {
-            let at = shares.iter().position(|share| share.backend == *backend);
-            let at = at.unwrap_or_else(|| {
-                shares.push(Share {
-                    backend: *backend,
-                    last_frame: 0,
-                    last_stamp: Stamp(0),
-                    bytes: 0,
-                    points: 0,
-                });
-                shares.len() - 1
-            });
-            let share = &mut shares[at];
-            share.last_frame = header.number;
-            share.last_stamp = header.stamp;
-            share.bytes += run.payload.len() as u64;
-            share.points += u64::from(run.points);
+/// Adds what a frame holds. Shares are in the order of their backends.
+pub(super) fn note_shares(shares: &mut Vec<Share>, header: &FrameHeader, index: &Index) {
+    let mut from = 0;
+    for portion in index.portions() {
+        let at = shares[from..].partition_point(|share| share.backend < portion.backend) + from;
+        if shares.get(at).is_none_or(|share| share.backend != portion.backend) {
+            let (backend, last_stamp) = (portion.backend, Stamp(0));
+            shares.insert(at, Share { backend, last_frame: 0, last_stamp, bytes: 0, points: 0 });
         }
+        let share = &mut shares[at];
+        share.last_frame = header.number;
+        share.last_stamp = header.stamp;
+        share.bytes += u64::from(portion.bytes);
+        share.points += u64::from(portion.points);
+        from = at + 1;
     }
 }
 

@@ -166,7 +166,11 @@ impl Writer {
             let stamp = shared.next_stamp();
             Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced, note: self.note }))
         };
-        full.into_iter().map(seal).collect()
+        let frames: Vec<Rc<Frame>> = full.into_iter().map(seal).collect();
+        let bytes: usize = frames.iter().map(|frame| frame.memory_bytes()).sum();
+        // Shrinks slowly, so that one small commit between large ones changes nothing.
+        shared.recent_bytes.set(bytes.max(shared.recent_bytes.get() / 8 * 7));
+        frames
     }
 
     async fn write(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {

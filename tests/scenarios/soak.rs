@@ -3,15 +3,15 @@
 use crate::setting::{Random, number, seed};
 use crate::support::ledger::expect_whole;
 use crate::support::prelude::*;
-use crate::support::wait::let_pass;
+use crate::support::wait::{let_pass, until};
 use std::time::Instant;
 
 /// Of one round, in seconds: what it wrote is read back as a whole.
 const ROUND: u64 = 60;
 
 /// MiB that the memory in use may grow by in a minute. It is judged where nothing is under way: everything has
-/// been delivered, and the clients have gone. What is then in use is the hot window, which is full since the
-/// first round, and what a gateway has anyway. While backends come and go the windows of the queues are now full
+/// been delivered, and the clients have gone. What is then in use is the hot window, which was filled before
+/// the first round, and what a gateway has anyway. While backends come and go the windows of the queues are now full
 /// and now empty; and what is resident moves with the holes that the allocator keeps, 16 MiB a shard, in which
 /// a leak could hide for a quarter of an hour. Neither says anything in a few minutes.
 const GROWTH: f64 = 1.0;
@@ -49,6 +49,8 @@ struct Soak {
     began: Instant,
     down: Option<String>,
     flaps: u32,
+    /// MiB that were resident before anything was written.
+    idle: f64,
     samples: Vec<Sample>,
     rests: Vec<Rest>,
 }
@@ -61,16 +63,39 @@ impl Soak {
             .start();
         let names = world.servers().map(|server| server.name.clone()).collect();
         let random = Random::new(seed);
-        let (samples, rests) = (Vec::new(), Vec::new());
-        Soak { world, names, random, began: Instant::now(), down: None, flaps: 0, samples, rests }
+        let idle = mebibytes(world.circlet.resident_bytes());
+        let (began, samples, rests) = (Instant::now(), Vec::new(), Vec::new());
+        Soak { world, names, random, began, down: None, flaps: 0, idle, samples, rests }
+    }
+
+    /// Writes until the hot window of each shard has been filled twice.
+    fn warm_up(&mut self) {
+        let running = self.load().start(self.world.circlet.address);
+        until("each shard has filled its hot window", seconds(120), || {
+            let least = self.world.metrics().least("circlet_wal_appended_bytes_total", &[]);
+            (least > f64::from(16 << 20)).then_some(())
+        });
+        running.stop();
+        self.world.wait_drained(seconds(120));
+        self.empty();
+    }
+
+    fn load(&self) -> Load {
+        let pause = Duration::from_millis(1);
+        Load { lines_per_body: 100, padding: 1000, pause, ..Load::default() }
+    }
+
+    /// Empties the servers behind Circlet's back.
+    fn empty(&self) {
+        for server in self.world.servers() {
+            server.query("d", "DELETE FROM /.*/");
+        }
     }
 
     /// Writes for so long, then proves that nothing is missing, and empties the servers behind Circlet's
     /// back, so that the next round proves itself. Gives the number of points.
     fn round(&mut self, lasts: Duration) -> u64 {
-        let pause = Duration::from_millis(1);
-        let load = Load { lines_per_body: 100, padding: 1000, pause, ..Load::default() };
-        let running = load.start(self.world.circlet.address);
+        let running = self.load().start(self.world.circlet.address);
         let end = Instant::now() + lasts;
         while Instant::now() < end {
             let_pass(seconds(1));
@@ -86,9 +111,7 @@ impl Soak {
         assert_eq!(tally.answers.keys().collect::<Vec<_>>(), [&204], "{tally:?}");
         expect_whole(&self.world, &load, &tally);
         self.world.expect_nothing_lost();
-        for server in self.world.servers() {
-            server.query("d", "DELETE FROM /.*/");
-        }
+        self.empty();
         tally.count()
     }
 
@@ -140,6 +163,7 @@ pub fn memory_and_files_stay_level_through_days_in_minutes() {
         minutes => minutes * 60,
     };
     let mut soak = Soak::start(seed("days_in_minutes"));
+    soak.warm_up();
     let mut points = 0;
     let mut left = lasts;
     while left > 0 {
@@ -152,7 +176,7 @@ pub fn memory_and_files_stay_level_through_days_in_minutes() {
     let segments = bytes / f64::from(1 << 20);
     let (first, warm) = soak.samples.split_at(soak.samples.len() / 2);
     let peak = soak.samples.iter().fold(0.0_f64, |peak, sample| peak.max(sample.resident));
-    let idle = first[0].resident;
+    let idle = soak.idle;
     let least = |samples: &[Sample]| samples.iter().map(|sample| sample.files).min();
     let (before, after) = (least(first), least(warm));
     let [early, .., late] = &soak.rests[..] else { panic!("{lasts} s is less than two rounds") };

@@ -42,6 +42,13 @@ impl Metrics {
         self.sum(name, labels)
     }
 
+    /// The least of those samples.
+    #[track_caller]
+    pub fn least(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        self.must(name, labels);
+        self.with(name, labels).iter().map(|sample| sample.value).fold(f64::MAX, f64::min)
+    }
+
     /// The greatest of those samples.
     #[track_caller]
     pub fn greatest(&self, name: &str, labels: &[(&str, &str)]) -> f64 {

@@ -111,3 +111,27 @@ fn equal_seeds_give_equal_bodies() {
     let other = Lines::generate(Mix::Telegraf, 5000, 14, &mut Random::new(8));
     assert_ne!(other.bytes.len(), body(Mix::Telegraf, 14).bytes.len());
 }
+
+#[test]
+fn numbered_series_are_all_different_and_one_telegraf_line_in_ten_is_dear() {
+    for (mix, measurements) in [
+        (Mix::Tsbs, 1),
+        (Mix::Tsbs, 3),
+        (Mix::Telegraf, 14),
+        (Mix::Telegraf, 28),
+        (Mix::Telegraf, 5),
+        (Mix::Small, 8),
+    ] {
+        let (mut lines, mut random) = (Lines::default(), Random::new(5));
+        (0..6600).for_each(|number| {
+            lines.push(mix, Series::Number(number), measurements, &mut random);
+        });
+        let text = String::from_utf8(lines.bytes).unwrap();
+        let keys: std::collections::BTreeSet<String> =
+            text.lines().map(|line| split(line, ' ', true).swap_remove(0)).collect();
+        assert_eq!(keys.len(), 6600, "{mix:?} {measurements}");
+        let dear = text.lines().filter(|line| line.contains('"') || line.contains('\\')).count();
+        let wanted = if mix == Mix::Telegraf && measurements >= 14 { 660 } else { 0 };
+        assert_eq!(dear, wanted, "{mix:?} {measurements}");
+    }
+}

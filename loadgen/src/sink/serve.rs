@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The one id of everything that has one in InfluxDB 2.x.
 const ID: &str = "0000000000000001";
+/// Bytes that are inflated at once.
+const INFLATED_BYTES: usize = 256 << 10;
 const VERSION: &str = "X-Influxdb-Version: 1.6.7\r\nX-Influxdb-Build: OSS\r\n";
 
 /// Serves until the peer closes or breaks the framing.
@@ -24,13 +26,14 @@ pub fn connection(stream: TcpStream, sink: &Sink) {
 }
 
 fn serve(wire: &mut Wire, sink: &Sink) -> io::Result<()> {
+    let mut room = Vec::new();
     while let Some(head) = wire.request()? {
         if head.says("expect", "100-continue") {
             wire.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
         }
         let path = head.target.split('?').next().unwrap_or_default();
         let answer = match path {
-            "/write" | "/api/v2/write" => take(wire, &head, sink)?,
+            "/write" | "/api/v2/write" => take(wire, &head, sink, &mut room)?,
             _ => {
                 let mut form = String::new();
                 Body::of_request(wire, &head)?.read_to_string(&mut form)?;
@@ -87,7 +90,7 @@ fn buckets(form: &str, counts: &Counts) -> String {
 }
 
 /// Reads a write, counts it, and answers as told.
-fn take(wire: &mut Wire, head: &Head, sink: &Sink) -> io::Result<String> {
+fn take(wire: &mut Wire, head: &Head, sink: &Sink, room: &mut Vec<u8>) -> io::Result<String> {
     let (counts, body) = (&sink.counts, Body::of_request(wire, head)?);
     let (lines, bytes) = if !head.says("content-encoding", "gzip") {
         let mut body = body;
@@ -95,7 +98,7 @@ fn take(wire: &mut Wire, head: &Head, sink: &Sink) -> io::Result<String> {
     } else if sink.inflates {
         // The decoder may stop before the end of the framing, which must be read all the same.
         let mut decoder = flate2::bufread::MultiGzDecoder::new(body);
-        let counted = count(&mut io::BufReader::with_capacity(64 << 10, &mut decoder))?;
+        let counted = count_inflated(&mut decoder, room)?;
         io::copy(&mut decoder.into_inner(), &mut io::sink())?;
         counted
     } else {
@@ -121,23 +124,58 @@ fn take(wire: &mut Wire, head: &Head, sink: &Sink) -> io::Result<String> {
     Ok(answer(204, ""))
 }
 
-/// Lines and bytes; a last line needs no line feed.
-fn count(body: &mut impl BufRead) -> io::Result<(u64, u64)> {
-    let (mut lines, mut bytes, mut last) = (0, 0, b'\n');
-    loop {
-        let piece = body.fill_buf()?;
-        let Some(end) = piece.last() else { break };
-        last = *end;
-        let length = piece.len();
+/// What is counted of a body, piece by piece; a last line needs no line feed.
+#[derive(Default)]
+struct Tally {
+    feeds: u64,
+    bytes: u64,
+    /// The last byte so far.
+    last: Option<u8>,
+}
+
+impl Tally {
+    fn add(&mut self, piece: &[u8]) {
         // Short stretches with a one-byte sum: the compiler makes vector code of it.
         for stretch in piece.chunks(192) {
             let sum = stretch.iter().fold(0u8, |sum, byte| sum + u8::from(*byte == b'\n'));
-            lines += u64::from(sum);
+            self.feeds += u64::from(sum);
         }
-        bytes += length as u64;
+        self.bytes += piece.len() as u64;
+        self.last = piece.last().copied().or(self.last);
+    }
+
+    /// Lines and bytes.
+    fn end(&self) -> (u64, u64) {
+        let open = self.last.is_some_and(|last| last != b'\n');
+        (self.feeds + u64::from(open), self.bytes)
+    }
+}
+
+fn count(body: &mut impl BufRead) -> io::Result<(u64, u64)> {
+    let mut tally = Tally::default();
+    loop {
+        let piece = body.fill_buf()?;
+        if piece.is_empty() {
+            return Ok(tally.end());
+        }
+        tally.add(piece);
+        let length = piece.len();
         body.consume(length);
     }
-    Ok((lines + u64::from(last != b'\n'), bytes))
+}
+
+/// As `count`, with room of the connection: the decoder copies its window once for each piece, so
+/// pieces are large.
+fn count_inflated(decoder: &mut impl Read, room: &mut Vec<u8>) -> io::Result<(u64, u64)> {
+    room.resize(INFLATED_BYTES, 0);
+    let mut tally = Tally::default();
+    loop {
+        let count = decoder.read(room)?;
+        if count == 0 {
+            return Ok(tally.end());
+        }
+        tally.add(&room[..count]);
+    }
 }
 
 fn query(target: &str, form: &str, counts: &Counts) -> String {

@@ -20,6 +20,7 @@ use crate::clock::now_ns;
 use crate::destination::{Coding, Credentials, Destination, authorization};
 use crate::url::{self, usage};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io;
 use std::path::PathBuf;
 use std::thread;
@@ -158,7 +159,18 @@ fn write(a: &Arguments) -> io::Result<(ledger::Run, writer::Tally)> {
         write_time: seconds.map(Duration::from_secs_f64),
         retry_time: Duration::from_secs_f64(retry_s),
     };
-    writer::run(layout, &a.prefix, &limits, &destination, a.acked.as_deref())
+    let progress = spinner("points acknowledged");
+    writer::run(layout, &a.prefix, &limits, &destination, a.acked.as_deref(), &progress)
+}
+
+/// Shows on a terminal that something goes on; nothing where no person looks.
+fn spinner(what: &str) -> ProgressBar {
+    let progress = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style =
+        ProgressStyle::with_template(&format!("{{spinner}} {{elapsed}} {{pos}} {what} {{msg}}"));
+    progress.set_style(style.expect("the template is constant and valid"));
+    progress.enable_steady_tick(Duration::from_millis(200));
+    progress
 }
 
 /// Checks all circles, again and again until nothing is missing or old, or `--wait` is over.
@@ -171,12 +183,16 @@ fn look(
         authorization(a.backend_token.as_deref(), a.backend_user.as_deref(), &a.backend_password);
     let job = check::Job { db: &a.db, prefix: &a.prefix, authorization: &header, runs };
     let until = Instant::now() + Duration::from_secs_f64(a.wait.clamp(0.0, 1e9));
+    let progress = spinner("looks at the backends");
     loop {
+        progress.inc(1);
         let verdicts = check::all(&job, circles)?;
         let pending = verdicts.iter().any(check::Verdict::may_heal);
         if !pending || Instant::now() >= until {
             return Ok(verdicts);
         }
+        let lacking: u64 = verdicts.iter().map(|verdict| verdict.missing + verdict.old).sum();
+        progress.set_message(format!("({lacking} points are missing or old)"));
         thread::sleep(Duration::from_millis(300));
     }
 }

@@ -4,6 +4,7 @@ use super::ledger::{Journal, Run};
 use super::points::Layout;
 use crate::destination::Destination;
 use crate::http::{Client, gzip, word};
+use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -43,6 +44,7 @@ struct Writer<'a> {
     limits: &'a Limits,
     destination: &'a Destination,
     journal: &'a Journal,
+    progress: &'a ProgressBar,
     started: Instant,
     client: Client,
     run: Run,
@@ -64,6 +66,7 @@ pub fn run(
     limits: &Limits,
     destination: &Destination,
     file: Option<&Path>,
+    progress: &ProgressBar,
 ) -> io::Result<(Run, Tally)> {
     let journal = Journal::begin(file, &layout)?;
     let started = Instant::now();
@@ -75,6 +78,7 @@ pub fn run(
                 limits,
                 destination,
                 journal: &journal,
+                progress,
                 started,
                 client: Client::new(&destination.address, ANSWER_WAIT_MAX),
                 run: Run::new(layout),
@@ -152,6 +156,7 @@ impl Writer<'_> {
             Outcome::Acknowledged => {
                 self.journal.acked(request, version)?;
                 self.run.acked(request, version);
+                self.progress.inc(self.layout.lines);
                 Ok(true)
             }
             Outcome::Refused => {

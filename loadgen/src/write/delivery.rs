@@ -20,13 +20,15 @@ pub struct Sinks {
     wait_max: Duration,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Delivery {
     pub copies: u64,
     pub lines_expected: u64,
     pub lines_delivered: u64,
     /// From the last answer to the last line, or to giving up.
     pub took: Duration,
+    /// Why a sink could not be asked at the end.
+    pub error: Option<String>,
 }
 
 impl Sinks {
@@ -56,11 +58,18 @@ impl Sinks {
     pub fn wait(&self, before: u64, lines_acknowledged: u64) -> io::Result<Delivery> {
         let started = Instant::now();
         let lines_expected = lines_acknowledged.saturating_mul(self.copies);
+        let mut delivery = Delivery { copies: self.copies, lines_expected, ..Delivery::default() };
         loop {
-            let lines_delivered = self.lines()?.saturating_sub(before);
-            let took = started.elapsed();
-            let delivery = Delivery { copies: self.copies, lines_expected, lines_delivered, took };
-            if delivery.is_complete() || took >= self.wait_max {
+            // A sink that does not answer now may do so later, within the time.
+            match self.lines() {
+                Ok(lines) => {
+                    delivery.lines_delivered = lines.saturating_sub(before);
+                    delivery.error = None;
+                }
+                Err(error) => delivery.error = Some(error.to_string()),
+            }
+            delivery.took = started.elapsed();
+            if delivery.is_complete() || delivery.took >= self.wait_max {
                 return Ok(delivery);
             }
             thread::sleep(PAUSE);
@@ -80,11 +89,12 @@ impl Delivery {
             "lines_expected": self.lines_expected,
             "lines_delivered": self.lines_delivered,
             "wait_s": self.took.as_secs_f64(),
+            "error": self.error,
         })
     }
 
     pub fn text(&self) -> String {
-        let Delivery { copies, lines_expected, lines_delivered, took } = self;
+        let Delivery { copies, lines_expected, lines_delivered, took, error } = self;
         let after = took.as_secs_f64();
         if self.is_complete() {
             return format!(
@@ -92,8 +102,9 @@ impl Delivery {
             );
         }
         let missing = lines_expected - lines_delivered;
+        let why = error.as_ref().map_or_else(String::new, |error| format!("; {error}"));
         format!(
-            "NOT DELIVERED: {after:.0} s after the last answer the sinks have {lines_delivered} of {lines_expected} lines ({copies} for each acknowledged one), {missing} are missing"
+            "NOT DELIVERED: {after:.0} s after the last answer the sinks have {lines_delivered} of {lines_expected} lines ({copies} for each acknowledged one), {missing} are missing{why}"
         )
     }
 }
@@ -141,8 +152,13 @@ mod tests {
     #[test]
     fn half_the_copies_are_not_a_delivery() {
         let took = Duration::from_secs(60);
-        let of =
-            |lines_delivered| Delivery { copies: 2, lines_expected: 20, lines_delivered, took };
+        let of = |lines_delivered| Delivery {
+            copies: 2,
+            lines_expected: 20,
+            lines_delivered,
+            took,
+            error: None,
+        };
         assert!(of(20).is_complete() && of(21).is_complete());
         assert!(!of(19).is_complete() && of(19).text().contains("1 are missing"));
     }

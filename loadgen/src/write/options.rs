@@ -71,7 +71,7 @@ pub struct Arguments {
     #[arg(long, value_parser = value_parser!(u64).range(1..=1_000), help_heading = "Load")]
     pub threads: Option<u64>,
     /// Start no request after this time, for example 30s. [default: 10s if nothing else ends the run]
-    #[arg(long, alias = "seconds", value_parser = span, help_heading = "Load")]
+    #[arg(long, alias = "seconds", value_name = "TIME", value_parser = span, help_heading = "Load")]
     pub duration: Option<Duration>,
     /// Stop after this many requests of all connections together.
     #[arg(long, conflicts_with = "total_lines", help_heading = "Load")]
@@ -87,7 +87,7 @@ pub struct Arguments {
     #[arg(long, value_name = "REQUESTS_PER_S", conflicts_with = "rate", help_heading = "Load")]
     pub request_rate: Option<f64>,
     /// Time to wait for an answer, for example 500ms.
-    #[arg(long, default_value = "60s", value_parser = span, help_heading = "Load")]
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = span, help_heading = "Load")]
     pub wait: Duration,
 
     /// Search the highest --rate that holds: steps up, halves the gap, then proves the result by a run
@@ -96,7 +96,7 @@ pub struct Arguments {
     pub find_max: bool,
     /// With --find-max: a rate holds if the 99th percentile of latency is no longer than this, nothing
     /// fails, and 98 % of the lines are acknowledged in time.
-    #[arg(long, default_value = "10ms", value_parser = span, help_heading = "Load")]
+    #[arg(long, default_value = "10ms", value_name = "TIME", value_parser = span, help_heading = "Load")]
     pub p99: Duration,
 
     /// Report processor time, memory and descriptors of this process of this machine; can be repeated.
@@ -110,7 +110,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(1..), help_heading = "Report")]
     pub copies: u64,
     /// How long to wait for the sinks after the last answer.
-    #[arg(long, default_value = "60s", value_parser = span, help_heading = "Report")]
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = span, help_heading = "Report")]
     pub sinks_wait: Duration,
     /// Write a page with plots to this file; it needs no other file and no network.
     #[arg(long, value_name = "FILE", help_heading = "Report")]

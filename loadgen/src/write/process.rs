@@ -11,6 +11,8 @@ pub struct Usage {
     pub user: Duration,
     pub system: Duration,
     pub rss_bytes: u64,
+    /// The most that it ever had resident.
+    pub rss_peak_bytes: u64,
     /// Open descriptors; 0 where this user may not look.
     pub fds: u64,
 }
@@ -38,9 +40,10 @@ impl Process {
     pub fn usage(&self) -> io::Result<Usage> {
         let read = |name| fs::read_to_string(format!("/proc/{}/{name}", self.pid));
         let (user, system) = times(&read("stat")?)?;
-        let rss_bytes = rss(&read("status")?);
+        let status = read("status")?;
+        let (rss_bytes, rss_peak_bytes) = (memory(&status, "VmRSS:"), memory(&status, "VmHWM:"));
         let fds = fs::read_dir(format!("/proc/{}/fd", self.pid)).map_or(0, Iterator::count) as u64;
-        Ok(Usage { user, system, rss_bytes, fds })
+        Ok(Usage { user, system, rss_bytes, rss_peak_bytes, fds })
     }
 }
 
@@ -56,9 +59,9 @@ fn times(stat: &str) -> io::Result<(Duration, Duration)> {
     both.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "cannot read /proc/PID/stat"))
 }
 
-/// Resident bytes out of `/proc/PID/status`; 0 for a process that has ended and was not waited for.
-fn rss(status: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+/// Bytes out of `/proc/PID/status`; 0 for a process that has ended and was not waited for.
+fn memory(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kibibytes.unwrap_or(0) * 1024
 }
@@ -91,6 +94,10 @@ impl Watch {
             Ok(usage) => {
                 self.end = usage;
                 self.rss_peak_bytes = self.rss_peak_bytes.max(usage.rss_bytes);
+                // A peak between two looks shows in the kernel's own, if that is of this run.
+                if usage.rss_peak_bytes > self.start.rss_peak_bytes {
+                    self.rss_peak_bytes = self.rss_peak_bytes.max(usage.rss_peak_bytes);
+                }
                 self.fds_peak = self.fds_peak.max(usage.fds);
                 self.samples.push((since, usage));
             }

@@ -3,7 +3,7 @@
 use super::delivery::Delivery;
 use super::measure::Measured;
 use super::options::Arguments;
-use super::process::Watch;
+use super::process::{Usage, Watch};
 use super::search::Found;
 use comfy_table::Table;
 use hdrhistogram::Histogram;
@@ -128,7 +128,10 @@ impl Report<'_> {
 
     pub fn text(&self) -> String {
         let (tally, seconds) = (&self.measured.outcome.tally, self.seconds());
-        let mut text = self.found.as_ref().map_or_else(String::new, Found::text);
+        let mut text = self.found.as_ref().map_or_else(String::new, |found| {
+            let last = if found.rate.is_some() { "its proof" } else { "the last run" };
+            format!("{}; {last}:\n", found.result())
+        });
         text.push_str(&format!(
             "{} of {} lines acknowledged, {} of {} requests, in {:.2} s\n{:.0} lines/s, {:.0} requests/s, {:.1} MB/s of lines\n",
             tally.lines_acknowledged,
@@ -208,6 +211,15 @@ pub fn shown(ns: u64) -> String {
 
 fn process_json(watch: &Watch, lines: u64) -> Value {
     let (user, system) = watch.taken();
+    let sample = |(at, usage): &(Duration, Usage)| {
+        let cpu = (usage.user + usage.system).saturating_sub(watch.start.user + watch.start.system);
+        json!({
+            "at_s": at.as_secs_f64(),
+            "cpu_s": cpu.as_secs_f64(),
+            "rss_bytes": usage.rss_bytes,
+            "fds": usage.fds,
+        })
+    };
     json!({
         "pid": watch.process.pid,
         "name": watch.process.name,
@@ -222,6 +234,7 @@ fn process_json(watch: &Watch, lines: u64) -> Value {
         "fds_start": watch.start.fds,
         "fds_peak": watch.fds_peak,
         "fds_end": watch.end.fds,
+        "over_time": watch.samples.iter().map(sample).collect::<Vec<_>>(),
     })
 }
 
@@ -229,8 +242,9 @@ fn process_text(watch: &Watch, lines: u64) -> String {
     let (user, system) = watch.taken();
     let per_line = |time| per_line_us(time, lines).map_or("-".to_owned(), |us| format!("{us:.4}"));
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
+    let gone = if watch.is_gone { "; IT ENDED BEFORE THE RUN DID" } else { "" };
     format!(
-        "{} {}: {} us of CPU a line ({} user, {} system), {:.2} s in all; RSS {:.1} MB at most, {:.1} MB at the end; {} descriptors at most, {} at the end",
+        "{} {}: {} us of CPU a line ({} user, {} system), {:.2} s in all; RSS {:.1} MB at most, {:.1} MB at the end; {} descriptors at most, {} at the end{gone}",
         watch.process.name,
         watch.process.pid,
         per_line(user + system),

@@ -140,3 +140,7 @@ impl Request {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -21,8 +21,9 @@ const CONFIRM_TIMES: u32 = 2;
 const FIRST_PART: f64 = 0.4;
 /// A rate holds only if this part of the lines offered was acknowledged in time.
 const ACHIEVED_PART: f64 = 0.98;
-/// Between two runs, for what the server still has to do.
-const PAUSE: Duration = Duration::from_millis(300);
+/// Between two runs, for what the server still has to do: at most this, and a part of a step.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+const PAUSE_PART: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub struct Step {
@@ -82,7 +83,7 @@ pub fn find(a: &Arguments, runs: &mut Runs<'_, '_>) -> io::Result<(Found, Measur
     let mut next = search.first();
     loop {
         let Next::Try(phase, rate) = next else { unreachable!("a search begins with a try") };
-        thread::sleep(PAUSE);
+        thread::sleep((time / PAUSE_PART).min(PAUSE_MAX));
         let time = if phase == Phase::Confirm { time * CONFIRM_TIMES } else { time };
         let measured = runs.one(Some(rate), time, phase.name())?;
         let step = Step::of(phase, rate, a.p99, &measured);
@@ -154,13 +155,12 @@ impl Found {
         })
     }
 
-    pub fn text(&self) -> String {
+    /// The result in one sentence.
+    pub fn result(&self) -> String {
         let limit = shown(self.p99_max.as_nanos() as u64);
         match self.rate {
-            Some(rate) => {
-                format!("highest rate with p99 <= {limit}: {rate:.0} lines/s; its proof:\n")
-            }
-            None => format!("no rate held with p99 <= {limit}; the last run:\n"),
+            Some(rate) => format!("highest rate with p99 <= {limit}: {rate:.0} lines/s"),
+            None => format!("no rate held with p99 <= {limit}"),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -66,6 +67,62 @@ pub fn ask(address: &str, method: &str, target: &str, body: &str) -> (u16, Strin
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     (text[9..12].parse().unwrap(), text)
+}
+
+/// One request as a small server of a test sees it.
+pub struct Seen {
+    /// From 0, over all connections.
+    pub number: u64,
+    pub target: String,
+    pub body: Vec<u8>,
+}
+
+/// A server inside the test: each request is answered with the status and body that `answer` gives.
+/// It serves until the test process ends.
+pub fn serve(answer: impl Fn(&Seen) -> (u16, String) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let shared = Arc::new((AtomicU64::new(0), answer));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || connection(stream, &shared.0, &shared.1).unwrap_or_default());
+        }
+    });
+    address
+}
+
+fn connection(
+    stream: TcpStream,
+    numbers: &AtomicU64,
+    answer: &impl Fn(&Seen) -> (u16, String),
+) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut writer = stream;
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        if reader.read_line(&mut first)? == 0 {
+            return Ok(());
+        }
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line)?;
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body)?;
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let target = first.split(' ').nth(1).unwrap().to_owned();
+        let (status, text) = answer(&Seen { number, target, body });
+        let length = text.len();
+        write!(writer, "HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{text}")?;
+    }
 }
 
 pub struct Sink {
@@ -178,6 +235,18 @@ impl Influxd {
 
     pub fn write(&self, lines: &str) {
         assert_eq!(ask(&self.address, "POST", "/write?db=d", lines).0, 204);
+    }
+
+    /// The number that a query gives, of all measurements together.
+    pub fn number(&self, db: &str, text: &str) -> i64 {
+        let text = text.replace(' ', "%20").replace('"', "%22");
+        let (_, answer) = ask(&self.address, "GET", &format!("/query?db={db}&q={text}"), "");
+        let document = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+        let value: serde_json::Value = serde_json::from_str(document).unwrap();
+        let series = value["results"][0]["series"].as_array();
+        let series = series.unwrap_or_else(|| panic!("{text}: {answer}"));
+        let last = |one: &serde_json::Value| one["values"][0].as_array()?.last()?.as_i64();
+        series.iter().map(|one| last(one).unwrap()).sum()
     }
 
     /// Every point of a measurement as (time, conn, seq, check).

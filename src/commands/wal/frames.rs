@@ -48,13 +48,13 @@ pub fn word(kind: Kind) -> &'static str {
 
 fn one_line(seen: &Seen, log: LogId, frame: &Frame, offset: u64) -> String {
     let header = &frame.header;
-    let names = |run: &circlet::wal::Run| -> Vec<String> {
+    let names = |run: &circlet::wal::Run<'_>| -> Vec<String> {
         run.targets.iter().map(|target| seen.name(*target)).collect()
     };
     if seen.json {
         let runs = frame.runs.iter().map(|run| {
             json!({
-                "target": target_json(&run.tag), "backends": names(run),
+                "target": target_json(&run.tag), "backends": names(&run),
                 "points": run.points, "bytes": run.payload.len(),
             })
         });
@@ -67,7 +67,7 @@ fn one_line(seen: &Seen, log: LogId, frame: &Frame, offset: u64) -> String {
     }
     let runs = frame.runs.iter().map(|run| {
         let (name, bytes) = (database(&run.tag), run.payload.len());
-        format!(" | {name} -> {}: {} points, {bytes} B", names(run).join(", "), run.points)
+        format!(" | {name} -> {}: {} points, {bytes} B", names(&run).join(", "), run.points)
     });
     format!(
         "log {log} frame {} stamp {} {} {} {} points {} B{}",
@@ -84,7 +84,7 @@ fn one_line(seen: &Seen, log: LogId, frame: &Frame, offset: u64) -> String {
 fn contents(seen: &Seen, log: LogId, frame: &Frame) {
     for run in &frame.runs {
         let names: Vec<String> = run.targets.iter().map(|target| seen.name(*target)).collect();
-        let payload = frame.payload(run);
+        let payload = frame.payload(&run);
         if seen.json {
             say(json!({
                 "log": log.0, "frame": frame.number(), "kind": word(frame.kind),

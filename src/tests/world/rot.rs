@@ -112,7 +112,7 @@ fn is_told(segments: &[Seen], here: &Seen, number: u64) -> bool {
 
 fn note(record: &Record, frame: &Frame, is_told: bool) {
     for run in &frame.runs {
-        let text = String::from_utf8_lossy(frame.payload(run)).into_owned();
+        let text = String::from_utf8_lossy(frame.payload(&run)).into_owned();
         match frame.kind {
             Kind::Lines => {
                 let numbers = text.lines().filter_map(|line| line.split("v=").nth(1));

@@ -37,13 +37,13 @@ pub fn debts(view: &LogView, backends: usize) -> Result<Vec<Debt>, Error> {
     let from = debts.iter().map(|debt| debt.cursor).min().unwrap_or(0);
     each_frame(view, from, |frame| {
         for run in &frame.runs {
-            for backend in &run.targets {
+            for backend in run.targets {
                 let Some(queue) = checkpoint.owes(*backend, frame.number(), &run.tag) else {
                     continue;
                 };
                 let ours = |debt: &&mut Debt| debt.backend == *backend && *debt.tag == *queue;
                 if let Some(debt) = debts.iter_mut().find(ours) {
-                    debt.add(frame, run);
+                    debt.add(frame, &run);
                 }
             }
         }
@@ -56,7 +56,7 @@ pub fn debts(view: &LogView, backends: usize) -> Result<Vec<Debt>, Error> {
 pub fn each_owed(
     view: &LogView,
     backend: BackendId,
-    mut show: impl FnMut(&Frame, &Run) -> Result<(), Error>,
+    mut show: impl FnMut(&Frame, &Run<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let none = Checkpoint::default();
     let checkpoint = view.checkpoint.as_ref().unwrap_or(&none);
@@ -64,7 +64,7 @@ pub fn each_owed(
         let ours = frame.runs.iter().filter(|run| run.targets.contains(&backend));
         for run in ours {
             if checkpoint.owes(backend, frame.number(), &run.tag).is_some() {
-                show(frame, run)?;
+                show(frame, &run)?;
             }
         }
         Ok(())
@@ -103,7 +103,7 @@ impl Debt {
         }
     }
 
-    fn add(&mut self, frame: &Frame, run: &Run) {
+    fn add(&mut self, frame: &Frame, run: &Run<'_>) {
         let oldest = (frame.number(), frame.stamp(), frame.header.unix_ms);
         self.oldest.get_or_insert(oldest);
         self.runs += 1;

@@ -247,7 +247,7 @@ impl SegmentView {
                 statements: footer.statements,
                 used_bytes: footer.end,
                 last_stamp: footer.last_stamp,
-                shares: footer.shares.clone(),
+                shares: segment::in_order(footer.shares.clone()),
             });
         }
         let mut facts = self.no_facts();
@@ -290,7 +290,7 @@ impl Facts {
         self.statements += u32::from(frame.kind == Kind::Statement);
         self.used_bytes = offset + bytes as u64;
         self.last_stamp = frame.stamp();
-        note_shares(&mut self.shares, frame);
+        note_shares(&mut self.shares, &frame.header, frame.index());
     }
 }
 

@@ -68,7 +68,7 @@ impl Hand {
         let items = block_on(log.read(5, PAGES * PAGE)).unwrap();
         for item in items {
             match item {
-                Item::Frame(frame) => turns.extend(turns_of(&frame, &frame.runs[0])),
+                Item::Frame(frame) => turns.extend(turns_of(&frame, &frame.runs.get(0))),
                 Item::Damaged(numbers) => damaged.extend(numbers),
             }
         }

@@ -87,7 +87,7 @@ proptest! {
         let read = Frame::decode(&cold(frame.bytes()), 0).unwrap();
         prop_assert_eq!(read.header, frame.header);
         prop_assert_eq!(&read.runs, &frame.runs);
-        let payload: Vec<u8> = read.runs.iter().flat_map(|run| read.payload(run).to_vec()).collect();
+        let payload: Vec<u8> = read.runs.iter().flat_map(|run| read.payload(&run).to_vec()).collect();
         let filled: Vec<u8> = pieces.iter().flat_map(|piece| piece.3.clone()).collect();
         prop_assert_eq!(payload, filled);
         prop_assert_eq!(frame.bytes().len() % PAGE, 0);
@@ -96,6 +96,11 @@ proptest! {
         let read = Frame::decode(&cold(moved.bytes()), 0).unwrap();
         prop_assert_eq!(read.header, FrameHeader { epoch, ..frame.header });
         prop_assert_eq!(&moved.bytes()[72..], &frame.bytes()[72..]);
+        // With all its runs kept, a packed segment has the same of it.
+        let narrowed = frame.narrowed(epoch, 5, |_| true).unwrap();
+        let read = Frame::decode(&cold(&narrowed.bytes), 0).unwrap();
+        prop_assert_eq!(&read.runs, &frame.runs);
+        prop_assert_eq!(&narrowed.index, frame.index());
     }
 
     #[test]
@@ -112,9 +117,9 @@ proptest! {
     #[test]
     fn runs_of_one_tag_and_targets_are_one_run(pieces in pieces()) {
         let open = fill(&pieces);
-        for pair in open.runs().windows(2) {
-            prop_assert!(pair[0].tag != pair[1].tag || pair[0].targets != pair[1].targets);
-            prop_assert_eq!(pair[0].payload.end, pair[1].payload.start);
+        for (one, next) in open.runs().iter().zip(open.runs().iter().skip(1)) {
+            prop_assert!(one.tag != next.tag || one.targets != next.targets);
+            prop_assert_eq!(one.payload.end, next.payload.start);
         }
         let points: u64 = open.runs().iter().map(|run| u64::from(run.points)).sum();
         prop_assert_eq!(points, pieces.iter().map(|piece| u64::from(piece.2)).sum::<u64>());
@@ -150,7 +155,7 @@ proptest! {
     fn foreign_bytes_never_panic(mut bytes in vec(any::<u8>(), 0..2 * PAGE), at in 0..100usize) {
         // Once as they are, once with every magic word and a right checksum, so that the fields are read.
         prop_assert!(Frame::decode(&cold(&bytes), at).is_none());
-        for magic in [&b"CIRCSEG1"[..], b"CIRCFTR1", b"CIRCCUR1", b"CFRM\x01"] {
+        for magic in [&b"CIRCSEG1"[..], b"CIRCSEG2", b"CIRCFTR1", b"CIRCCUR1", b"CFRM\x01", b"CFRM\x02"] {
             if bytes.len() > 100 {
                 bytes[..magic.len()].copy_from_slice(magic);
                 let crc = crate::base::checksum::crc32c(&bytes[..68]);
@@ -169,20 +174,23 @@ proptest! {
 
     #[test]
     fn a_table_of_foreign_bytes_with_right_checksums_never_panics(
-        table in vec(0..6u8, 0..200), payload in 0..50u32, runs in 0..7u32,
+        table in vec(0..6u8, 0..200), payload in 0..50u32, runs in 0..7u32, points in 0..9u32, version in 1..3u8,
     ) {
         let mut body = vec![b'x'; payload as usize];
         body.extend_from_slice(&table);
         let header = FrameHeader {
-            kind: 1, note: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
-            number: 1, stamp: Stamp(1), unix_ms: 0, points: 0, runs, synced: 0,
+            version, kind: 1, note: 0, payload_len: payload, table_len: table.len() as u32, epoch: 1,
+            number: 1, stamp: Stamp(1), unix_ms: 0, points, runs, synced: 0,
             body_crc: crate::base::checksum::crc32c(&body),
         };
         let mut bytes = vec![0; PAGE];
         header.encode(&mut bytes);
         bytes[72..72 + body.len()].copy_from_slice(&body);
         if let Some(frame) = Frame::decode(&cold(&bytes), 0) {
-            let bytes: usize = frame.runs.iter().map(|run| frame.payload(run).len()).sum();
+            let again = frame.narrowed(1, 0, |_| true);
+            let again = again.and_then(|again| Frame::decode(&cold(&again.bytes), 0));
+            prop_assert!(again.is_none_or(|again| again.runs.iter().eq(frame.runs.iter())));
+            let bytes: usize = frame.runs.iter().map(|run| frame.payload(&run).len()).sum();
             prop_assert_eq!(bytes, payload as usize);
         }
     }
@@ -204,6 +212,58 @@ fn a_page_with_too_many_floors_carries_none() {
         packed: None,
     };
     assert_eq!(SegmentHeader::decode(&header.encode()).unwrap().floors, []);
+}
+
+#[test]
+fn with_many_backends_a_small_line_takes_three_bytes_beside_its_own() {
+    let mut open = OpenFrame::new(Kind::Lines, b"telegraf", &[], 20_000);
+    let tag: Rc<[u8]> = Rc::from(&b"telegraf"[..]);
+    for line in 0..300_u16 {
+        let targets = [BackendId(line * 7 % 64), BackendId(64 + line * 11 % 64)];
+        open.push(&tag, &targets, 1, 46);
+    }
+    let place = Sealing { note: 0, epoch: 1, number: 1, stamp: Stamp(1), unix_ms: 0, synced: 0 };
+    let frame = open.seal(place);
+    // Of the first run also the word, the tag's number and length, the tag, the number of backends.
+    assert_eq!(frame.header.table_len, 300 * 3 + (1 + 1 + 1 + 8 + 1));
+    assert_eq!(Frame::decode(&cold(frame.bytes()), 0).unwrap().runs, frame.runs);
+}
+
+#[test]
+fn a_table_that_tells_too_much_is_no_table() {
+    let read = |table: &[u8], runs: u32, points: u32| {
+        let header = FrameHeader {
+            version: 2,
+            kind: 1,
+            note: 0,
+            payload_len: 2 * runs,
+            table_len: table.len() as u32,
+            epoch: 1,
+            number: 1,
+            stamp: Stamp(1),
+            unix_ms: 0,
+            points,
+            runs,
+            synced: 0,
+            body_crc: 0,
+        };
+        let body = [&vec![b'x'; 2 * runs as usize][..], table].concat();
+        crate::wal::table::decode(&header, &body).is_some()
+    };
+    // Two bytes and a word: a point, a tag, a number of backends; tag 0 of one byte; one backend, number 3.
+    let first = [5, 7, 0, 1, b'd', 1, 3];
+    let with = |more: &[u8]| [&first[..], more].concat();
+    assert!(read(&first, 1, 1) && read(&with(&[4, 9]), 2, 2) && read(&with(&[5, 8, 9]), 2, 3));
+    assert!(!read(&first, 1, 2), "a wrong sum of points");
+    assert!(!read(&with(&[4, 0x89, 0]), 2, 2), "a number with a zero at its end");
+    assert!(!read(&with(&[5, 4, 9]), 2, 2), "a word that says nothing");
+    assert!(!read(&with(&[5, 5, 0, 9]), 2, 2), "the same tag");
+    assert!(!read(&with(&[5, 6, 1, 9]), 2, 2), "the same number of backends");
+    assert!(!read(&with(&[5, 5, 2, 9]), 2, 2), "a tag that nobody named");
+    assert!(!read(&with(&[4, 0x80, 0x80, 4]), 2, 2), "a backend that cannot be");
+    assert!(!read(&with(&[6, 9]), 2, 2) && !read(&with(&[2, 9]), 2, 2), "a wrong sum of bytes");
+    assert!(!read(&with(&[4, 9, 0]), 2, 2) && !read(&with(&[4]), 2, 2), "more, or less");
+    assert!(!read(&[4, 9], 1, 1), "no tag");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A decoder that shares nothing with the real one: it is written from `docs/wal-format.md` alone. It reads
-//! what the real code writes today, and the file that version 1 wrote, which must be readable for ever.
+//! what the real code writes today, and what each version wrote, which must be readable for ever.
 
 use super::world::{DIRECTORY, segment_path, settings};
 use crate::base::ids::BackendId;
@@ -11,10 +11,20 @@ use futures_lite::future::block_on;
 use std::fmt::Write;
 use std::rc::Rc;
 
-const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/segment-v1.wal");
-const GOLDEN_TEXT: &str = include_str!("../../../tests/golden/segment-v1.txt");
-const PACKED: &[u8] = include_bytes!("../../../tests/golden/packed-v1.wal");
-const PACKED_TEXT: &str = include_str!("../../../tests/golden/packed-v1.txt");
+/// A file that a version wrote, and what is in it.
+type Golden = (&'static [u8], &'static str);
+
+macro_rules! golden {
+    ($name:literal) => {
+        (
+            include_bytes!(concat!("../../../tests/golden/", $name, ".wal")),
+            include_str!(concat!("../../../tests/golden/", $name, ".txt")),
+        )
+    };
+}
+
+const SEGMENTS: [Golden; 2] = [golden!("segment-v1"), golden!("segment-v2")];
+const PACKED: [Golden; 2] = [golden!("packed-v1"), golden!("packed-v2")];
 const DOCUMENT: &str = include_str!("../../../docs/wal-format.md");
 
 /// CRC-32C bit by bit: reflected, polynomial 0x1EDC6F41.
@@ -37,8 +47,10 @@ fn number(bytes: &[u8], at: usize, len: usize) -> u64 {
 fn describe(file: &[u8]) -> String {
     let mut text = String::new();
     assert_eq!(file[..4096], file[4096..8192], "the header stands twice");
-    let is_packed = file.starts_with(b"CIRCPCK1");
-    page(&file[..4096], if is_packed { b"CIRCPCK1" } else { b"CIRCSEG1" });
+    let is_packed = file.starts_with(b"CIRCPCK");
+    assert!(is_packed || file.starts_with(b"CIRCSEG"));
+    assert!(matches!(file[7], b'1' | b'2'));
+    page(&file[..4096]);
     let epoch = number(file, 18, 8);
     let node: String = file[26..42].iter().map(|byte| format!("{byte:02x}")).collect();
     let bytes = number(file, 66, 8) as usize;
@@ -92,8 +104,7 @@ fn describe_packed(file: &[u8], epoch: u64, text: &mut String) {
     assert_eq!((before, at as u64), (last, end));
 }
 
-fn page(page: &[u8], magic: &[u8]) {
-    assert_eq!(&page[..8], magic);
+fn page(page: &[u8]) {
     assert_eq!(checksum(&page[..4092]), number(page, 4092, 4) as u32);
 }
 
@@ -104,7 +115,7 @@ fn describe_frame(
     step: usize,
     text: &mut String,
 ) -> Option<usize> {
-    if &frame[..5] != b"CFRM\x01" || number(frame, 16, 8) != epoch {
+    if &frame[..4] != b"CFRM" || number(frame, 16, 8) != epoch {
         return None;
     }
     assert_eq!(checksum(&frame[..68]), number(frame, 68, 4) as u32);
@@ -123,19 +134,20 @@ fn describe_frame(
     )
     .unwrap();
     let (mut at, mut from) = (72 + payload, 72);
+    let mut before = Run::default();
+    let mut tags = Vec::new();
     for _ in 0..number(frame, 52, 4) {
-        let len = number(frame, at, 4) as usize;
-        let (points, targets) = (number(frame, at + 4, 4), usize::from(frame[at + 8]));
-        assert_eq!(frame[at + 9], 0);
-        let tag_len = number(frame, at + 10, 2) as usize;
-        let names: Vec<_> = (0..targets).map(|turn| number(frame, at + 12 + 2 * turn, 2)).collect();
-        at += 12 + 2 * targets;
-        let tag = std::str::from_utf8(&frame[at..at + tag_len]).unwrap();
-        at += tag_len;
-        let bytes = std::str::from_utf8(&frame[from..from + len]).unwrap();
-        from += len;
-        writeln!(text, "run tag={tag:?} backends={names:?} points={points} bytes={bytes:?}")
+        let run = match frame[4] {
+            1 => run_of_version_1(frame, &mut at),
+            2 => run_of_version_2(frame, &mut at, &before, &mut tags),
+            version => panic!("nobody knows version {version}"),
+        };
+        let bytes = std::str::from_utf8(&frame[from..from + run.len]).unwrap();
+        from += run.len;
+        let Run { tag, backends, points, .. } = &run;
+        writeln!(text, "run tag={tag:?} backends={backends:?} points={points} bytes={bytes:?}")
             .unwrap();
+        before = run;
     }
     assert_eq!((from, at), (72 + payload, 72 + payload + table));
     let len = (72 + payload + table).next_multiple_of(step);
@@ -143,8 +155,60 @@ fn describe_frame(
     Some(len)
 }
 
+/// What a table says of a run.
+#[derive(Default)]
+struct Run {
+    len: usize,
+    points: u64,
+    backends: Vec<u64>,
+    tag: String,
+}
+
+fn run_of_version_1(frame: &[u8], at: &mut usize) -> Run {
+    let len = number(frame, *at, 4) as usize;
+    let (points, count) = (number(frame, *at + 4, 4), usize::from(frame[*at + 8]));
+    assert_eq!(frame[*at + 9], 0);
+    let tag_len = number(frame, *at + 10, 2) as usize;
+    let backends = (0..count).map(|turn| number(frame, *at + 12 + 2 * turn, 2)).collect();
+    *at += 12 + 2 * count;
+    let tag = std::str::from_utf8(&frame[*at..*at + tag_len]).unwrap().to_owned();
+    *at += tag_len;
+    Run { len, points, backends, tag }
+}
+
+fn run_of_version_2(frame: &[u8], at: &mut usize, before: &Run, tags: &mut Vec<String>) -> Run {
+    let head = short(frame, at);
+    let word = if head % 2 == 1 { short(frame, at) } else { 4 };
+    let mut tag = before.tag.clone();
+    if word % 2 == 1 {
+        let told = short(frame, at) as usize;
+        if told == tags.len() {
+            let len = short(frame, at) as usize;
+            tags.push(std::str::from_utf8(&frame[*at..*at + len]).unwrap().to_owned());
+            *at += len;
+        }
+        tag = tags[told].clone();
+    }
+    let mut count = before.backends.len();
+    if word / 2 % 2 == 1 {
+        count = usize::from(frame[*at]);
+        *at += 1;
+    }
+    let backends = (0..count).map(|_| short(frame, at)).collect();
+    Run { len: head as usize / 2, points: word / 4, backends, tag }
+}
+
+/// A short number: seven bits in a byte, the lowest first, until a byte below 128.
+fn short(frame: &[u8], at: &mut usize) -> u64 {
+    let len = 1 + frame[*at..].iter().position(|byte| *byte < 128).unwrap();
+    let bytes = &frame[*at..*at + len];
+    *at += len;
+    bytes.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte % 128))
+}
+
 fn describe_footer(footer: &[u8], epoch: u64, text: &mut String) {
-    page(footer, b"CIRCFTR1");
+    assert_eq!(&footer[..8], b"CIRCFTR1");
+    page(footer);
     assert_eq!(number(footer, 8, 8), epoch);
     writeln!(
         text,
@@ -236,37 +300,45 @@ fn without_epoch(text: &str) -> String {
 #[ignore = "run by hand to make the golden file of a new version"]
 fn write_the_golden_file() {
     let bytes = write_now();
-    std::fs::write("tests/golden/segment-v1.wal", &bytes).unwrap();
-    std::fs::write("tests/golden/segment-v1.txt", describe(&bytes)).unwrap();
+    std::fs::write("tests/golden/segment-v2.wal", &bytes).unwrap();
+    std::fs::write("tests/golden/segment-v2.txt", describe(&bytes)).unwrap();
 }
 
 #[test]
 #[ignore = "run by hand to make the golden file of a new version"]
 fn write_the_golden_packed_file() {
     let bytes = pack_now();
-    std::fs::write("tests/golden/packed-v1.wal", &bytes).unwrap();
-    std::fs::write("tests/golden/packed-v1.txt", describe(&bytes)).unwrap();
+    std::fs::write("tests/golden/packed-v2.wal", &bytes).unwrap();
+    std::fs::write("tests/golden/packed-v2.txt", describe(&bytes)).unwrap();
 }
 
 #[test]
 fn a_decoder_written_from_the_document_reads_what_is_written_today() {
     let now = describe(&write_now());
-    assert_eq!(without_epoch(&now), without_epoch(GOLDEN_TEXT));
+    assert_eq!(without_epoch(&now), without_epoch(SEGMENTS[1].1));
     let now = describe(&pack_now());
-    assert_eq!(without_epoch(&now), without_epoch(PACKED_TEXT));
+    assert_eq!(without_epoch(&now), without_epoch(PACKED[1].1));
 }
 
 #[test]
-fn the_golden_segment_is_described_as_ever() {
-    assert_eq!(GOLDEN.len(), 12 * PAGE);
-    assert_eq!(describe(GOLDEN), GOLDEN_TEXT);
-    assert_eq!(describe(PACKED), PACKED_TEXT);
+fn the_golden_segments_are_described_as_ever() {
+    for (version, (golden, text)) in (b'1'..).zip(SEGMENTS) {
+        assert_eq!((golden.len(), golden[7]), (12 * PAGE, version));
+        assert_eq!(describe(golden), text);
+    }
+    for (version, (golden, text)) in (b'1'..).zip(PACKED) {
+        assert_eq!((describe(golden).as_str(), golden[7]), (text, version));
+    }
 }
 
 #[test]
 fn the_golden_segments_are_read_for_ever() {
-    read(GOLDEN, GOLDEN_TEXT, 4);
-    read(PACKED, PACKED_TEXT, 2);
+    for (golden, text) in SEGMENTS {
+        read(golden, text, 4);
+    }
+    for (golden, text) in PACKED {
+        read(golden, text, 2);
+    }
 }
 
 fn read(golden: &[u8], golden_text: &str, frames: u64) {
@@ -279,7 +351,7 @@ fn read(golden: &[u8], golden_text: &str, frames: u64) {
         let Item::Frame(frame) = item else { panic!("{item:?}") };
         writeln!(text, "frame {} {:?}", frame.number(), frame.kind).unwrap();
         for run in &frame.runs {
-            let bytes = std::str::from_utf8(frame.payload(run)).unwrap();
+            let bytes = std::str::from_utf8(frame.payload(&run)).unwrap();
             let tag = std::str::from_utf8(&run.tag).unwrap();
             let backends: Vec<_> = run.targets.iter().map(|backend| backend.0).collect();
             let points = run.points;
@@ -306,7 +378,7 @@ fn the_documents_excerpt_is_from_the_golden_segment() {
         };
         let bytes: Vec<u8> =
             hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-        assert_eq!(bytes, &GOLDEN[at..at + bytes.len()], "at {at:#x}");
+        assert_eq!(bytes, &SEGMENTS[1].0[at..at + bytes.len()], "at {at:#x}");
         checked += bytes.len();
     }
     assert!(checked >= 72, "a whole header is shown, {checked} bytes were compared");

@@ -76,8 +76,8 @@ pub fn turns_of(frame: &Frame, run: &Run) -> Vec<u64> {
         let turn = u64::from_le_bytes(bytes[..8].try_into().unwrap());
         let len = usize::try_from(u64::from_le_bytes(bytes[8..16].try_into().unwrap())).unwrap();
         assert!(bytes[..len] == piece(turn, len)[..], "turn {turn} came back with other bytes");
-        assert_eq!(*run.tag, *tag_of(turn), "turn {turn} came back with another tag");
-        assert_eq!(run.targets.as_slice(), targets_of(turn), "turn {turn} for other backends");
+        assert_eq!(**run.tag, *tag_of(turn), "turn {turn} came back with another tag");
+        assert_eq!(run.targets, targets_of(turn), "turn {turn} for other backends");
         bytes = &bytes[len..];
         turns.push(turn);
     }
@@ -126,7 +126,7 @@ impl Contents {
     }
 
     fn take(&mut self, frame: &Frame) -> u64 {
-        let turns = frame.runs.iter().flat_map(|run| turns_of(frame, run)).collect();
+        let turns = frame.runs.iter().flat_map(|run| turns_of(frame, &run)).collect();
         self.frames.push((frame.number(), frame.stamp().0, turns));
         frame.number() + 1
     }
@@ -288,7 +288,7 @@ impl World {
         let committed = block_on(self.writer.commit());
         assert!(!self.disk.stopped() || committed.frames.is_empty() || self.log.has_failed());
         for frame in &committed.frames {
-            let turns = frame.runs.iter().flat_map(|run| turns_of(frame, run)).count();
+            let turns = frame.runs.iter().flat_map(|run| turns_of(frame, &run)).count();
             assert!(frame.kind == Kind::Lines || turns == 1, "a statement is alone");
         }
         self.writer.release(&committed.frames);

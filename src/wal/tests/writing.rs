@@ -45,6 +45,27 @@ fn nobody_goes_on_before_the_release_and_everybody_after_it() {
 }
 
 #[test]
+fn what_nobody_will_read_again_leaves_memory_and_stays_on_disk() {
+    let (_, mut world) = world();
+    let mut places = Vec::new();
+    for turn in 1..4 {
+        places.push(append(&world.log, turn, 16));
+        drop(world.commit());
+    }
+    let frames = |world: &World| world.log.hot_bytes() / PAGE;
+    assert_eq!(frames(&world), 3);
+    world.log.forget_hot(places[1].number);
+    assert_eq!(frames(&world), 2);
+    // What is not released yet is needed by whoever repairs a failing disk.
+    let open = append(&world.log, 4, 16);
+    let committed = block_on(world.writer.commit());
+    world.log.forget_hot(open.number + 1);
+    assert_eq!(frames(&world), 1);
+    world.writer.release(&committed.frames);
+    assert_eq!(Contents::of(&world.log).turns(), [1, 2, 3, 4]);
+}
+
+#[test]
 fn what_is_refused_is_refused_for_good_though_its_number_is_given_again() {
     let (disk, mut world) = world();
     let before = append(&world.log, 1, 16);

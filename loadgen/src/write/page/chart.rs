@@ -14,7 +14,7 @@ const BOTTOM: f64 = 42.0;
 /// Fewer points than this are shown as dots, too.
 const DOTS_MAX: usize = 40;
 /// Width of a letter beside an axis, to keep neighbours apart.
-const LETTER: f64 = 6.6;
+const LETTER: f64 = 7.4;
 
 #[derive(Clone, Debug)]
 pub struct Series {

@@ -139,16 +139,16 @@ fn search(report: &Report<'_>) -> String {
         .map(|step| {
             vec![
                 step.phase.name().to_owned(),
+                if step.held { "holds" } else { "fails" }.to_owned(),
                 axis::short(step.offered),
                 axis::short(step.achieved),
                 shown(step.p99.as_nanos() as u64),
                 step.errors.to_string(),
-                if step.held { "holds" } else { "fails" }.to_owned(),
             ]
         })
         .collect();
-    let heads = ["run", "lines/s offered", "achieved", "p99", "errors", "verdict"];
-    let result = escape(found.text().trim_end().trim_end_matches([':', ';']));
+    let heads = ["run", "verdict", "lines/s offered", "achieved", "p99", "errors"];
+    let result = escape(&found.result());
     format!("<h2>Highest rate that holds</h2>\n<p>{result}</p>\n{}", table(&heads, &rows))
 }
 

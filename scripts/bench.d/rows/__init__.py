@@ -1,0 +1,20 @@
+"""The rows of the table, by name, in their order. Each takes the run and gives a dict for the results."""
+
+from rows import cost, disk, growth, outage, parts, peers, second, shards
+
+ROWS = {
+    "cost": cost.plain,
+    "vmagent": peers.vmagent,
+    "second": second.second_tool,
+    "gzip": cost.compressed,
+    "requests": cost.requests,
+    "shards": shards.two_against_one,
+    "parser": parts.parser,
+    "latency": disk.latency,
+    "group": disk.group_commit,
+    "hang": outage.hang,
+    "dead": outage.dead,
+    "catch-up": outage.catch_up,
+    "growth": growth.growth,
+    "parts": parts.parts,
+}
