@@ -94,17 +94,23 @@ class Running:
         self.load = load
         self.popen = subprocess.Popen(
             load.words(url), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, preexec_fn=process._before_exec)
+            stderr=subprocess.PIPE, text=True, preexec_fn=process.before_exec)
         self.pid = self.popen.pid
         self.usage_s = 0.0
         self._text, self._complaint = "", ""
         self._reader = threading.Thread(target=self._wait, daemon=True)
+        process.ends_with_us(self)
         self._reader.start()
 
     def _wait(self):
         before = _children_s()
         self._text, self._complaint = self.popen.communicate()
         self.usage_s = _children_s() - before
+        process.forget(self)
+
+    def kill(self):
+        self.popen.kill()
+        self._reader.join()
 
     def running(self):
         return self._reader.is_alive()
@@ -112,7 +118,7 @@ class Running:
     def finish(self, errors_allowed=False):
         self._reader.join(self.load.seconds + 120)
         if self.running():
-            self.popen.kill()
+            self.kill()
             raise Failed("the load did not end")
         if not self._text.strip():
             raise Failed(f"the load said nothing but {self._complaint.strip()[-200:]!r}")

@@ -54,7 +54,8 @@ def main(words, doc):
         signal.signal(number, lambda *_: sys.exit(143))
     try:
         if arguments.word == "profile":
-            build.build()
+            if not arguments.no_build:
+                build.build()
             print(profiles.main(Run(arguments.quick)))
             return 0
         if arguments.word == "write":
@@ -74,7 +75,7 @@ def measure(arguments):
     if unknown:
         print(f"no such row: {', '.join(unknown)} (see --list)", file=sys.stderr)
         return 2
-    build_s = 0 if arguments.no_build else build.build() + build.build_benches()
+    build_s = 0 if arguments.no_build else build.build()
     run = Run(arguments.quick)
     sample.patience_s = run.pick(300, 0)
     results = {

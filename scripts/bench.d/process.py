@@ -20,11 +20,21 @@ class Failed(Exception):
     """A row cannot be measured; the text says why."""
 
 
-def _before_exec():
+def before_exec():
     """The program dies with this script, and its sleeps end on time: the usual slack of 50 us would
     count as latency of what it measures."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     _libc.prctl(PR_SET_TIMERSLACK, 1)
+
+
+def ends_with_us(program):
+    """Its `kill` is called at the end of the row."""
+    _running.append(program)
+
+
+def forget(program):
+    if program in _running:
+        _running.remove(program)
 
 
 class Process:
@@ -36,9 +46,9 @@ class Process:
         with open(log, "ab") as out:
             self.popen = subprocess.Popen(
                 self.words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                preexec_fn=_before_exec, env={**os.environ, **(environment or {})})
+                preexec_fn=before_exec, env={**os.environ, **(environment or {})})
         self.pid = self.popen.pid
-        _running.append(self)
+        ends_with_us(self)
 
     def alive(self):
         return self.popen.poll() is None
@@ -67,17 +77,13 @@ class Process:
                 self.popen.wait(wait_s)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self._forget()
+        forget(self)
 
     def kill(self):
         if self.alive():
             self.popen.kill()
             self.popen.wait()
-        self._forget()
-
-    def _forget(self):
-        if self in _running:
-            _running.remove(self)
+        forget(self)
 
     def __enter__(self):
         return self
@@ -98,13 +104,13 @@ def cpu_s(pid):
     return (int(words[11]) + int(words[12])) / TICKS_PER_SECOND
 
 
-def run(words, timeout_s, log=None, check=True):
+def run(words, timeout_s):
     """Runs a program to its end and gives what it wrote to standard output."""
     done = subprocess.run(
         [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, timeout=timeout_s, preexec_fn=_before_exec, text=True,
+        stderr=subprocess.PIPE, timeout=timeout_s, preexec_fn=before_exec, text=True,
         errors="replace")
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-3:]
         raise Failed(f"{os.path.basename(str(words[0]))} ended with {done.returncode}: {' | '.join(said)}")
     return done.stdout

@@ -28,7 +28,7 @@ def growth(run):
     for axis, steps in AXES.items():
         found[axis] = rows = []
         for count, load, circles in run.pick(steps, [steps[0], steps[-1]]):
-            rows.append({"at": count, **_step(run, load.but(seconds=run.pick(2, 0.7)), circles)})
+            rows.append({"at": count, **_step(run, load.but(seconds=run.pick(2, 0.5)), circles)})
             run.say(f"{axis} {count}: {rows[-1]['us_per_line']:.3f} us a line, {rows[-1]['ratio']:.1f} null sinks")
         for one, other in zip(rows, rows[1:]):
             other["growth"] = other["us_per_line"] / one["us_per_line"]
@@ -37,8 +37,9 @@ def growth(run):
 
 def _step(run, load, circles):
     with Circles(run.work, "growth", **circles) as gateway, Null(run.work) as null:
-        sample.warm_up(gateway, load)
-        sample.warm_up(null, load)
+        if not run.quick:
+            sample.warm_up(gateway, load)
+            sample.warm_up(null, load)
         taken = sample.in_turn(
             run.pick(2, 1), gateway=lambda: sample.cost(gateway, load), null=lambda: sample.cost(null, load))
     row = compare(taken)

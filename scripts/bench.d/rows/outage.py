@@ -36,7 +36,7 @@ class Apart:
 
 def hang(run):
     """A backend that hangs: client throughput against before, and the growth of memory; ack durable and delivered."""
-    seconds = run.pick(60, 5)
+    seconds = run.pick(60, 4)
     found = {"seconds": seconds, "rss_must_mb": 64}
     for ack, must in (("durable", 0.95), ("delivered", 0.9)):
         found[ack] = row = _hang(run, ack, seconds)
@@ -46,9 +46,9 @@ def hang(run):
 
 
 def _hang(run, ack, seconds):
-    load = Load(data="tsbs", seconds=run.pick(10, 2))
+    load = Load(data="tsbs", seconds=run.pick(10, 1.5))
     with Apart(run, f"hang-{ack}", ack=ack, apart=True) as circles:
-        loads.write(circles.url, load.but(seconds=run.pick(5, 1)))
+        loads.write(circles.url, load.but(seconds=run.pick(5, 0.5)))
         before = loads.write(circles.url, load)
         rss = circles.gateway.process.rss_bytes()
         stuck = circles.sinks[0].process
