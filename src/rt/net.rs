@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Connections that the kernel holds for us between two accepts.
 const BACKLOG: i32 = 4096;
 
+/// What the kernel may have to hold of one connection before it wakes us, in bytes.
+const WAIT_BYTES_MAX: usize = 256 * 1024;
+
 /// Pieces that one call hands to the kernel.
 const PIECES_MAX: usize = 64;
 
@@ -39,6 +42,8 @@ pub struct Socket {
     inner: TcpStream,
     /// Another core has it: it goes on when this one lets go.
     has_left: bool,
+    /// See [`Stream::wait_for`].
+    waits_for: usize,
 }
 
 /// A connection on its way to another core. Dropping it closes it.
@@ -184,6 +189,16 @@ impl Stream {
         }
     }
 
+    /// A read that has to wait does so until about so many bytes have come, or the peer's last ones: a large body
+    /// then wakes the core a few times and not for every piece of it. 1 waits for any.
+    pub fn wait_for(&mut self, bytes: usize) {
+        match self {
+            Stream::Real(socket) => socket.wait_for(bytes.clamp(1, WAIT_BYTES_MAX)),
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(_) => {}
+        }
+    }
+
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
@@ -237,7 +252,27 @@ impl Stream {
 
 impl Socket {
     fn new(inner: TcpStream) -> Socket {
-        Socket { inner, has_left: false }
+        Socket { inner, has_left: false, waits_for: 1 }
+    }
+
+    fn wait_for(&mut self, bytes: usize) {
+        if bytes == self.waits_for {
+            return;
+        }
+        self.waits_for = bytes;
+        let value = libc::c_int::try_from(bytes).unwrap_or(1);
+        #[expect(unsafe_code, reason = "no package has this option of a socket")]
+        // SAFETY: the option is a number, which lives through the call; the socket is open. A failure leaves
+        // the option as it was, which costs wake-ups and nothing else.
+        unsafe {
+            libc::setsockopt(
+                self.inner.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_RCVLOWAT,
+                (&raw const value).cast(),
+                size_of_val(&value) as libc::socklen_t,
+            );
+        }
     }
 
     /// The runtime sends one piece at a time; the kernel takes many. Only when it takes none, the runtime

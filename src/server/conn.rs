@@ -164,6 +164,8 @@ impl Connection<'_> {
             }
             self.gateway.is_idle(self.number, self.stream.stopper());
         }
+        self.machine.space();
+        self.stream.wait_for(self.machine.awaited());
         let outcome = self.stream.read(self.machine.space()).await;
         if wait == Wait::Idle {
             self.gateway.is_busy(self.number);

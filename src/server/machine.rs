@@ -137,6 +137,14 @@ impl Machine {
         }
     }
 
+    /// How many bytes are sure to come, at least 1. Ask after [`Machine::space`].
+    pub fn awaited(&mut self) -> usize {
+        match &mut self.phase {
+            Phase::Body(_, intake) if self.is_direct => intake.room().len(),
+            _ => 1,
+        }
+    }
+
     fn buffer_space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
