@@ -127,12 +127,6 @@ impl Runs {
             None => self.push_tag(tag.clone()),
         }
     }
-
-    /// Memory beside the frame's bytes.
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Entry>() * self.entries.capacity()
-            + size_of::<BackendId>() * self.targets.capacity()
-    }
 }
 
 /// Two tags of one request are one, which is seen without looking at their bytes.
@@ -272,10 +266,6 @@ impl Index {
         let Some(at) = self.find(backend) else { return &[] };
         let from = at.checked_sub(1).map_or(0, |before| self.portions[before].runs_end);
         &self.runs[from as usize..self.portions[at].runs_end as usize]
-    }
-
-    pub fn memory_bytes(&self) -> usize {
-        size_of::<Portion>() * self.portions.len() + size_of::<u32>() * self.runs.len()
     }
 }
 

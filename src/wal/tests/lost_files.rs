@@ -78,7 +78,7 @@ fn a_segment_of_another_version_is_refused_and_left_alone() {
         let (disk, _) = small_log();
         let path = segment_path(2);
         let mut header = disk.bytes(&path).unwrap()[page..page + PAGE].to_vec();
-        header[7] = b'2';
+        header[7] = b'9';
         let seal = crc32c(&header[..PAGE - 4]).to_le_bytes();
         header[PAGE - 4..].copy_from_slice(&seal);
         for (at, value) in header.iter().enumerate() {
