@@ -31,7 +31,15 @@ mod x86 {
     use super::super::bits::{BLOCK, Classifier, Numbers, Specials, Structure};
     use super::super::keys::Templates;
     use super::super::walk::{self, Batch, MARKS};
-    use std::arch::x86_64::*;
+    use std::arch::x86_64::{
+        __m256i, __m512i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64,
+        _mm_set1_epi8, _mm256_add_epi8, _mm256_add_epi16, _mm256_andnot_si256, _mm256_cmpeq_epi8,
+        _mm256_cmpgt_epi8, _mm256_cvtepu8_epi16, _mm256_loadu_si256, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16,
+        _mm256_storeu_si256, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask,
+        _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512,
+        _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_sub_epi8,
+    };
 
     /// The proof that this processor has AVX2, PCLMULQDQ, BMI1, BMI2, LZCNT and POPCNT.
     #[derive(Clone, Copy, Debug)]

@@ -163,6 +163,8 @@ const VALUES: &[&str] = &[
     "\"\\\n\"",
     "-",
     "-t",
+    // Refused, but valid to whoever does not see the backslash.
+    "\"x\\\",w=\"y\"",
     "-\"s\"",
     "",
     "i",
