@@ -154,7 +154,10 @@ impl Shard {
         for backend in owed {
             let queue = &mut self.queues[backend.index()];
             for frame in &frames {
-                queue.load(frame, |_, _| false);
+                // A queue that was empty begins at the first frame that names it.
+                if queue.next_load().is_some_and(|next| next <= frame.number()) {
+                    queue.load(frame, |_, _| false);
+                }
             }
             loop {
                 let batch = queue.next_batch(&self.tag, |_| true);
