@@ -4,6 +4,7 @@
 //! circles, `measurements=`, `bytes=` of a line. It also tells the bytes on disk per byte of lines.
 
 mod lines;
+mod rounds;
 
 use circlet::base::ids::BackendId;
 use circlet::base::time::Stamp;
@@ -153,7 +154,10 @@ impl Shard {
         for backend in owed {
             let queue = &mut self.queues[backend.index()];
             for frame in &frames {
-                queue.load(frame, |_, _| false);
+                // A queue that was empty begins at the first frame that names it.
+                if queue.next_load().is_some_and(|next| next <= frame.number()) {
+                    queue.load(frame, |_, _| false);
+                }
             }
             loop {
                 let batch = queue.next_batch(&self.tag, |_| true);
@@ -210,7 +214,7 @@ fn main() {
     let bodies: Vec<_> = (0..measurements.div_ceil(LINES).max(20))
         .map(|turn| lines::wide(turn, LINES, measurements, word("bytes=", 50)))
         .collect();
-    let rounds = lines::rounds();
+    let rounds = rounds::rounds();
     let (mut sent, mut on_disk) = (0, 0);
     for _ in 0..rounds {
         let (all, disk) = shard.round(&bodies);
