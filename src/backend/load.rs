@@ -21,6 +21,8 @@ const FRESH_LOOKS: usize = 2;
 pub struct Load {
     takes: AtomicBool,
     busy: AtomicU64,
+    /// Connections that were open while it was that busy, on average.
+    busy_with: AtomicU64,
     open: AtomicU64,
     entered: AtomicU64,
     /// `entered`, as it was when the oldest connection that is still fresh had not come.
@@ -36,8 +38,9 @@ pub struct Load {
 pub struct Seen {
     /// Whether it takes connections at all.
     pub takes: bool,
-    /// Thousandths of its core that its thread wanted in the last second; of the last tenth, if that was more, so
-    /// that a connection which has just begun shows as much as one that is older.
+    /// Thousandths of the last second that its thread was at work; of the last tenth, if that was more, so that
+    /// a connection which has just begun shows as much as one that is older. The part of connections that have gone
+    /// since does not count: their clients are about to come back, and not necessarily here.
     pub busy: u64,
     /// Connections that are open there or on their way.
     pub open: u64,
@@ -53,11 +56,16 @@ impl Load {
         let open = self.open.load(Ordering::Relaxed) + on_way;
         let known = self.known.load(Ordering::Relaxed);
         let fresh = self.entered.load(Ordering::Relaxed).saturating_sub(known) + on_way;
+        let fresh = fresh.min(open);
+        let busy = self.busy.load(Ordering::Relaxed);
+        let with = self.busy_with.load(Ordering::Relaxed);
+        let left = (open - fresh).min(with);
         Seen {
             takes: self.takes.load(Ordering::Relaxed),
-            busy: self.busy.load(Ordering::Relaxed),
+            // What a shard does without any connection is its own affair, and stays.
+            busy: (busy * left).checked_div(with).unwrap_or(busy),
             open,
-            fresh: fresh.min(open),
+            fresh,
         }
     }
 
@@ -85,8 +93,9 @@ impl Load {
 #[derive(Clone, Copy, Debug)]
 struct Look {
     at: Mono,
-    wanted: Duration,
+    worked: Duration,
     entered: u64,
+    open: u64,
 }
 
 /// What a shard remembers of its last second. Lives on: every shard.
@@ -94,16 +103,22 @@ struct Look {
 pub struct Busyness(VecDeque<Look>);
 
 impl Busyness {
-    /// Looks once: `wanted` is the time that the shard's thread has wanted its core so far.
-    pub fn look(&mut self, load: &Load, at: Mono, wanted: Duration) {
-        let look = Look { at, wanted, entered: load.entered.load(Ordering::Relaxed) };
+    /// Looks once: `worked` is the CPU time of the shard's thread so far.
+    pub fn look(&mut self, load: &Load, at: Mono, worked: Duration) {
+        let entered = load.entered.load(Ordering::Relaxed);
+        let look = Look { at, worked, entered, open: load.open.load(Ordering::Relaxed) };
         let busy =
             [self.0.front(), self.0.back()].map(|before| before.map_or(0, |it| it.until(&look)));
-        load.busy.store(busy[0].max(busy[1]), Ordering::Relaxed);
+        // In the first second the start itself is at work, and that says nothing: clients that come back after a
+        // restart are dealt out by their number.
+        let is_known = self.0.len() == LOOKS - 1;
+        load.busy.store(if is_known { busy[0].max(busy[1]) } else { 0 }, Ordering::Relaxed);
         self.0.push_back(look);
         if self.0.len() == LOOKS {
             self.0.pop_front();
         }
+        let open: u64 = self.0.iter().map(|look| look.open).sum();
+        load.busy_with.store(open.div_ceil(self.0.len() as u64), Ordering::Relaxed);
         let known = self.0.iter().rev().nth(FRESH_LOOKS).map_or(0, |look| look.entered);
         load.known.store(known, Ordering::Relaxed);
     }
@@ -112,8 +127,8 @@ impl Busyness {
 impl Look {
     /// Thousandths of the time between the two.
     fn until(&self, later: &Look) -> u64 {
-        let wanted = nanos(later.wanted.saturating_sub(self.wanted));
-        (wanted * 1000).checked_div(nanos(later.at.since(self.at))).unwrap_or(0)
+        let worked = nanos(later.worked.saturating_sub(self.worked));
+        (worked * 1000).checked_div(nanos(later.at.since(self.at))).unwrap_or(0)
     }
 }
 
@@ -128,24 +143,24 @@ mod tests {
     #[test]
     fn busy_is_what_the_last_second_was_however_late_the_looks_are() {
         let (load, mut busyness) = (Load::default(), Busyness::default());
-        let mut wanted = Duration::ZERO;
+        let mut worked = Duration::ZERO;
         for look in 0..30 {
-            busyness.look(&load, at(look), wanted);
-            wanted += LOOK_EVERY / 4;
+            busyness.look(&load, at(look), worked);
+            worked += LOOK_EVERY / 4;
         }
         assert_eq!(load.seen().busy, 250);
         // For two seconds nobody could look, because there was work all the time.
-        wanted += LOOK_EVERY * 20;
-        busyness.look(&load, at(50), wanted);
+        worked += LOOK_EVERY * 20;
+        busyness.look(&load, at(50), worked);
         assert_eq!(
             load.seen().busy,
             (LOOK_EVERY * 20 + LOOK_EVERY / 4).as_millis() as u64 * 1000 / 2100
         );
         for look in 51..60 {
-            busyness.look(&load, at(look), wanted);
+            busyness.look(&load, at(look), worked);
             assert!(load.seen().busy > 0, "look {look}");
         }
-        busyness.look(&load, at(60), wanted);
+        busyness.look(&load, at(60), worked);
         assert_eq!(load.seen().busy, 0);
     }
 
@@ -159,6 +174,23 @@ mod tests {
         assert_eq!(load.seen().busy, 900);
         busyness.look(&load, at(21), LOOK_EVERY * 9 / 10);
         assert_eq!(load.seen().busy, 90);
+    }
+
+    #[test]
+    fn the_work_of_connections_that_have_gone_does_not_count() {
+        let (load, mut busyness) = (Load::default(), Busyness::default());
+        load.set_open(3, 3);
+        for look in 0..20 {
+            busyness.look(&load, at(look), LOOK_EVERY * u32::try_from(look).unwrap());
+        }
+        assert_eq!(load.seen().busy, 1000);
+        load.set_open(1, 3);
+        assert_eq!(load.seen().busy, 333);
+        load.set_open(0, 3);
+        assert_eq!(load.seen().busy, 0);
+        // They are back, and nobody knows yet what they do now.
+        load.set_open(3, 6);
+        assert_eq!((load.seen().busy, load.seen().fresh), (0, 3));
     }
 
     #[test]

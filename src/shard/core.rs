@@ -15,7 +15,6 @@ use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
 use crate::ring::{Router, Topology};
-use crate::rt::clock::Wanted;
 use crate::rt::net::{Listener, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::gateway::{Gateway, Parts, Settings};
@@ -321,9 +320,9 @@ async fn receive(gateway: Rc<Gateway>, hall: Hall) {
 
 /// Shows on the board how busy this shard is.
 async fn look(shard: ShardId, facts: Rc<Facts>) {
-    let (mut busyness, wanted) = (Busyness::default(), Wanted::new(facts.clock.clone()));
+    let mut busyness = Busyness::default();
     loop {
-        busyness.look(facts.board.load(shard), facts.clock.mono(), wanted.so_far());
+        busyness.look(facts.board.load(shard), facts.clock.mono(), facts.clock.thread_busy());
         sleep(LOOK_EVERY).await;
     }
 }

@@ -16,12 +16,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// What a fresh connection is taken for, in thousandths of a second each second: most are thin, and a shard that
-/// gets many at once must not look idle for all of them.
-const FRESH_BUSY: u64 = 20;
+/// What a fresh connection is taken for, in thousandths of a core. Nobody knows yet whether it is fat or thin. With
+/// less, a few fat ones that come at once, say after a restart, would all go to the shard that happens to be idle,
+/// and stay there; with more, thin ones that come quickly would be dealt out to the shard of a fat one, too.
+const FRESH_BUSY: u64 = 50;
 
-/// Shards that differ by less are as busy as each other, in thousandths. Then the number of connections decides.
-const MARGIN: u64 = 100;
+/// Shards that differ by less are as busy as each other, in thousandths. Then the number of connections decides: what
+/// comes at once and stays must not follow a passing difference.
+const MARGIN: u64 = 300;
 
 /// The shard for a connection that came to `own`: the least busy one; of those that are about as busy the one
 /// with the fewest connections; its own if that is no worse.
@@ -106,6 +108,9 @@ impl Usher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::load::Busyness;
+    use crate::base::time::Mono;
+    use std::time::Duration;
 
     fn idle(count: usize) -> Vec<Seen> {
         vec![Seen { takes: true, ..Seen::default() }; count]
@@ -161,8 +166,8 @@ mod tests {
 
     #[test]
     fn thin_ones_do_not_sit_on_the_shard_of_a_fat_one() {
-        // All in one moment, and in groups between which the shards are looked at.
-        for group in [1, 5, 25, 40] {
+        // One by one, and in groups between which the shards are looked at.
+        for group in [1, 3, 6] {
             let mut loads = idle(2);
             place(&mut loads, 1, |_| 0);
             settle(&mut loads, &[950, 5]);
@@ -202,5 +207,108 @@ mod tests {
         loads[0].takes = false;
         assert_eq!(choose(&loads, 0), 0);
         assert_eq!(choose(&loads, 1), 1);
+    }
+
+    /// Two shards in simulated time: each connection takes so many thousandths of its core for itself, as far as
+    /// there is room.
+    struct Model {
+        board: Board,
+        looks: [Busyness; 2],
+        worked: [Duration; 2],
+        wants: [Vec<u64>; 2],
+        entered: [u64; 2],
+        now_ms: u64,
+    }
+
+    impl Model {
+        fn new() -> Model {
+            let board = Board::new(1, 1, 2);
+            board.loads().iter().for_each(|load| load.set_takes(true));
+            let (looks, wants) = (Default::default(), Default::default());
+            let mut model = Model {
+                board,
+                looks,
+                worked: Default::default(),
+                wants,
+                entered: [0; 2],
+                now_ms: 0,
+            };
+            model.pass(2000);
+            model
+        }
+
+        /// Lets the time pass in steps of 10 ms; each shard looks every 100 ms, not in the same moment.
+        fn pass(&mut self, ms: u64) {
+            for _ in 0..ms / 10 {
+                self.now_ms += 10;
+                for shard in 0..2 {
+                    let busy = self.wants[shard].iter().sum::<u64>().min(1000);
+                    self.worked[shard] += Duration::from_micros(10 * busy);
+                    if (self.now_ms + 50 * shard as u64).is_multiple_of(100) {
+                        let at = Mono(self.now_ms * 1_000_000);
+                        let load = &self.board.loads()[shard];
+                        self.looks[shard].look(load, at, self.worked[shard]);
+                    }
+                }
+            }
+        }
+
+        fn come(&mut self, wants: u64, own: usize) {
+            let loads: Vec<Seen> = self.board.loads().iter().map(|load| load.seen()).collect();
+            let chosen = choose(&loads, own);
+            self.wants[chosen].push(wants);
+            self.entered[chosen] += 1;
+            self.show(chosen);
+        }
+
+        fn show(&self, shard: usize) {
+            let load = &self.board.loads()[shard];
+            load.set_open(self.wants[shard].len(), self.entered[shard]);
+        }
+
+        fn all_leave(&mut self) {
+            for shard in 0..2 {
+                self.wants[shard].clear();
+                self.show(shard);
+            }
+        }
+
+        fn open(&self) -> [usize; 2] {
+            [self.wants[0].len(), self.wants[1].len()]
+        }
+    }
+
+    #[test]
+    fn fat_ones_are_dealt_evenly_at_any_pace_and_when_they_come_back() {
+        for gap_ms in [0, 10, 50, 100, 150, 300, 1000] {
+            for own in [|_| 0, |_| 1, |turn| turn % 2] {
+                let mut model = Model::new();
+                for count in [4, 3, 6, 8, 5] {
+                    for turn in 0..count {
+                        model.come(900, own(turn));
+                        model.pass(gap_ms);
+                    }
+                    let open = model.open();
+                    assert!(open[0].abs_diff(open[1]) <= count % 2, "every {gap_ms} ms: {open:?}");
+                    model.pass(3000);
+                    model.all_leave();
+                    model.pass(30);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fifty_thin_ones_leave_the_shard_of_a_fat_one_alone() {
+        for gap_ms in [50, 100, 500] {
+            let mut model = Model::new();
+            model.come(900, 1);
+            model.pass(2000);
+            for turn in 0..50 {
+                model.come(5, turn % 2);
+                model.pass(gap_ms);
+            }
+            assert_eq!(model.open(), [50, 1], "every {gap_ms} ms");
+        }
     }
 }

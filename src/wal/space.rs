@@ -36,7 +36,10 @@ impl Log {
             };
             let Some(oldest) = oldest else { break };
             failpoint::reach("wal.segment.before_free");
+            // Nobody begins a copy of what is going.
+            oldest.is_being_packed.set(true);
             let free = self.give_up(&oldest, recycled.len()).await;
+            oldest.is_being_packed.set(free.is_ok());
             recycled.extend(free.map_err(during("freeing a segment"))?);
             failpoint::reach("wal.segment.after_free");
             self.0.segments.borrow_mut().retain(|segment| !Rc::ptr_eq(segment, &oldest));

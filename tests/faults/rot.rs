@@ -321,7 +321,7 @@ fn what_is_foreign_or_newer_is_refused_and_left_alone() {
     let segment = ruins.segments(ruins.logs[0]).remove(1);
     let mut header = vec![0; PAGE];
     open(&segment).read_exact_at(&mut header, 0).unwrap();
-    header[7] = b'2';
+    header[7] = b'9';
     let seal = crc32c(&header[..PAGE - 4]).to_le_bytes();
     header[PAGE - 4..].copy_from_slice(&seal);
     open(&segment).write_all_at(&[header.clone(), header].concat(), 0).unwrap();

@@ -56,8 +56,9 @@ struct Soak {
 }
 
 impl Soak {
-    fn start(seed: u64) -> Soak {
-        let world = Setup::new()
+    fn start(seed: u64, databases: &[String]) -> Soak {
+        let setup = databases.iter().fold(Setup::new(), |setup, name| setup.database(name));
+        let world = setup
             .tables("[log]\nsegment_bytes = \"1MiB\"\nhot_window = \"16MiB\"")
             .write("ack_wait = \"1s\"")
             .start();
@@ -68,34 +69,29 @@ impl Soak {
         Soak { world, names, random, began, down: None, flaps: 0, idle, samples, rests }
     }
 
-    /// Writes until the hot window of each shard has been filled twice.
+    /// Writes until the hot window of each shard has been filled twice, over new connections now and then: it is
+    /// not said which shard these go to.
     fn warm_up(&mut self) {
-        let running = self.load().start(self.world.circlet.address);
         until("each shard has filled its hot window", seconds(120), || {
+            let running = Soak::load("d").start(self.world.circlet.address);
+            let_pass(seconds(2));
+            running.stop();
             let least = self.world.metrics().least("circlet_wal_appended_bytes_total", &[]);
             (least > f64::from(16 << 20)).then_some(())
         });
-        running.stop();
         self.world.wait_drained(seconds(120));
-        self.empty();
     }
 
-    fn load(&self) -> Load {
-        let pause = Duration::from_millis(1);
-        Load { lines_per_body: 100, padding: 1000, pause, ..Load::default() }
+    fn load(db: &str) -> Load {
+        let (db, pause) = (db.to_owned(), Duration::from_millis(1));
+        Load { db, lines_per_body: 100, padding: 1000, pause, ..Load::default() }
     }
 
-    /// Empties the servers behind Circlet's back.
-    fn empty(&self) {
-        for server in self.world.servers() {
-            server.query("d", "DELETE FROM /.*/");
-        }
-    }
-
-    /// Writes for so long, then proves that nothing is missing, and empties the servers behind Circlet's
-    /// back, so that the next round proves itself. Gives the number of points.
-    fn round(&mut self, lasts: Duration) -> u64 {
-        let running = self.load().start(self.world.circlet.address);
+    /// Writes for so long, then proves that nothing is missing, and drops the database behind Circlet's back. Each
+    /// round has its own: a server that is killed soon after it deleted series loses newer points of them.
+    /// Gives the number of points.
+    fn round(&mut self, db: &str, lasts: Duration) -> u64 {
+        let running = Soak::load(db).start(self.world.circlet.address);
         let end = Instant::now() + lasts;
         while Instant::now() < end {
             let_pass(seconds(1));
@@ -111,7 +107,9 @@ impl Soak {
         assert_eq!(tally.answers.keys().collect::<Vec<_>>(), [&204], "{tally:?}");
         expect_whole(&self.world, &load, &tally);
         self.world.expect_nothing_lost();
-        self.empty();
+        for server in self.world.servers() {
+            server.query("", &format!("DROP DATABASE {db}"));
+        }
         tally.count()
     }
 
@@ -162,16 +160,12 @@ pub fn memory_and_files_stay_level_through_days_in_minutes() {
         0 => number("CIRCLET_SOAK_SECONDS", 180),
         minutes => minutes * 60,
     };
-    let mut soak = Soak::start(seed("days_in_minutes"));
+    // At least two rounds, so that there is something to compare.
+    let round = ROUND.min(lasts / 2).max(1);
+    let rounds: Vec<String> = (0..lasts / round).map(|turn| format!("round{turn}")).collect();
+    let mut soak = Soak::start(seed("days_in_minutes"), &rounds);
     soak.warm_up();
-    let mut points = 0;
-    let mut left = lasts;
-    while left > 0 {
-        // At least two, so that there is something to compare.
-        let round = left.min(ROUND).min(lasts / 2).max(1);
-        points += soak.round(seconds(round));
-        left -= round;
-    }
+    let points: u64 = rounds.iter().map(|db| soak.round(db, seconds(round))).sum();
     let bytes = soak.world.metrics().must("circlet_wal_appended_bytes_total", &[]);
     let segments = bytes / f64::from(1 << 20);
     let (first, warm) = soak.samples.split_at(soak.samples.len() / 2);

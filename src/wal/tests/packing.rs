@@ -8,7 +8,7 @@ use crate::wal::Error;
 use crate::wal::format::SEGMENT_HEADER_BYTES;
 use crate::wal::pack::Spilled;
 use crate::wal::segment::{PACKING_NAME, Segment};
-use futures_lite::future::block_on;
+use futures_lite::future::{block_on, poll_once};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -270,6 +270,20 @@ fn while_a_copy_is_made_nothing_of_it_is_given_up() {
     assert_eq!(block_on(world.log.free(|_| true)).unwrap(), 0);
     first.is_being_packed.set(false);
     assert!(block_on(world.log.free(|_| true)).unwrap() > 0);
+}
+
+#[test]
+fn what_is_being_given_up_is_not_packed() {
+    let disk = SimDisk::default();
+    let world = filled(&disk);
+    let first = world.log.segments()[0].number();
+    disk.be_slow();
+    let mut freeing = Box::pin(world.log.free(|segment| segment.number() == first));
+    assert!(block_on(poll_once(&mut freeing)).is_none());
+    assert_eq!(pack(&world, 3), None);
+    assert_eq!(block_on(freeing).unwrap(), 1);
+    assert_eq!(pack(&world, 3).unwrap().segments, 3);
+    assert!(world.log.segments().iter().all(|segment| !segment.is_being_packed.get()));
 }
 
 #[test]
