@@ -330,3 +330,19 @@ fn lines_at_every_alignment_are_found_alike() {
         }
     }
 }
+
+#[test]
+fn every_byte_at_every_place_is_found_alike() {
+    let good = b"cpu,t=x,u=\\, v=-1i,w=2.5,x=\"s\",y=t 1700\nb w=1 17\n";
+    let line = good.len() - 9;
+    for at in 0..line {
+        for byte in 0..=255 {
+            let mut replaced = good.to_vec();
+            replaced[at] = byte;
+            assert_alike(&replaced, super::RULES);
+            let mut inserted = good.to_vec();
+            inserted.insert(at, byte);
+            assert_alike(&inserted, super::RULES);
+        }
+    }
+}
