@@ -319,7 +319,7 @@ fn lines_at_every_alignment_are_found_alike() {
     let line = |name: usize, rest: &str| format!("{}{rest}", "n".repeat(name));
     for value in VALUES {
         for name in 1..140 {
-            let rest = format!(",t=x v={value},w={value} 1700000000000000000\na v=1i 5\n");
+            let rest = format!(",t=x v={value} 1700000000000000000\na v={value},w={value} 5\n");
             assert_alike(line(name, &rest).as_bytes(), super::RULES);
         }
     }
