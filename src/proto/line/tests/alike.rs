@@ -319,7 +319,7 @@ fn lines_at_every_alignment_are_found_alike() {
     let line = |name: usize, rest: &str| format!("{}{rest}", "n".repeat(name));
     for value in VALUES {
         for name in 1..140 {
-            let rest = format!(",t=x v={value},w={value} 1700000000000000000\na v=1i 5\n");
+            let rest = format!(",t=x v={value} 1700000000000000000\na v={value},w={value} 5\n");
             assert_alike(line(name, &rest).as_bytes(), super::RULES);
         }
     }
@@ -327,6 +327,22 @@ fn lines_at_every_alignment_are_found_alike() {
         for name in 1..140 {
             let rest = format!(",t=x v=1{time}\na v=1i 5\n");
             assert_alike(line(name, &rest).as_bytes(), super::RULES);
+        }
+    }
+}
+
+#[test]
+fn every_byte_at_every_place_is_found_alike() {
+    let good = b"cpu,t=x,u=\\, v=-1i,w=2.5,x=\"s\",y=t 1700\nb w=1 17\n";
+    let line = good.len() - 9;
+    for at in 0..line {
+        for byte in 0..=255 {
+            let mut replaced = good.to_vec();
+            replaced[at] = byte;
+            assert_alike(&replaced, super::RULES);
+            let mut inserted = good.to_vec();
+            inserted.insert(at, byte);
+            assert_alike(&inserted, super::RULES);
         }
     }
 }
