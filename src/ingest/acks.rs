@@ -30,11 +30,14 @@ enum Has {
     Parked,
 }
 
+/// Who waits until a queue's cursor is above a frame, the lowest first.
+type Line = VecDeque<(u64, Rc<Waiter>)>;
+
 /// Lives on: the shard that owns the log.
 #[derive(Debug, Default)]
 pub struct Acks {
-    /// At each backend's number, who waits until its queue's cursor is above a frame, lowest first.
-    cursors: RefCell<Vec<VecDeque<(u64, Rc<Waiter>)>>>,
+    /// At each backend's number its line.
+    cursors: RefCell<Vec<Line>>,
     /// Whose bytes stand where in a frame.
     places: RefCell<BTreeMap<u64, Owners>>,
 }

@@ -113,7 +113,7 @@ impl Outlet {
                 let backend = feed.queue.borrow().backend;
                 feed.queue.borrow_mut().load(&frame, |run, has_older| {
                     // The parked queue takes runs in order: older ones that are still here go there first.
-                    self.is_dropped(backend, frame.number(), &run.tag)
+                    self.is_dropped(backend, frame.number(), run.tag)
                         || (is_main && !has_older && self.lead_away(backend, &frame, run))
                 });
             }

@@ -64,7 +64,7 @@ impl Outlet {
         if frame.kind == Kind::Statement || parked.is_empty() {
             return false;
         }
-        let entry = parked.join(backend, &run.tag, |entry| self.lead(entry, &run.tag, frame));
+        let entry = parked.join(backend, run.tag, |entry| self.lead(entry, run.tag, frame));
         if entry.is_some() {
             self.acks.parked(backend, frame.number(), &run.payload);
         }

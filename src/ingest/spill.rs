@@ -91,7 +91,7 @@ impl Needs {
 
     fn keeps(&self, frame: &Frame, run: &Run<'_>) -> bool {
         let is_for =
-            |backend: &BackendId| self.of(*backend).is_for(frame.number(), frame.stamp(), &run.tag);
+            |backend: &BackendId| self.of(*backend).is_for(frame.number(), frame.stamp(), run.tag);
         run.targets.iter().any(is_for)
     }
 

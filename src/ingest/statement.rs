@@ -89,7 +89,7 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
 
 /// The text of a statement, as a person runs it.
 pub(super) fn text_of(part: &Part) -> String {
-    let target = Target::from_tag(&part.run().tag);
+    let target = Target::from_tag(part.run().tag);
     let statement = target.and_then(|target| Statement::decode(part.payload(), target));
     statement.map_or_else(String::new, |statement| statement.text().to_owned())
 }

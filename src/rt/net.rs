@@ -140,6 +140,7 @@ impl Stream {
 
     /// Takes the connection off this core, to be unpacked on another one. Gives it back where that cannot be.
     /// There must be no read or write under way.
+    #[expect(clippy::result_large_err, reason = "what could not be packed goes on as it is")]
     pub fn pack(self) -> Result<Parcel, Stream> {
         match self {
             Stream::Real(mut socket) => match lend(socket.inner.as_raw_fd()).try_clone_to_owned() {

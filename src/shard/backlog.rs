@@ -168,7 +168,7 @@ pub fn write_run(
     last: &mut Option<Target>,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), wal::Error> {
-    let target = Target::from_tag(&run.tag);
+    let target = Target::from_tag(run.tag);
     let payload = frame.payload(run);
     let mut text = Vec::new();
     if let (Some(target), true) = (&target, *last != target) {
@@ -199,13 +199,13 @@ fn take_item(
         Item::Damaged(numbers) => return Ok(numbers.end),
     };
     for run in frame.runs.iter().filter(|run| run.targets.contains(&work.backend)) {
-        let is_owed = checkpoint.owes(work.backend, frame.number(), &run.tag) == Some(tag);
+        let is_owed = checkpoint.owes(work.backend, frame.number(), run.tag) == Some(tag);
         let is_wanted =
-            work.wish.database.as_deref().is_none_or(|database| is_of(&run.tag, database));
+            work.wish.database.as_deref().is_none_or(|database| is_of(run.tag, database));
         if !is_owed || !is_wanted {
             continue;
         }
-        if !taking.tags.contains(&run.tag) {
+        if !taking.tags.contains(run.tag) {
             taking.tags.push(run.tag.clone());
         }
         taking.taken.lines += u64::from(run.points);

@@ -291,13 +291,13 @@ mod tests {
                     (0..runs.len()).filter(|at| runs.get(*at).targets.contains(&backend)).collect();
                 let found: Vec<_> = index.runs_of(backend).iter().map(|at| *at as usize).collect();
                 prop_assert_eq!(&found, &ours);
-                let sum = |of: fn(&(Vec<u16>, u32, usize, u8)) -> usize| {
-                    ours.iter().map(|at| of(&all[*at])).sum::<usize>()
-                };
+                let points_of = |at: &usize| all[*at].1 as usize;
+                let bytes_of = |at: &usize| all[*at].2;
+                let sums = (ours.iter().map(points_of).sum(), ours.iter().map(bytes_of).sum());
                 let portion = index.portion(backend);
                 prop_assert_eq!(portion.is_some(), !ours.is_empty());
                 let (points, bytes) = portion.map_or((0, 0), |found| (found.points, found.bytes));
-                prop_assert_eq!((points as usize, bytes as usize), (sum(|run| run.1 as usize), sum(|run| run.2)));
+                prop_assert_eq!((points as usize, bytes as usize), sums);
             }
             let tags: Vec<_> = runs.iter().map(|run| run.tag[0]).collect();
             prop_assert_eq!(tags, all.iter().map(|run| run.3).collect::<Vec<_>>());

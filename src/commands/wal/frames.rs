@@ -54,7 +54,7 @@ fn one_line(seen: &Seen, log: LogId, frame: &Frame, offset: u64) -> String {
     if seen.json {
         let runs = frame.runs.iter().map(|run| {
             json!({
-                "target": target_json(&run.tag), "backends": names(&run),
+                "target": target_json(run.tag), "backends": names(&run),
                 "points": run.points, "bytes": run.payload.len(),
             })
         });
@@ -66,7 +66,7 @@ fn one_line(seen: &Seen, log: LogId, frame: &Frame, offset: u64) -> String {
         .to_string();
     }
     let runs = frame.runs.iter().map(|run| {
-        let (name, bytes) = (database(&run.tag), run.payload.len());
+        let (name, bytes) = (database(run.tag), run.payload.len());
         format!(" | {name} -> {}: {} points, {bytes} B", names(&run).join(", "), run.points)
     });
     format!(
@@ -88,12 +88,12 @@ fn contents(seen: &Seen, log: LogId, frame: &Frame) {
         if seen.json {
             say(json!({
                 "log": log.0, "frame": frame.number(), "kind": word(frame.kind),
-                "target": target_json(&run.tag), "backends": names,
+                "target": target_json(run.tag), "backends": names,
                 "lines": String::from_utf8_lossy(payload),
             }));
             continue;
         }
-        let (name, names) = (database(&run.tag), names.join(", "));
+        let (name, names) = (database(run.tag), names.join(", "));
         say(format_args!("# log {log} frame {}: {name} -> {names}", frame.number()));
         print(payload);
         if !payload.ends_with(b"\n") {

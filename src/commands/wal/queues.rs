@@ -71,13 +71,13 @@ pub fn export(seen: &Seen, backend: &str, database: Option<&str>) -> Result<Exit
     let (mut lines, mut bytes) = (0, 0);
     for view in &seen.views {
         each_owed(view, id, |frame, run| {
-            if database.is_none_or(|wanted| is_of(&run.tag, wanted)) {
+            if database.is_none_or(|wanted| is_of(run.tag, wanted)) {
                 lines += u64::from(run.points);
                 bytes += run.payload.len();
                 if seen.json {
                     say(json!({
                         "log": view.log.0, "frame": frame.number(), "kind": word(frame.kind),
-                        "target": target_json(&run.tag),
+                        "target": target_json(run.tag),
                         "lines": String::from_utf8_lossy(frame.payload(run)),
                     }));
                     return Ok(());

@@ -38,7 +38,7 @@ pub fn debts(view: &LogView, backends: usize) -> Result<Vec<Debt>, Error> {
     each_frame(view, from, |frame| {
         for run in &frame.runs {
             for backend in run.targets {
-                let Some(queue) = checkpoint.owes(*backend, frame.number(), &run.tag) else {
+                let Some(queue) = checkpoint.owes(*backend, frame.number(), run.tag) else {
                     continue;
                 };
                 let ours = |debt: &&mut Debt| debt.backend == *backend && *debt.tag == *queue;
@@ -63,7 +63,7 @@ pub fn each_owed(
     each_frame(view, 0, |frame| {
         let ours = frame.runs.iter().filter(|run| run.targets.contains(&backend));
         for run in ours {
-            if checkpoint.owes(backend, frame.number(), &run.tag).is_some() {
+            if checkpoint.owes(backend, frame.number(), run.tag).is_some() {
                 show(frame, &run)?;
             }
         }
