@@ -44,7 +44,7 @@ fn frame(tag: &Rc<[u8]>, groups: &mut Groups, body: &[u8], lines: &[Checked]) ->
         len: group.bytes.len(),
     });
     let runs: Vec<_> = runs.collect();
-    let mut frame = OpenFrame::with_room(Kind::Lines, tag, &runs);
+    let mut frame = OpenFrame::with_room(Kind::Lines, tag, &runs, 0);
     groups.copy(body, lines, frame.push_all(tag, &runs));
     frame.payload_end()
 }
@@ -72,7 +72,7 @@ fn batch(criterion: &mut Criterion) {
     let run = NewRun { targets: &TARGETS[0], points: 1, len: bytes.len() };
     group.bench_function(BenchmarkId::from_parameter("memcpy into a frame"), |bench| {
         bench.iter(|| {
-            let mut frame = OpenFrame::with_room(Kind::Lines, &tag, &[run]);
+            let mut frame = OpenFrame::with_room(Kind::Lines, &tag, &[run], 0);
             frame.push_all(&tag, &[run]).copy_from_slice(black_box(bytes));
             frame.payload_end()
         });

@@ -54,7 +54,7 @@ fn round(router: &mut Router, target: TargetNo, tag: &Rc<[u8]>, bodies: &[String
             len: group.bytes.len(),
         });
         let runs: Vec<_> = runs.collect();
-        let mut frame = OpenFrame::with_room(Kind::Lines, tag, &runs);
+        let mut frame = OpenFrame::with_room(Kind::Lines, tag, &runs, 0);
         groups.copy(body.as_bytes(), &checked, frame.push_all(tag, &runs));
         bytes += frame.payload_end();
     }

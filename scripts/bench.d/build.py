@@ -20,14 +20,14 @@ _work = None
 def build():
     """Builds the programs and the benches; gives the seconds that it took. Without the benches only their rows fail."""
     began = time.monotonic()
-    words = ["cargo", "build", "--release", "--locked", "--workspace", "--bins"]
+    words = ["cargo", "build", "--release", "--locked", "--workspace", "--bins", "--keep-going"]
     # In one go: the benches want other features of the dependencies, and would build everything again.
     benches = [word for name in BENCHES for word in ("--bench", name)]
     done = subprocess.run(
         [*words, *benches, "--message-format=json-render-diagnostics"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     messages = map(json.loads, done.stdout.splitlines())
     found = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
-    if done.returncode != 0 and subprocess.run(words, cwd=ROOT).returncode != 0:
+    if not {"circlet", "circlet-load"} <= set(found):
         raise Failed("the build failed")
     os.makedirs(RESULTS, exist_ok=True)
     with open(PROGRAMS, "w") as file:
