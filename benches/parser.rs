@@ -18,8 +18,11 @@ const RULES: Rules =
 const MIXES: [(Mix, &str); 3] =
     [(Mix::Tsbs, "tsbs"), (Mix::Telegraf, "telegraf"), (Mix::Small, "small")];
 
+/// A name, and what takes a body.
+type Parser = (&'static str, fn(&[u8]) -> usize);
+
 /// What is measured; the last one is what the others are compared with.
-const PARSERS: [(&str, fn(&[u8]) -> usize); 4] = [
+const PARSERS: [Parser; 4] = [
     ("circlet", |body| circlet(Way::Best, body)),
     ("circlet, portable", |body| circlet(Way::Portable, body)),
     ("circlet, nom alone", |body| circlet(Way::Grammar, body)),
@@ -57,6 +60,7 @@ fn in_turn(body: &[u8]) -> [f64; PARSERS.len()] {
     let mut rounds_ns: [Vec<f64>; PARSERS.len()] = Default::default();
     for _ in 0..ROUNDS {
         for (rounds_ns, (_, parse)) in rounds_ns.iter_mut().zip(PARSERS) {
+            #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
             let begun = Instant::now();
             black_box(parse(black_box(body)));
             rounds_ns.push(begun.elapsed().as_nanos() as f64);
