@@ -54,7 +54,10 @@ fn by_libdeflate(input: &[u8], out: &mut [u8]) {
     assert_eq!(len, Ok(out.len()));
 }
 
-const WAYS: [(&str, fn(&[u8], &mut [u8])); 4] = [
+/// A name, and what inflates a body into its place.
+type Inflater = (&'static str, fn(&[u8], &mut [u8]));
+
+const WAYS: [Inflater; 4] = [
     ("circlet", whole),
     ("circlet, in slices", in_slices),
     ("zlib-rs", by_zlib),

@@ -140,18 +140,17 @@ impl Stream {
 
     /// Takes the connection off this core, to be unpacked on another one. Gives it back where that cannot be.
     /// There must be no read or write under way.
-    #[expect(clippy::result_large_err, reason = "what could not be packed goes on as it is")]
-    pub fn pack(self) -> Result<Parcel, Stream> {
+    pub fn pack(self) -> Result<Parcel, Box<Stream>> {
         match self {
             Stream::Real(mut socket) => match lend(socket.inner.as_raw_fd()).try_clone_to_owned() {
                 Ok(copy) => {
                     socket.has_left = true;
                     Ok(Parcel(copy))
                 }
-                Err(_) => Err(Stream::Real(socket)),
+                Err(_) => Err(Box::new(Stream::Real(socket))),
             },
             #[cfg(any(test, feature = "sim"))]
-            Stream::Sim(stream) => Err(Stream::Sim(stream)),
+            Stream::Sim(stream) => Err(Box::new(Stream::Sim(stream))),
         }
     }
 

@@ -89,7 +89,7 @@ impl Usher {
         let parcel = match stream.pack() {
             Ok(parcel) => parcel,
             // Out of files, say: better busy than lost.
-            Err(stream) => return Some(stream),
+            Err(stream) => return Some(*stream),
         };
         let (load, door) = (&self.board.loads()[chosen], &self.doors[chosen]);
         load.send();

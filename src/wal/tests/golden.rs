@@ -352,7 +352,7 @@ fn read(golden: &[u8], golden_text: &str, frames: u64) {
         writeln!(text, "frame {} {:?}", frame.number(), frame.kind).unwrap();
         for run in &frame.runs {
             let bytes = std::str::from_utf8(frame.payload(&run)).unwrap();
-            let tag = std::str::from_utf8(&run.tag).unwrap();
+            let tag = std::str::from_utf8(run.tag).unwrap();
             let backends: Vec<_> = run.targets.iter().map(|backend| backend.0).collect();
             let points = run.points;
             writeln!(text, "run tag={tag:?} backends={backends:?} points={points} bytes={bytes:?}")
