@@ -3,7 +3,7 @@
 //! confirmed. `scripts/callgrind` counts the instructions of a round. The words: `backends=` in each of two
 //! circles, `measurements=`, `bytes=` of a line. It also tells the bytes on disk per byte of lines.
 
-mod lines;
+mod many;
 mod rounds;
 
 use circlet::base::ids::BackendId;
@@ -212,7 +212,7 @@ fn main() {
     let (backends, measurements) = (word("backends=", 64), word("measurements=", 1000));
     let mut shard = Shard::new(backends);
     let bodies: Vec<_> = (0..measurements.div_ceil(LINES).max(20))
-        .map(|turn| lines::wide(turn, LINES, measurements, word("bytes=", 50)))
+        .map(|turn| many::body(turn, LINES, measurements, word("bytes=", 50)))
         .collect();
     let rounds = rounds::rounds();
     let (mut sent, mut on_disk) = (0, 0);
