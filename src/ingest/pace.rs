@@ -34,7 +34,7 @@ impl Outlet {
                 return true;
             };
             let before = taken.get();
-            taken.set(before + frame.memory_bytes() as u64);
+            taken.set(before + frame.header.frame_bytes() as u64);
             before == 0 || taken.get() <= rate
         }
     }

@@ -11,7 +11,10 @@ pub struct Buffer(DmaBuffer);
 
 /// A filled buffer that the disk, the hot window and deliveries read at the same time.
 #[derive(Clone)]
-pub struct SharedBuffer(pub(super) Rc<DmaBuffer>);
+pub struct SharedBuffer {
+    pub(super) memory: Rc<DmaBuffer>,
+    capacity: usize,
+}
 
 /// Bytes that came from a disk.
 pub enum Bytes {
@@ -58,17 +61,25 @@ impl Buffer {
         if len > 0 && len <= self.0.len() / 2 {
             let mut exact = glommio::allocate_dma_buffer_global(len);
             exact.as_bytes_mut().copy_from_slice(&self.0.as_bytes()[..len]);
-            return SharedBuffer(Rc::new(exact));
+            return SharedBuffer { memory: Rc::new(exact), capacity: len };
         }
+        let capacity = self.capacity();
         self.0.trim_to_size(len);
-        SharedBuffer(Rc::new(self.0))
+        SharedBuffer { memory: Rc::new(self.0), capacity }
+    }
+}
+
+impl SharedBuffer {
+    /// Bytes of memory that it takes: less than twice its own.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 }
 
 impl Deref for SharedBuffer {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.memory.as_bytes()
     }
 }
 
@@ -107,6 +118,8 @@ mod tests {
             let before = buffer.bytes().as_ptr();
             let frozen = buffer.freeze(len * PAGE);
             assert_eq!(frozen.as_ptr() != before, moves, "{len} of {capacity} pages");
+            let expected = if moves { len } else { capacity };
+            assert_eq!(frozen.capacity(), expected * PAGE);
             assert!(frozen.len() == len * PAGE && frozen.iter().all(|byte| *byte == 7));
         }
     }

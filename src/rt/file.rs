@@ -20,7 +20,7 @@ impl File {
         assert!(position.is_multiple_of(PAGE as u64), "written at {position}");
         let len = buffer.len();
         let written = match self {
-            File::Real(file) => file.write_rc_at(buffer.0, position).await.map_err(into_io)?,
+            File::Real(file) => file.write_rc_at(buffer.memory, position).await.map_err(into_io)?,
             #[cfg(any(test, feature = "sim"))]
             File::Sim(file) => {
                 file.pass().await;

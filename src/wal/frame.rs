@@ -94,10 +94,12 @@ impl OpenFrame {
     /// The same for several first runs, and with `usual` bytes at least.
     pub fn with_room(kind: Kind, tag: &[u8], runs: &[NewRun<'_>], usual: usize) -> OpenFrame {
         let first = FRAME_HEADER_BYTES + wanted(tag, runs);
-        let bytes = (first + PAGE).max(usual).clamp(FRAME_BYTES_MAX / 8, FRAME_BYTES_MAX);
+        // More than one frame holds is no reason for one that is larger than its first request.
+        let usual = if usual > FRAME_BYTES_MAX { 0 } else { usual };
+        let bytes = (first + PAGE).max(usual).min(FRAME_BYTES_MAX);
         OpenFrame {
             // Few sizes, so that the memory of one frame fits the next.
-            buffer: Buffer::unfilled(bytes.next_power_of_two()),
+            buffer: Buffer::unfilled(bytes.next_multiple_of(FRAME_BYTES_MAX / 8)),
             filled: FRAME_HEADER_BYTES,
             table: Table::default(),
             last_entry: 0,
@@ -372,6 +374,9 @@ impl Frame {
 
     /// Memory that the frame pins, but for what its runs take, which is 28 bytes for one with two backends.
     pub fn memory_bytes(&self) -> usize {
-        self.header.frame_bytes()
+        match &self.source {
+            Source::Hot(buffer) => buffer.capacity(),
+            Source::Cold(..) => self.header.frame_bytes(),
+        }
     }
 }

@@ -167,7 +167,7 @@ impl Writer {
             Rc::new(open.seal(Sealing { epoch, number, stamp, unix_ms, synced, note: self.note }))
         };
         let frames: Vec<Rc<Frame>> = full.into_iter().map(seal).collect();
-        let bytes: usize = frames.iter().map(|frame| frame.memory_bytes()).sum();
+        let bytes: usize = frames.iter().map(|frame| frame.header.frame_bytes()).sum();
         // Shrinks slowly, so that one small commit between large ones changes nothing.
         shared.recent_bytes.set(bytes.max(shared.recent_bytes.get() / 8 * 7));
         frames
