@@ -7,13 +7,19 @@ import re
 import build
 import picture
 import table
+from process import Failed
 
 DOCUMENT = os.path.join(build.ROOT, "docs", "performance.md")
 PICTURE = os.path.join(build.ROOT, "docs", "performance-growth.svg")
 
 
 def results():
-    with open(os.path.join(build.RESULTS, "full.json")) as file:
+    """Of the last whole run, or of a quick one where there was none."""
+    paths = [os.path.join(build.RESULTS, name) for name in ("full.json", "quick.json")]
+    there = [path for path in paths if os.path.exists(path)]
+    if not there:
+        raise Failed("there are no results yet")
+    with open(there[0]) as file:
         return json.load(file)
 
 
@@ -68,10 +74,12 @@ def _run(found):
     machine = found["machine"]
     noisy = sum(one["noisy"] for row in found["rows"].values() for one in row.values()
                 if isinstance(one, dict) and "noisy" in one)
+    short = ["- A quick run: short samples and few of them, so the figures are rough."] if found["quick"] else []
     return "\n".join([
         f"- Date and version: {found['date']}, commit {found['commit']}; `{found['command']}` took {found['took_s'] // 60} min.",
         f"- Machine: {machine['processor']}, {machine['cores']} cores that programs may use, {machine['memory_gb']} GB of memory, "
         f"Linux {machine['kernel']}, {found['disk']}.",
         f"- Load of the machine before: {machine['load_before']}. Samples of CPU per line during which others took more than 8 % "
         f"of it, or the probe was slow, after up to three tries: {noisy}.",
+        *short,
     ])

@@ -62,6 +62,9 @@ def main(words, doc):
             document.write(document.results())
             return 0
         return measure(arguments)
+    except Failed as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     finally:

@@ -27,6 +27,21 @@ const QUERY: [&str; 9] = [
     "server::answer::stream",
 ];
 
+/// What the page of figures must tell of, whether it was measured, missed or failed.
+const FIGURES: [&str; 11] = [
+    "CPU per line in null sinks",
+    "gzip + chunked, less inflating alone",
+    "2 shards against 1",
+    "against the crate influxdb-line-protocol",
+    "the nom grammar alone",
+    "p99 of a 5 KB write",
+    "group commit",
+    "a backend hangs",
+    "all backends dead under full load",
+    "catch-up after an outage",
+    "performance-growth.svg",
+];
+
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
 
 /// Lines of a markdown text that stand outside fenced blocks.
@@ -70,6 +85,22 @@ fn dead_links(house: &House, exists: impl Fn(&str) -> bool) -> Vec<String> {
             if !exists(&format!("{folder}/{link}")) {
                 complaints.push(format!("{path}: no file for the link {link}"));
             }
+        }
+    }
+    complaints
+}
+
+/// What is missing on the page that `scripts/bench` writes: figures, and parts that it could not fill.
+fn missing_figures(page: &str, wanted: &[&str]) -> Vec<String> {
+    let absent = wanted.iter().filter(|what| !page.contains(**what));
+    let mut complaints: Vec<_> =
+        absent.map(|what| format!("there is no figure of {what}")).collect();
+    for part in page.split("<!-- bench:").skip(1) {
+        let (name, content) = part.split_once(" -->").unwrap_or((part, ""));
+        match content.split_once(&format!("<!-- /bench:{name} -->")) {
+            Some((inside, _)) if !inside.trim().is_empty() => {}
+            Some(_) => complaints.push(format!("nothing stands between the markers of {name}")),
+            None => complaints.push(format!("the part {name} has no end")),
         }
     }
     complaints
@@ -199,6 +230,23 @@ fn every_metric_is_told_to_operators() {
     let named = metrics(house);
     assert!(named.iter().any(|name| name == names::LOST_POINTS), "the names are found: {named:?}");
     nothing_wrong(untold_metrics(house.paper("docs/operations.md"), &named));
+}
+
+#[test]
+fn the_page_of_figures_has_every_figure() {
+    let house = House::read();
+    let page = house.paper("docs/performance.md");
+    assert!(page.contains("<!-- bench:table -->"), "the parts are found");
+    nothing_wrong(missing_figures(page, &FIGURES));
+}
+
+#[test]
+fn a_missing_figure_and_an_empty_part_are_found() {
+    let page = "# A\n<!-- bench:table -->\n| a | 1 |\n<!-- /bench:table -->\n";
+    nothing_wrong(missing_figures(page, &["| a |"]));
+    complains(&missing_figures(page, &["| b |"]), "| b |");
+    complains(&missing_figures(&page.replace("| a | 1 |\n", ""), &[]), "markers of table");
+    complains(&missing_figures(&page.replace("/bench:table", "/bench"), &[]), "has no end");
 }
 
 #[test]
