@@ -232,7 +232,7 @@ fn start_after_repair(world: &mut World, mount: Mount, disk: &Path) -> Mount {
     world.circlet.kill();
     mount.unmount();
     // It says by its code that it mended something.
-    let status = Command::new("e2fsck").args(["-p", "-f"]).arg(disk).status().unwrap();
+    let status = Command::new("e2fsck").args(["-y", "-f"]).arg(disk).status().unwrap();
     assert!(status.code().is_some_and(|code| code < 4), "{status}");
     let mount = Mount::image(Kind::Ext4, disk, &at);
     world.circlet.restart();

@@ -88,7 +88,7 @@ impl Soak {
     }
 
     /// Writes for so long, then proves that nothing is missing, and drops the database behind Circlet's back. Each
-    /// round has its own: a server that is killed soon after it deleted series loses newer points of them.
+    /// round has its own, so that what a server does with deleted series when it is killed plays no part.
     /// Gives the number of points.
     fn round(&mut self, db: &str, lasts: Duration) -> u64 {
         let running = Soak::load(db).start(self.world.circlet.address);
