@@ -58,9 +58,13 @@ def _time(run, data):
     all_samples = sum(kinds.values())
     lines = [f"By time, {all_samples:,} samples:", "", "| where | share |", "|---|---|"]
     lines += [f"| {name} | {100 * count / all_samples:.1f} % |" for name, count in kinds.most_common()]
-    lines += ["", "| function | share |", "|---|---|"]
-    lines += [f"| `{name}` | {100 * count / all_samples:.1f} % |" for name, count in symbols.most_common(SHOWN)]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_functions(symbols, all_samples)])
+
+
+def _functions(counts, total):
+    """The most frequent ones; as text, because names of functions are no words of ours."""
+    rows = [f"{100 * count / total:5.1f} %  {name}" for name, count in counts.most_common(SHOWN)]
+    return ["```text", *rows, "```"]
 
 
 def _kind(names):
@@ -103,8 +107,7 @@ def _instructions(run, data):
             name = re.sub(r"^[^:]*:(?!:)", "", found[2].split(" [")[0])
             functions[_short(name)] += count
     text = [f"By instructions, of checking, routing and copying alone (`benches/frame.rs`, {lines_made:,} lines a body; valgrind has no AVX-512):", "",
-            "| function | share |", "|---|---|"]
-    text += [f"| `{name}` | {100 * count / total:.1f} % |" for name, count in functions.most_common(SHOWN)]
+            *_functions(functions, total)]
     return "\n".join(text)
 
 
