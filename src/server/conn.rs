@@ -1,5 +1,6 @@
 //! One connection: reads for the machine, serves what it brings, writes what is answered.
 
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::rt::net::Stream;
 
 /// The least a body has to bring, once the body time-out is over, in bytes a second.
 const BODY_RATE_MIN: u64 = 1024;
+
+/// A client that sends nothing for so long in the middle of a body is a slow one.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long, and how much in bytes, a closing connection is read so that the client can read its answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -102,6 +106,7 @@ pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
         call: None,
         number,
         has_served: false,
+        pauses: false,
         began: None,
     };
     if connection.run().await.is_some() {
@@ -120,6 +125,8 @@ struct Connection<'a> {
     call: Option<Call>,
     number: u64,
     has_served: bool,
+    /// The client that sends a body has paused in it.
+    pauses: bool,
     /// When the head or body that is coming in began.
     began: Option<(Wait, Mono)>,
 }
@@ -157,16 +164,13 @@ impl Connection<'_> {
     /// Reads once; false if the client is too slow and was told.
     async fn read(&mut self, wait: Wait) -> Option<bool> {
         let Some(limit) = self.time_left(wait) else { return self.too_slow(wait).await };
-        self.stream.set_read_timeout(Some(limit)).ok()?;
         if wait == Wait::Idle {
             if self.gateway.is_draining() {
                 return None;
             }
             self.gateway.is_idle(self.number, self.stream.stopper());
         }
-        self.machine.space();
-        self.stream.wait_for(self.machine.awaited());
-        let outcome = self.stream.read(self.machine.space()).await;
+        let outcome = self.read_much(limit).await;
         if wait == Wait::Idle {
             self.gateway.is_busy(self.number);
         }
@@ -175,9 +179,27 @@ impl Connection<'_> {
                 self.machine.arrived(count);
                 Some(true)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => self.too_slow(wait).await,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => self.too_slow(wait).await,
             Err(_) => None,
         }
+    }
+
+    /// Reads once within `limit`. While much of a body is sure to come it is not woken for little, but whoever
+    /// pauses in the middle is heard for every piece from then on.
+    async fn read_much(&mut self, limit: Duration) -> io::Result<usize> {
+        self.machine.space();
+        let awaited = self.machine.awaited();
+        if awaited > 1 && !self.pauses {
+            self.stream.wait_for(awaited);
+            self.stream.set_read_timeout(Some(limit.min(PAUSE)))?;
+            match self.stream.read(self.machine.space()).await {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => self.pauses = true,
+                outcome => return outcome,
+            }
+        }
+        self.stream.wait_for(1);
+        self.stream.set_read_timeout(Some(limit))?;
+        self.stream.read(self.machine.space()).await
     }
 
     /// How long this read may take; nothing if the client has used up its time.
@@ -225,6 +247,7 @@ impl Connection<'_> {
             Ok(call) => {
                 self.about = About::new(head, call.endpoint);
                 self.call = Some(call);
+                self.pauses = false;
                 let lease = self.gateway.budget.lease();
                 match self.machine.admit(self.gateway.settings.limits(), lease) {
                     Ok(()) => Some(()),

@@ -42,7 +42,8 @@ impl Content {
             self.memory = self.lease.spare_memory();
         }
         if needed > self.memory.len() {
-            let target = self.lease.held().max(needed);
+            // Doubled, so that a large body is not moved at every step.
+            let target = needed.max((2 * self.memory.len()).min(self.lease.held()));
             self.memory.reserve_exact(target - self.memory.len());
             self.memory.resize(target, 0);
         }

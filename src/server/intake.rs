@@ -12,6 +12,9 @@ use crate::proto::http::request::Encoding;
 /// The most that one slice may inflate, in bytes: some 200 us.
 const SLICE_BYTES: usize = 128 * 1024;
 
+/// The least room for a read, in bytes, if so much is to come.
+const ROOM_BYTES_MIN: usize = 16 * 1024;
+
 /// Packed bodies up to this size are gathered and, if their content is not above that, inflated in one go.
 const WHOLE_PACKED_MAX: usize = 256 * 1024;
 const WHOLE_CONTENT_MAX: usize = 512 * 1024;
@@ -167,7 +170,9 @@ impl Intake {
             return false;
         };
         let fits = self.limits.content_bytes_max - self.content.len();
-        left > 0 && left <= fits && self.content.make_room(left.min(STEP_BYTES)).is_ok()
+        // Fresh memory is taken as the body comes: many clients may have told of more than they will ever send.
+        let more = self.content.len().clamp(ROOM_BYTES_MIN, STEP_BYTES).min(left);
+        left > 0 && left <= fits && self.content.make_room(more).is_ok()
     }
 
     /// That room, after [`Intake::makes_room`].

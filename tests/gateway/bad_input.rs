@@ -26,6 +26,24 @@ fn bad_lines_say_which_and_why() {
     neighbour.check(&world);
 }
 
+/// In all it takes longer than one piece of a body may.
+#[test]
+fn a_large_body_that_comes_in_dribbles_is_heard_out() {
+    let world = Setup::new().tables("[server]\nbody_timeout = \"1s\"").start();
+    let line = |number: u32| format!("dribble text=\"{}\" {number}\n", "x".repeat(1000));
+    let body: String = (0..300).map(line).collect();
+    let request = Request::post(V1, &body).bytes();
+    let mut connection = world.connect();
+    for piece in request.chunks(20_000) {
+        connection.send(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    connection.answer(false).unwrap().expect(204);
+    world.wait_drained(seconds(30));
+    let counted = world.query("d", "SELECT count(text) FROM dribble").expect(200).text();
+    assert!(counted.contains(",300]"), "{counted}");
+}
+
 #[test]
 fn bad_parameters_are_400() {
     let world = Setup::new().start();
