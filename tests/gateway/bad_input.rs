@@ -32,8 +32,10 @@ fn a_large_body_that_comes_in_dribbles_is_heard_out() {
     let world = Setup::new().tables("[server]\nbody_timeout = \"1s\"").start();
     let line = |number: u32| format!("dribble text=\"{}\" {number}\n", "x".repeat(1000));
     let body: String = (0..300).map(line).collect();
-    let request = Request::post(V1, &body).bytes();
     let mut connection = world.connect();
+    // From here on the shard has memory for such a body, and waits for much at a time.
+    connection.request(&Request::post(V1, &body)).unwrap().expect(204);
+    let request = Request::post(V1, &body).bytes();
     for piece in request.chunks(20_000) {
         connection.send(piece).unwrap();
         std::thread::sleep(Duration::from_millis(150));
