@@ -35,12 +35,13 @@ impl Prober {
             Ok(reply) if reply.head.status < 500 => {
                 let version = reply.head.field("x-influxdb-version").map(str::to_owned);
                 self.board.set_version(id, version);
+                // Asked first: of a backend that is up it is known what it has.
+                if with_catalogue || self.board.condition(id) != Condition::Up {
+                    self.refresh_catalogue(id).await;
+                }
                 if self.board.set_condition(id, Condition::Up) != Condition::Up {
                     tracing::info!(backend = self.client.place.label(), "backend is up");
                     self.board.set_last_error(id, None);
-                }
-                if with_catalogue {
-                    self.refresh_catalogue(id).await;
                 }
             }
             Ok(reply) => self.down(id, format!("ping was answered {}", reply.head.status)),

@@ -38,7 +38,8 @@ fn expect_good_clients(world: &World, clients: Vec<std::thread::JoinHandle<Vec<A
 }
 
 pub fn a_line_refused_for_good_ends_alone_in_the_rejects() {
-    let world = Setup::new().start();
+    // The refusal is to come back to its client, however busy the machine is with the others.
+    let world = Setup::new().write("ack_wait = \"20s\"").start();
     world.write("d", format!("typed,client=first v=0.5 {FIRST_NS}")).expect(204);
     world.wait_drained(seconds(10));
     let clients = good_clients(&world);
