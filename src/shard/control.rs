@@ -174,10 +174,14 @@ impl Node {
         self.await_all(|event| matches!(event, Event::Begun)).map_err(before_service)
     }
 
-    /// Opens the doors.
+    /// Opens the doors. The first shard serves when it has looked at every backend; before that no other shard
+    /// takes a connection, or its clients would meet a gateway that does not know who is up and has what.
     pub fn serve(&mut self) -> Result<(), Trouble> {
-        self.post(&Order::Serve);
-        self.await_all(|event| matches!(event, Event::Serving))?;
+        let is_serving = |event| matches!(event, Event::Serving);
+        self.posts[0].send(Order::Serve);
+        self.await_some(1, is_serving)?;
+        self.posts[1..].iter().for_each(|post| post.send(Order::Serve));
+        self.await_some(self.posts.len() - 1, is_serving)?;
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
         let started = Clock::Real.unix_duration().as_millis() as f64 / 1000.0;
         meters::process(env!("CARGO_PKG_VERSION"), started);
@@ -223,8 +227,15 @@ impl Node {
     }
 
     /// Waits until every shard has told what `is_wanted` takes.
-    fn await_all(&mut self, mut is_wanted: impl FnMut(Event) -> bool) -> Result<(), Trouble> {
-        let mut left = self.posts.len();
+    fn await_all(&mut self, is_wanted: impl FnMut(Event) -> bool) -> Result<(), Trouble> {
+        self.await_some(self.posts.len(), is_wanted)
+    }
+
+    fn await_some(
+        &mut self,
+        mut left: usize,
+        mut is_wanted: impl FnMut(Event) -> bool,
+    ) -> Result<(), Trouble> {
         while left > 0 {
             if self.take_event(TICK, &mut is_wanted)? {
                 left -= 1;
