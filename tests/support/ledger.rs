@@ -278,5 +278,15 @@ fn compare(
 pub fn expect_whole(world: &World, load: &Load, tally: &Tally) {
     assert!(tally.count() > 0, "nothing was acknowledged: {tally:?}");
     let findings = findings(world, load, tally);
-    assert!(findings.is_empty(), "of {} acknowledged: {findings:#?}", tally.count());
+    let delivered = || {
+        let text = world.ask(&Request::get("/metrics")).text();
+        let lines = text.lines().filter(|line| line.starts_with("circlet_backend_lines_total"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    assert!(
+        findings.is_empty(),
+        "of {} acknowledged: {findings:#?}\n{}",
+        tally.count(),
+        delivered()
+    );
 }
