@@ -228,7 +228,8 @@ impl Index {
         let named = counts.iter().filter(|count| count.runs > 0).count();
         index.portions.reserve_exact(named);
         let mut end = 0;
-        for (backend, count) in (0..=u16::MAX).zip(&mut counts).filter(|(_, count)| count.runs > 0) {
+        for (backend, count) in (0..=u16::MAX).zip(&mut counts).filter(|(_, count)| count.runs > 0)
+        {
             (count.at, count.seen) = (end, 0);
             end += count.runs;
             let (points, bytes) = (count.points, count.bytes);
