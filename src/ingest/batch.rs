@@ -49,15 +49,10 @@ impl Checked {
         self.head_len == 0
     }
 
-    /// Writes the line as the log has it to the front of `space`: how many bytes.
+    /// Writes a line that is not verbatim as the log has it to the front of `space`: how many bytes.
     pub fn write(&self, body: &[u8], space: &mut [u8]) -> usize {
-        let (from, len) = (self.from as usize, self.len as usize);
+        let (from, head, len) = (self.from as usize, self.head_len as usize, self.len as usize);
         let space = &mut space[..len];
-        if self.is_verbatim() {
-            space.copy_from_slice(&body[from..from + len]);
-            return len;
-        }
-        let head = self.head_len as usize;
         let mut number = itoa::Buffer::new();
         space[..head].copy_from_slice(&body[from..from + head]);
         space[head] = b' ';

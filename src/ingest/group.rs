@@ -63,16 +63,16 @@ impl Groups {
     pub fn copy(&mut self, body: &[u8], lines: &[Checked], space: &mut [u8]) {
         let mut rest = lines;
         while let Some(line) = rest.first() {
-            let followers = if line.is_verbatim() { followers(rest) } else { 1 };
             let place = self.place(line.set).expect("every counted line has a group");
             // What is left of the group's place.
             let left = &mut self.groups[place].bytes;
-            let (here, after) = rest.split_at(followers);
-            left.start += match followers {
-                1 => line.write(body, &mut space[left.clone()]),
-                _ => write_all(body, here, &mut space[left.clone()]),
+            let space = &mut space[left.clone()];
+            let (count, bytes) = match line.is_verbatim() {
+                true => copy_verbatim(body, rest, space),
+                false => (1, line.write(body, space)),
             };
-            rest = after;
+            left.start += bytes;
+            rest = &rest[count..];
         }
         let is_full = |group: &Group| group.bytes.is_empty();
         assert!(self.groups.iter().all(is_full), "the lengths were counted exactly");
@@ -102,20 +102,17 @@ impl Groups {
     }
 }
 
-/// How many lines from the front follow each other in the body as they will in the log.
-fn followers(lines: &[Checked]) -> usize {
+/// Copies the first line and those that follow it in the body as they will in the log: how many, and their bytes.
+fn copy_verbatim(body: &[u8], lines: &[Checked], space: &mut [u8]) -> (usize, usize) {
     let follows = |pair: &[Checked]| {
         let (one, next) = (&pair[0], &pair[1]);
         next.set == one.set && next.is_verbatim() && next.from == one.from + one.len
     };
-    1 + lines.windows(2).take_while(|pair| follows(pair)).count()
-}
-
-fn write_all(body: &[u8], lines: &[Checked], space: &mut [u8]) -> usize {
-    let (first, last) = (&lines[0], &lines[lines.len() - 1]);
+    let count = 1 + lines.windows(2).take_while(|pair| follows(pair)).count();
+    let (first, last) = (&lines[0], &lines[count - 1]);
     let bytes = &body[first.from as usize..(last.from + last.len) as usize];
     space[..bytes.len()].copy_from_slice(bytes);
-    bytes.len()
+    (count, bytes.len())
 }
 
 #[cfg(test)]

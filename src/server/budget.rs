@@ -35,17 +35,14 @@ impl Budget {
 
     /// A lease of nothing yet.
     pub fn lease(&self) -> Lease {
-        let (left, spare) = (Rc::clone(&self.left), Rc::clone(&self.spare));
-        Lease { whole: self.whole, left, spare, held: 0 }
+        Lease { budget: self.clone(), held: 0 }
     }
 }
 
 /// What one body holds. It gives everything back when it is dropped.
 #[derive(Debug)]
 pub struct Lease {
-    whole: usize,
-    left: Rc<Cell<usize>>,
-    spare: Rc<Spare>,
+    budget: Budget,
     held: usize,
 }
 
@@ -54,21 +51,20 @@ impl Lease {
     #[must_use]
     pub fn cover(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.held);
-        let Some(left) = self.left.get().checked_sub(more) else { return false };
-        self.left.set(left);
+        let Some(left) = self.budget.left().checked_sub(more) else { return false };
+        self.budget.left.set(left);
         self.held += more;
         true
     }
 
     /// It could never hold so many, even alone.
     pub fn can_never_cover(&self, bytes: usize) -> bool {
-        bytes > self.whole
+        bytes > self.budget.whole
     }
 
     /// One of the same budget that holds nothing yet.
     pub fn another(&self) -> Lease {
-        let (left, spare) = (Rc::clone(&self.left), Rc::clone(&self.spare));
-        Lease { whole: self.whole, left, spare, held: 0 }
+        self.budget.lease()
     }
 
     pub fn held(&self) -> usize {
@@ -77,27 +73,29 @@ impl Lease {
 
     /// Memory of an earlier body, with its bytes; empty if there is none. The lease then holds all of it.
     pub fn spare_memory(&mut self) -> Vec<u8> {
-        let bytes = self.spare.memory.borrow().last().map_or(0, Vec::len);
+        let spare = self.budget.spare.clone();
+        let bytes = spare.memory.borrow().last().map_or(0, Vec::len);
         if bytes == 0 || !self.cover(bytes) {
             return Vec::new();
         }
-        self.spare.bytes.set(self.spare.bytes.get() - bytes);
-        self.spare.memory.borrow_mut().pop().unwrap_or_default()
+        spare.bytes.set(spare.bytes.get() - bytes);
+        spare.memory.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Memory that is no longer used.
     pub fn give_memory(&self, memory: Vec<u8>) {
-        let bytes = self.spare.bytes.get() + memory.len();
+        let spare = &self.budget.spare;
+        let bytes = spare.bytes.get() + memory.len();
         if !memory.is_empty() && bytes <= SPARE_BYTES_MAX {
-            self.spare.bytes.set(bytes);
-            self.spare.memory.borrow_mut().push(memory);
+            spare.bytes.set(bytes);
+            spare.memory.borrow_mut().push(memory);
         }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.left.set(self.left.get() + self.held);
+        self.budget.left.set(self.budget.left() + self.held);
     }
 }
 

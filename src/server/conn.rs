@@ -187,7 +187,6 @@ impl Connection<'_> {
     /// Reads once within `limit`. While much of a body is sure to come it is not woken for little, but whoever
     /// pauses in the middle is heard for every piece from then on.
     async fn read_much(&mut self, limit: Duration) -> io::Result<usize> {
-        self.machine.space();
         let awaited = self.machine.awaited();
         if awaited > 1 && !self.pauses {
             self.stream.wait_for(awaited);

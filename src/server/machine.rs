@@ -124,10 +124,7 @@ impl Machine {
 
     /// Where the next bytes go. Never empty while a read is wanted.
     pub fn space(&mut self) -> &mut [u8] {
-        self.is_direct = match &mut self.phase {
-            Phase::Body(_, intake) => self.start == self.end && intake.makes_room(),
-            _ => false,
-        };
+        self.is_direct = self.direct_room().is_some();
         if !self.is_direct {
             return self.buffer_space();
         }
@@ -137,12 +134,16 @@ impl Machine {
         }
     }
 
-    /// How many bytes are sure to come, at least 1. Ask after [`Machine::space`].
+    /// How many bytes of the next space are sure to come, at least 1.
     pub fn awaited(&mut self) -> usize {
-        match &mut self.phase {
-            Phase::Body(_, intake) if self.is_direct => intake.room().len(),
-            _ => 1,
-        }
+        self.direct_room().unwrap_or(1)
+    }
+
+    /// The room for reading a body straight to its place, in bytes.
+    fn direct_room(&mut self) -> Option<usize> {
+        let Phase::Body(_, intake) = &mut self.phase else { return None };
+        let is_direct = self.start == self.end && intake.makes_room();
+        is_direct.then(|| intake.room().len())
     }
 
     fn buffer_space(&mut self) -> &mut [u8] {

@@ -3,7 +3,6 @@
 use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
 use super::ring_change;
-use super::usher::door;
 use crate::backend::Board;
 use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -71,7 +70,7 @@ pub struct Node {
     backend_ids: Vec<BackendId>,
     board: Arc<Board>,
     exposition: Exposition,
-    posts: Vec<Post>,
+    posts: Vec<Post<Order>>,
     events: Option<Receiver<Letter>>,
     latencies: Merged,
     /// Not 0 once somebody has asked to stop.
@@ -126,7 +125,7 @@ impl Node {
         let cpus = allowed_cpus();
         let logs = log_count(&self.registry, self.config.shards)?;
         let segment_bytes = self.segment_bytes()?;
-        let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| door()).unzip();
+        let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| mailbox()).unzip();
         for (shard, hall) in (0..self.config.shards).zip(halls) {
             let (post, mailbox) = mailbox();
             self.posts.push(post);
@@ -180,7 +179,9 @@ impl Node {
         let is_serving = |event| matches!(event, Event::Serving);
         self.posts[0].send(Order::Serve);
         self.await_some(1, is_serving)?;
-        self.posts[1..].iter().for_each(|post| post.send(Order::Serve));
+        for post in &self.posts[1..] {
+            post.send(Order::Serve);
+        }
         self.await_some(self.posts.len() - 1, is_serving)?;
         #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
         let started = Clock::Real.unix_duration().as_millis() as f64 / 1000.0;

@@ -1,8 +1,8 @@
 //! One shard's life, from the opening of its logs to its end.
 
-use super::mailbox::{Event, Letter, Mailbox, Order};
+use super::mailbox::{Event, Letter, Mailbox, Order, Post};
 use super::status;
-use super::usher::{Door, Hall, Usher};
+use super::usher::Usher;
 use crate::backend::load::{Busyness, LOOK_EVERY};
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
@@ -15,7 +15,7 @@ use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
 use crate::ring::{Router, Topology};
-use crate::rt::net::{Listener, Stream};
+use crate::rt::net::{Listener, Parcel, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::gateway::{Gateway, Parts, Settings};
 use crate::server::listen;
@@ -53,11 +53,11 @@ pub struct Setup {
     pub logs: Vec<LogId>,
     pub exposition: Exposition,
     pub started_unix_ns: i64,
-    pub mailbox: Mailbox,
+    pub mailbox: Mailbox<Order>,
     pub events: Sender<Letter>,
-    /// Of every shard, its own among them.
-    pub doors: Vec<Door>,
-    pub hall: Hall,
+    /// To every shard, its own among them: connections that it is to serve.
+    pub doors: Vec<Post<Parcel>>,
+    pub hall: Mailbox<Parcel>,
 }
 
 /// The whole life of a shard. Lives on: its own thread.
@@ -80,15 +80,16 @@ async fn run(setup: Setup) -> Result<bool, String> {
         .map(|at| BackendId(u16::try_from(at).expect("few backends")))
         .collect();
     tell(Event::Told(opened.iter().map(|opened| found(opened, &all)).collect()));
-    let Order::Begin(plan) = setup.mailbox.next().await else { return Ok(true) };
+    let Some(Order::Begin(plan)) = setup.mailbox.next().await else { return Ok(true) };
     let ingest = begin(&setup, &facts, opened, &plan).await?;
     tell(Event::Begun);
-    let Order::Serve = setup.mailbox.next().await else { return Ok(true) };
+    let Some(Order::Serve) = setup.mailbox.next().await else { return Ok(true) };
     let gateway = serve(&setup, &facts, &ingest).await?;
     tell(Event::Serving);
     spawn(Lane::Background, report(setup.shard, setup.events.clone(), facts.clone()));
     spawn(Lane::Commit, look(setup.shard, facts.clone()));
-    while !matches!(setup.mailbox.next().await, Order::End) {}
+    // If the control thread is gone, it is the end, too.
+    while !matches!(setup.mailbox.next().await, None | Some(Order::End)) {}
     Ok(end(&facts, &ingest, &gateway).await)
 }
 
@@ -312,7 +313,7 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
 }
 
 /// Takes in what other shards accept for this one.
-async fn receive(gateway: Rc<Gateway>, hall: Hall) {
+async fn receive(gateway: Rc<Gateway>, hall: Mailbox<Parcel>) {
     while let Some(parcel) = hall.next().await {
         listen::take_in(&gateway, Stream::unpack(parcel));
     }

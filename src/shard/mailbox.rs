@@ -1,4 +1,4 @@
-//! Messages between the control thread and the shards.
+//! What is sent to shards: orders of the control thread, and connections that other shards have accepted.
 
 use crate::base::ids::ShardId;
 use crate::ingest::start::{Plan, Told};
@@ -36,41 +36,54 @@ pub enum Event {
 /// One event and who told it.
 pub type Letter = (ShardId, Event);
 
-/// One end of a mailbox. Lives on: the control thread.
-pub struct Post {
-    sender: Sender<Order>,
+/// Where something is sent to one shard. Clones bring to the same one. Lives on: whoever sends.
+pub struct Post<T> {
+    sender: Sender<T>,
     waker: Arc<AtomicWaker>,
 }
 
 /// The other end; its executor sleeps until the waker is called. Lives on: every shard.
-pub struct Mailbox {
-    receiver: Receiver<Order>,
+pub struct Mailbox<T> {
+    receiver: Receiver<T>,
     waker: Arc<AtomicWaker>,
 }
 
-pub fn mailbox() -> (Post, Mailbox) {
+pub fn mailbox<T>() -> (Post<T>, Mailbox<T>) {
     let (sender, receiver) = unbounded();
     let waker = Arc::new(AtomicWaker::new());
     (Post { sender, waker: waker.clone() }, Mailbox { receiver, waker })
 }
 
-impl Post {
-    pub fn send(&self, order: Order) {
-        // A shard that has ended needs no orders.
-        self.sender.send(order).unwrap_or(());
-        self.waker.wake();
+impl<T> Clone for Post<T> {
+    fn clone(&self) -> Post<T> {
+        Post { sender: self.sender.clone(), waker: self.waker.clone() }
     }
 }
 
-impl Mailbox {
-    /// The next order. If the control thread is gone, the order is to end.
-    pub async fn next(&self) -> Order {
+impl<T> Clone for Mailbox<T> {
+    fn clone(&self) -> Mailbox<T> {
+        Mailbox { receiver: self.receiver.clone(), waker: self.waker.clone() }
+    }
+}
+
+impl<T> Post<T> {
+    /// Whether it was sent: not to a shard that has ended.
+    pub fn send(&self, item: T) -> bool {
+        let is_sent = self.sender.send(item).is_ok();
+        self.waker.wake();
+        is_sent
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// What comes next; `None` when everybody who could send has gone.
+    pub async fn next(&self) -> Option<T> {
         poll_fn(|context| {
             self.waker.register(context.waker());
             match self.receiver.try_recv() {
-                Ok(order) => Poll::Ready(order),
+                Ok(item) => Poll::Ready(Some(item)),
                 Err(TryRecvError::Empty) => Poll::Pending,
-                Err(TryRecvError::Disconnected) => Poll::Ready(Order::End),
+                Err(TryRecvError::Disconnected) => Poll::Ready(None),
             }
         })
         .await

@@ -4,17 +4,14 @@
 //! work. So whoever accepts one looks at the board, and hands it over before its first byte is read if
 //! another shard was clearly less busy in the last second. Once a connection, never once a line.
 
+use super::mailbox::Post;
 use crate::backend::Board;
 use crate::backend::load::Seen;
 use crate::base::ids::ShardId;
 use crate::rt::net::{Parcel, Stream};
 use crate::telemetry::Meters;
-use atomic_waker::AtomicWaker;
-use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 
 /// What a fresh connection is taken for, in thousandths of a core. Nobody knows yet whether it is fat or thin. With
 /// less, a few fat ones that come at once, say after a restart, would all go to the shard that happens to be idle,
@@ -35,45 +32,11 @@ pub fn choose(loads: &[Seen], own: usize) -> usize {
     fit.min_by_key(|(at, seen)| (seen.open, *at != own)).map_or(own, |(at, _)| at)
 }
 
-/// Where other shards bring connections to. Shared: cloned to every shard.
-#[derive(Clone)]
-pub struct Door {
-    sender: Sender<Parcel>,
-    waker: Arc<AtomicWaker>,
-}
-
-/// Behind the door. Lives on: the shard whose door it is.
-#[derive(Clone)]
-pub struct Hall {
-    receiver: Receiver<Parcel>,
-    waker: Arc<AtomicWaker>,
-}
-
-pub fn door() -> (Door, Hall) {
-    let (sender, receiver) = unbounded();
-    let waker = Arc::new(AtomicWaker::new());
-    (Door { sender, waker: waker.clone() }, Hall { receiver, waker })
-}
-
-impl Hall {
-    /// The next connection that another shard brings; `None` when all of them have gone.
-    pub async fn next(&self) -> Option<Parcel> {
-        poll_fn(|context| {
-            self.waker.register(context.waker());
-            match self.receiver.try_recv() {
-                Ok(parcel) => Poll::Ready(Some(parcel)),
-                Err(TryRecvError::Empty) => Poll::Pending,
-                Err(TryRecvError::Disconnected) => Poll::Ready(None),
-            }
-        })
-        .await
-    }
-}
-
 /// One of each shard. Lives on: every shard.
 pub struct Usher {
     pub own: ShardId,
-    pub doors: Vec<Door>,
+    /// To every shard, its own among them.
+    pub doors: Vec<Post<Parcel>>,
     pub board: Arc<Board>,
     pub meters: Rc<Meters>,
 }
@@ -91,17 +54,12 @@ impl Usher {
             // Out of files, say: better busy than lost.
             Err(stream) => return Some(*stream),
         };
-        let (load, door) = (&self.board.loads()[chosen], &self.doors[chosen]);
-        load.send();
-        match door.sender.send(parcel) {
-            Ok(()) => {
-                self.meters.handed_over.increment(1);
-                door.waker.wake();
-                None
-            }
-            // That shard has just ended, as this one will.
-            Err(_) => None,
+        self.board.loads()[chosen].send();
+        // Else that shard has just ended, as this one will.
+        if self.doors[chosen].send(parcel) {
+            self.meters.handed_over.increment(1);
         }
+        None
     }
 }
 

@@ -121,11 +121,6 @@ impl OpenFrame {
         self.used() + wanted(tag, runs) <= self.buffer.capacity()
     }
 
-    /// The longest run with this tag and number of targets that a frame can hold.
-    pub fn room_max(tag: &[u8], targets: &[BackendId]) -> usize {
-        FRAME_BYTES_MAX.saturating_sub(FRAME_HEADER_BYTES + wanted(tag, &[NewRun::empty(targets)]))
-    }
-
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }

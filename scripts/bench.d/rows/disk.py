@@ -19,9 +19,17 @@ def bare(run):
     return json.loads(process.run([build.bench_program("disk"), run.work, run.pick(2, 0.8)], 120))
 
 
-def _wait(gateway, had, outcome):
-    owed = had + outcome.lines * gateway.copies
-    process.wait_until(lambda: gateway.delivered() >= owed, 60, "the sinks have all lines")
+def _beside_bare(run, gateway, load):
+    """The load and the bare disk in turn; a turn of the load ends when the sinks have all its lines."""
+
+    def write():
+        had = gateway.delivered()
+        outcome = loads.write(gateway.url, load)
+        owed = had + outcome.lines * gateway.copies
+        process.wait_until(lambda: gateway.delivered() >= owed, 60, "the sinks have all lines")
+        return outcome
+
+    return sample.in_turn(run.pick(5, 2), write=write, bare=lambda: bare(run))
 
 
 def latency(run):
@@ -29,14 +37,7 @@ def latency(run):
     with Circles(run.work, "latency") as gateway:
         top = sample.cost(gateway, FIVE_KB.but(seconds=run.pick(3, 1)))
         load = FIVE_KB.but(seconds=run.pick(3, 1.2), rate=round(top.outcome.lines_s / 2))
-
-        def write():
-            had = gateway.delivered()
-            outcome = loads.write(gateway.url, load)
-            _wait(gateway, had, outcome)
-            return outcome
-
-        taken = sample.in_turn(run.pick(5, 2), write=write, bare=lambda: bare(run))
+        taken = _beside_bare(run, gateway, load)
     found = sample.ratios([one.p99_us / other["p99_us"] for one, other in zip(taken["write"], taken["bare"])])
     found.update(must=3, goal=2, rate=load.rate / load.lines, top=top.outcome.requests_s)
     found["write_p99_us"] = [round(one.p99_us, 1) for one in taken["write"]]
@@ -51,14 +52,7 @@ def group_commit(run):
     """Acks per second of 16 writers of one line each, ack durable, against bare 4 KiB write + fdatasync per second."""
     load = WRITERS.but(seconds=run.pick(3, 1.2))
     with Circles(run.work, "group") as gateway:
-
-        def write():
-            had = gateway.delivered()
-            outcome = loads.write(gateway.url, load)
-            _wait(gateway, had, outcome)
-            return outcome
-
-        taken = sample.in_turn(run.pick(5, 2), write=write, bare=lambda: bare(run))
+        taken = _beside_bare(run, gateway, load)
     pairs = zip(taken["write"], taken["bare"])
     found = sample.ratios([one.requests_s / other["writes_s"] for one, other in pairs])
     found.update(must=6, goal=12)
