@@ -7,7 +7,7 @@
 
 use crate::base::limits::PAGE;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -94,6 +94,8 @@ struct Inode {
     /// Sectors whose sync failed, oldest first. No later sync brings them to stable storage: a kernel
     /// may forget them and report success the next time.
     doubtful: Vec<(usize, Vec<u8>)>,
+    /// Sectors that were allocated and never written.
+    hollow: BTreeSet<usize>,
 }
 
 impl SimDisk {
@@ -229,6 +231,12 @@ impl SimDisk {
     pub fn bytes(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.0.borrow();
         state.names.get(path).map(|inode| state.inodes[inode].seen.clone())
+    }
+
+    /// Sectors of a file that were allocated and never written: a write to them needs the file system's journal.
+    pub fn hollow_sectors(&self, path: &Path) -> usize {
+        let state = self.0.borrow();
+        state.names.get(path).map_or(0, |inode| state.inodes[inode].hollow.len())
     }
 
     /// The paths of all files.
@@ -387,6 +395,7 @@ impl SimFile {
             if kept.contains(&(turn * SECTOR)) {
                 place(&mut inode.seen, position + turn * SECTOR, sector);
                 inode.unsynced.push((position / SECTOR + turn, sector.to_vec()));
+                inode.hollow.remove(&(position / SECTOR + turn));
             }
         }
         drop(state);
@@ -452,6 +461,7 @@ impl SimFile {
         let mut state = self.disk.0.borrow_mut();
         let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
         if inode.seen.len() < bytes {
+            inode.hollow.extend(inode.seen.len() / SECTOR..bytes / SECTOR);
             inode.seen.resize(bytes, 0);
             inode.durable.resize(bytes, 0);
         }

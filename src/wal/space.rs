@@ -115,18 +115,20 @@ impl Log {
         if self.0.spare.borrow().is_some() || self.0.is_tight.get() {
             return Ok(());
         }
-        let made = self.make_file(true).await.map_err(during("preparing a segment"))?;
+        let made = self.make_file().await.map_err(during("preparing a segment"))?;
         *self.0.spare.borrow_mut() = Some(made);
         Ok(())
     }
 
-    /// A file of a segment's length under a name of its own: recycled if there is one, else new.
-    pub(super) async fn make_file(&self, fill: bool) -> std::io::Result<Made> {
+    /// A file of a segment's length under a name of its own: recycled if there is one, else new and full of
+    /// zeros. Frames go to no place that was only allocated: such a write is whole when the file system's
+    /// journal is, and ext4 that gives up (errors=remount-ro) tells a sync under way that all is well.
+    pub(super) async fn make_file(&self) -> std::io::Result<Made> {
         self.sweep().await;
         let turn = self.0.made.get();
         self.0.made.set(turn + 1);
         let path = self.0.settings.directory.join(segment::next_name(turn));
-        match self.make_file_at(&path, fill).await {
+        match self.make_file_at(&path).await {
             Ok(file) => Ok(Made { file, path }),
             Err(error) => {
                 // Half a segment must not hold the space that others on a full disk wait for.
@@ -149,7 +151,7 @@ impl Log {
         }
     }
 
-    async fn make_file_at(&self, next: &Path, fill: bool) -> std::io::Result<File> {
+    async fn make_file_at(&self, next: &Path) -> std::io::Result<File> {
         let settings = &self.0.settings;
         let recycled = self.0.free_files.borrow_mut().pop();
         if let Some(path) = recycled {
@@ -167,17 +169,19 @@ impl Log {
         }
         let file = settings.disk.create(next).await?;
         file.allocate(settings.segment_bytes).await?;
-        if fill {
-            let bytes = usize::try_from(settings.segment_bytes).expect("far below 4 GiB");
-            let step = ZERO_BYTES.min(bytes);
-            let zeros = Buffer::new(step).freeze(step);
-            for at in (0..bytes).step_by(step) {
-                let left = bytes - at;
-                let piece =
-                    if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
-                file.write(piece, at as u64).await?;
-            }
-        }
+        fill(&file, settings.segment_bytes).await?;
         Ok(file)
     }
+}
+
+async fn fill(file: &File, bytes: u64) -> std::io::Result<()> {
+    let bytes = usize::try_from(bytes).expect("far below 4 GiB");
+    let step = ZERO_BYTES.min(bytes);
+    let zeros = Buffer::new(step).freeze(step);
+    for at in (0..bytes).step_by(step) {
+        let left = bytes - at;
+        let piece = if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
+        file.write(piece, at as u64).await?;
+    }
+    Ok(())
 }

@@ -272,7 +272,7 @@ impl Writer {
         let spare = shared.spare.borrow_mut().take();
         let Made { file, path: made } = match spare {
             Some(made) => made,
-            None => self.log.make_file(false).await.map_err(during("creating a segment"))?,
+            None => self.log.make_file().await.map_err(during("creating a segment"))?,
         };
         let number = shared.next_segment.get();
         shared.next_segment.set(number + 1);

@@ -107,6 +107,25 @@ fn files(disk: &SimDisk) -> (usize, usize) {
 }
 
 #[test]
+fn no_frame_goes_to_space_that_was_only_allocated() {
+    let (disk, mut world) = world();
+    let expect_filled = |world: &World| {
+        for segment in world.log.segments() {
+            assert_eq!(disk.hollow_sectors(&segment.path), 0, "{}", segment.path.display());
+        }
+    };
+    fill_segments(&mut world, 3);
+    expect_filled(&world);
+    block_on(world.log.prepare_spare()).unwrap();
+    fill_segments(&mut world, 5);
+    expect_filled(&world);
+    world.step(Step::Mark);
+    assert!(block_on(world.log.free(|segment| segment.number() < 4)).unwrap() > 0);
+    fill_segments(&mut world, 5);
+    expect_filled(&world);
+}
+
+#[test]
 fn a_rotation_that_overtakes_a_spare_in_the_making_shares_no_file_with_it() {
     // The spare's making stops after some operations, the log rotates, and then the making goes on.
     for (recycled, polls) in (0..12).flat_map(|polls| [(false, polls), (true, polls)]) {
