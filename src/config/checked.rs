@@ -141,6 +141,8 @@ pub struct LogConfig {
     pub min_free: MinFree,
     /// Beyond either of the two.
     pub on_full: OnFull,
+    /// Segments are packed when they are so old, or when there is little room.
+    pub spill_after: Duration,
 }
 
 /// What one backend may be owed, over all shards.

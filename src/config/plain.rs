@@ -153,6 +153,7 @@ pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> (LogConfig, RawBa
             .read(|it, problems| Some(budget::min_free(it, problems)))
             .unwrap_or(MinFree::Automatic),
         on_full: reader.word("on_full", OnFull::WORDS, OnFull::Reject),
+        spill_after: reader.duration("spill_after", 10 * MINUTE_MS, millis(0, 24 * HOUR_MS)),
     };
     let backlog = reader.read(|it, problems| Some(RawBacklog::read(it, problems)));
     let page = limits::PAGE as u64;

@@ -10,7 +10,7 @@
 //! - A *backlog* beyond its own limit: with `reject` nothing that it would get is taken until it has shrunk
 //!   by a tenth; with `drop_oldest` its oldest lines give way.
 
-use crate::backend::room::{Gate, Limit, Shrink};
+use crate::backend::room::{DiskFacts, Gate, Limit, Shrink};
 use crate::base::ids::BackendId;
 use crate::config::checked::{BacklogConfig, LogConfig, MinFree, OnFull};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Limits {
     pub log_bytes_max: Option<u64>,
     pub min_free: MinFree,
     pub on_full: OnFull,
+    /// Age of segments that are packed.
+    pub spill_after: Duration,
     pub backlogs: Vec<(BackendId, BacklogConfig)>,
 }
 
@@ -89,8 +91,15 @@ impl Limits {
             log_bytes_max: log.bytes_max,
             min_free: log.min_free,
             on_full: log.on_full,
+            spill_after: log.spill_after,
             backlogs: ids.zip(backlogs).collect(),
         }
+    }
+
+    /// The logs take more than a quarter of the room that they may take: packing waits no longer.
+    pub fn is_crowded(&self, logs_bytes: u64, disk: DiskFacts) -> bool {
+        let room = logs_bytes.saturating_add(disk.free.saturating_sub(disk.min_free));
+        logs_bytes > room.min(self.log_bytes_max.unwrap_or(u64::MAX)) / 4
     }
 
     /// Those of one backend; nothing for one that is no longer in the configuration.
@@ -230,8 +239,19 @@ mod tests {
             log_bytes_max: Some(100 * MIB),
             min_free: MinFree::Bytes(10 * MIB),
             on_full,
+            spill_after: Duration::ZERO,
             backlogs: vec![(BackendId(3), backlog(of_backlog))],
         })
+    }
+
+    #[test]
+    fn packing_waits_while_there_is_plenty_of_room() {
+        let keeper = keeper(OnFull::Reject, OnFull::Reject);
+        let disk = |free_mib| DiskFacts { free: free_mib * MIB, min_free: 10 * MIB, ballast: 0 };
+        let is_crowded = |logs, free| keeper.limits.is_crowded(logs * MIB, disk(free));
+        assert!(!is_crowded(20, 70) && is_crowded(21, 70), "a quarter of what is there");
+        assert!(!is_crowded(25, 500) && is_crowded(26, 500), "a quarter of max_bytes");
+        assert!(is_crowded(1, 10) && !is_crowded(0, 10), "no room, or none seen yet");
     }
 
     fn seen(logs_mib: u64, free_mib: u64) -> Seen {
@@ -324,6 +344,7 @@ mod tests {
             log_bytes_max: None,
             min_free: MinFree::Bytes(0),
             on_full: OnFull::DropOldest,
+            spill_after: Duration::ZERO,
             backlogs: vec![(BackendId(0), none)],
         });
         let seen = Seen { free_bytes: 0, logs_bytes: u64::MAX / 2, ..owing(u64::MAX / 2, 1 << 40) };

@@ -196,13 +196,12 @@ impl Outlet {
 
     /// Whether anything was done.
     async fn spill_once(&self) -> Result<bool, crate::wal::Error> {
-        let segments = self.log.segments();
-        let old = &segments[..segments.len().saturating_sub(1 + SPILL_BEHIND)];
+        let old = self.old_segments();
         if old.is_empty() {
             return Ok(false);
         }
         let needs = self.needs();
-        for segment in old {
+        for segment in &old {
             for share in segment.shares.borrow().iter() {
                 if needs.of(share.backend).waits_for_floor(share.last_frame, share.last_stamp) {
                     self.facts.board.want_floor(share.backend, share.last_stamp);
@@ -224,6 +223,22 @@ impl Outlet {
         tracing::debug!(?spilled, "old segments are packed");
         self.facts.meters.wal_spilled_bytes.increment(spilled.bytes_after);
         Ok(spilled.segments > 1 || spilled.bytes_after < spilled.bytes_before)
+    }
+
+    /// What may be packed. A copy costs as much of the disk as the lines did, which a backend that is away for
+    /// some minutes is not worth while there is plenty of room.
+    fn old_segments(&self) -> Vec<Rc<Segment>> {
+        let (room, limits) = (&self.facts.board.room, &self.facts.limits);
+        let is_crowded = limits.is_crowded(room.logs_bytes(), room.disk());
+        let after_ms = u64::try_from(limits.spill_after.as_millis()).unwrap_or(u64::MAX);
+        let latest = self.facts.clock.unix().millis().saturating_sub(after_ms);
+        let is_old = |segment: &Rc<Segment>| {
+            is_crowded || segment.is_packed() || segment.header.created_unix_ms <= latest
+        };
+        let mut segments = self.log.segments();
+        segments.truncate(segments.len().saturating_sub(1 + SPILL_BEHIND));
+        segments.retain(is_old);
+        segments
     }
 
     /// What every backend needs of this log, now.

@@ -28,7 +28,8 @@ pub struct Outcome {
 
 /// Two circles of two real servers, a gateway with small segments that does not run yet.
 pub fn world() -> World {
-    let mut world = Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"").start();
+    let mut world =
+        Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"").start();
     world.circlet.kill();
     world
 }

@@ -34,7 +34,9 @@ impl Machine {
         kind.format(&device.path);
         let at = directory.path().join("mounted");
         let mount = Mount::image(kind, &device.path, &at);
-        let setup = Setup::new().write(write).tables("[log]\nsegment_bytes = \"1MiB\"");
+        let setup = Setup::new()
+            .write(write)
+            .tables("[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"");
         let world = setup.data(&at).start();
         Machine { world, mount: Some(mount), device, kind, directory }
     }

@@ -37,7 +37,8 @@ struct Stone {
 impl Ruins {
     fn new() -> Ruins {
         let setup = Setup::new().write("ack = \"durable\"");
-        let mut world = setup.tables("[log]\nsegment_bytes = \"1MiB\"").start();
+        let mut world =
+            setup.tables("[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"").start();
         world.circles.iter_mut().flatten().for_each(Influxd::kill);
         let load =
             Load { bodies: 260, lines_per_body: 200, pause: Duration::ZERO, ..Load::default() };

@@ -5,7 +5,7 @@ use crate::support::prelude::*;
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
 /// Smallest segments: a log of some tens of MB has many.
-const TABLES: &str = "[log]\nsegment_bytes = \"1MiB\"\n";
+const TABLES: &str = "[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"\n";
 
 /// The open segment, those that are left alone behind it, and a free one; the other log has one of each.
 const SLACK_BYTES: f64 = 8.0 * MEBIBYTE;

@@ -59,7 +59,7 @@ impl Soak {
     fn start(seed: u64, databases: &[String]) -> Soak {
         let setup = databases.iter().fold(Setup::new(), |setup, name| setup.database(name));
         let world = setup
-            .tables("[log]\nsegment_bytes = \"1MiB\"\nhot_window = \"16MiB\"")
+            .tables("[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"\nhot_window = \"16MiB\"")
             .write("ack_wait = \"1s\"")
             .start();
         let names = world.servers().map(|server| server.name.clone()).collect();

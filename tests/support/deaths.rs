@@ -33,7 +33,7 @@ impl Dice {
 /// Kills a gateway of its own, with this level of acknowledgement, so many times. For a third of them a backend is dead, too; about every
 /// eighth death comes while it starts. The moments come from `seed`.
 pub fn at_random_moments(ack: &str, deaths: u64, seed: u64) -> End {
-    let setup = Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"");
+    let setup = Setup::new().tables("[log]\nsegment_bytes = \"1MiB\"\nspill_after = \"0s\"");
     let mut world = setup.write(&format!("ack = \"{ack}\"")).start();
     let mut dice = Dice::new(seed);
     // Only with `delivered` the backends set the pace.

@@ -33,6 +33,7 @@ impl Shape {
             log_bytes_max: None,
             min_free: MinFree::Bytes(0),
             on_full: OnFull::Reject,
+            spill_after: std::time::Duration::ZERO,
             backlogs: backlogs.collect(),
         }
     }
