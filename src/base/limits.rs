@@ -24,6 +24,9 @@ pub const HEADERS_MAX: usize = 100;
 /// A frame of the log with its header, in bytes; a larger request is cut into several.
 pub const FRAME_BYTES_MAX: usize = if cfg!(test) { 8 * PAGE } else { 512 * 1024 };
 
+/// Memory for frames that were just read from disk, of each log, in bytes.
+pub const COLD_BYTES_MAX: usize = if cfg!(test) { 16 * PAGE } else { 8 * 1024 * 1024 };
+
 /// Closed segments that are left alone before older ones are packed: what is owed there is mostly on its way.
 pub const SPILL_BEHIND: usize = if cfg!(test) { 1 } else { 4 };
 

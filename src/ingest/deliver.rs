@@ -13,7 +13,7 @@ use crate::base::failpoint;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
 use crate::ring::Target;
-use crate::rt::{Lane, spawn};
+use crate::rt::{Lane, sleep, spawn};
 use crate::telemetry::Stage;
 use crate::wal::{Frame, Item};
 use std::rc::Rc;
@@ -21,6 +21,10 @@ use std::time::Duration;
 
 /// Bytes read from the log at a time.
 const READ_BYTES: usize = 1024 * 1024;
+
+/// A read of old lines gives way for so long, so often.
+const WAIT: Duration = Duration::from_millis(1);
+const WAITS_MAX: usize = 20;
 
 /// A frame that may not go yet is looked at again this soon.
 const ORDER_POLL: Duration = Duration::from_millis(2);
@@ -87,6 +91,7 @@ impl Outlet {
     pub(super) async fn load(self: &Rc<Self>, feed: &Rc<Feed>) {
         loop {
             let Some(number) = feed.queue.borrow().next_load() else { return };
+            self.give_way(number).await;
             let items = match self.log.read(number, READ_BYTES).await {
                 Ok(items) if items.is_empty() => return,
                 Ok(items) => items,
@@ -103,6 +108,16 @@ impl Outlet {
                 self.load_item(feed, item);
             }
             self.settled(feed);
+        }
+    }
+
+    /// Nobody waits for old lines: they go between commits, and beside those that other backends read.
+    async fn give_way(&self, number: u64) {
+        for _ in 0..WAITS_MAX {
+            if !self.log.should_read_later(number) {
+                return;
+            }
+            sleep(WAIT).await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! is under way the next frame fills. No timer: an idle log commits at once, a busy one in groups.
 
 use super::Error;
+use super::cold::{Cold, Turns};
 use super::frame::{Frame, Kind, NewRun, OpenFrame};
 use super::segment::Segment;
 use super::space::Made;
@@ -58,6 +59,8 @@ pub(super) struct Shared {
     pub segments: RefCell<Vec<Rc<Segment>>>,
     pub hot: RefCell<VecDeque<Rc<Frame>>>,
     pub hot_bytes: Cell<usize>,
+    pub cold: Cold,
+    pub turns: Turns,
     pub open: RefCell<Option<OpenFrame>>,
     pub full: RefCell<VecDeque<OpenFrame>>,
     /// The number that the open frame will get.
@@ -111,6 +114,8 @@ impl Log {
             segments: RefCell::default(),
             hot: RefCell::default(),
             hot_bytes: Cell::new(0),
+            cold: Cold::default(),
+            turns: Turns::default(),
             open: RefCell::default(),
             full: RefCell::default(),
             next_number: Cell::new(next_number),

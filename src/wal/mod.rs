@@ -11,10 +11,11 @@
 //!
 //! Read in this order: `format` (the bytes), `runs`, `table`, `frame`, `recovery` (the table of cases), `segment`, `log`
 //! (append, wait), `writer` (commit, failures), `space` (files), `ballast`, `pack` (dense copies), `reader`
-//! (start, read), `checkpoint`, `registry`, `inspect` (from outside).
+//! (start, read), `cold`, `checkpoint`, `registry`, `inspect` (from outside).
 
 pub mod ballast;
 pub mod checkpoint;
+mod cold;
 pub mod format;
 pub mod frame;
 pub mod inspect;

@@ -186,6 +186,7 @@ impl Log {
     /// Forgets where the frames of old segments stand, if nobody has read there since the last call: memory
     /// must not grow with what a backend is owed.
     pub fn forget_indexes(&self) {
+        self.0.cold.forget(self.0.settings.clock.mono());
         let segments = self.0.segments.borrow();
         let closed = &segments[..segments.len().saturating_sub(1)];
         for segment in closed.iter().filter(|segment| !segment.is_read.replace(false)) {

@@ -313,6 +313,10 @@ impl Log {
             if !hot.is_empty() || number >= self.end() {
                 return Ok(hot);
             }
+            let cold = &self.0.cold;
+            if let Some(items) = cold.find(number, self.0.settings.clock.mono()) {
+                return Ok(items);
+            }
             let (segment, from) = match self.held(number) {
                 Held::Lost(until) => return Ok(vec![Item::Damaged(number..until)]),
                 Held::Freed(until) => {
@@ -322,12 +326,43 @@ impl Log {
                 Held::Here(segment) => (segment, number),
             };
             self.load_index(&segment).await?;
-            let items = read_cold(self, &segment, from, bytes).await?;
+            let Some(items) = self.read_once(&segment, from, bytes).await? else {
+                cold.landing().await;
+                continue;
+            };
             if !items.is_empty() {
                 return Ok(items);
             }
             number = segment.end_frame.get().max(number + 1);
         }
+    }
+
+    /// Whether a read from here on would ask the disk now, and had better wait a little: for a commit, or for a
+    /// reader that is behind.
+    pub fn should_read_later(&self, number: u64) -> bool {
+        let (cold, now) = (&self.0.cold, self.0.settings.clock.mono());
+        let is_hot = self.0.hot.borrow().front().is_some_and(|first| first.number() <= number);
+        !is_hot
+            && number < self.end()
+            && !cold.has(number)
+            && (self.0.turns.is_commits(now) || cold.is_followed(now))
+    }
+
+    /// Reads from disk, for other queues, too; nothing if one of them has begun to read the same.
+    async fn read_once(
+        &self,
+        segment: &Rc<Segment>,
+        number: u64,
+        bytes: usize,
+    ) -> Result<Option<Vec<Item>>, Error> {
+        let wanted = wanted(segment, number, bytes, self.end());
+        let Some(last) = wanted.last().map(|last| last.number) else {
+            return read_cold(self, segment, number, bytes).await.map(Some);
+        };
+        let Some(flight) = self.0.cold.begin(number..last + 1) else { return Ok(None) };
+        let items = read_cold(self, segment, number, bytes).await?;
+        flight.land(&items, self.0.settings.clock.mono());
+        Ok(Some(items))
     }
 
     fn held(&self, number: u64) -> Held {

@@ -82,7 +82,7 @@ impl Writer {
             self.rotate().await.map(drop).unwrap_or(());
         }
         let frames = self.seal();
-        let Err(error) = self.write(&frames).await else { return self.done(frames, None) };
+        let Err(error) = self.write_first(&frames).await else { return self.done(frames, None) };
         tracing::error!(%error, "the segment is abandoned, its frames go to a fresh one");
         self.abandon();
         match self.write_again(&frames).await {
@@ -194,6 +194,16 @@ impl Writer {
             self.sync_active().await?;
         }
         Ok(())
+    }
+
+    /// Old lines are read only between the commits that requests wait for.
+    async fn write_first(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
+        let shared = self.log.0.clone();
+        let clock = &shared.settings.clock;
+        shared.turns.commit_begins(clock.mono());
+        let written = self.write(frames).await;
+        shared.turns.commit_ends(clock.mono());
+        written
     }
 
     fn done(&self, frames: Vec<Rc<Frame>>, error: Option<Error>) -> Committed {

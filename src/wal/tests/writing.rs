@@ -7,8 +7,8 @@ use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::sim::{Fault, SimDisk};
-use crate::wal::{Log, Place};
-use futures_lite::future::{block_on, poll_once};
+use crate::wal::{Item, Log, Place};
+use futures_lite::future::{self, block_on, poll_once};
 use std::path::Path;
 use std::pin::pin;
 
@@ -104,6 +104,37 @@ fn files(disk: &SimDisk) -> (usize, usize) {
     let names: Vec<_> = inside.map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
     let temporary = names.iter().filter(|name| name.ends_with(".tmp")).count();
     (temporary, names.iter().filter(|name| name.ends_with(".wal")).count())
+}
+
+#[test]
+fn readers_that_stand_near_each_other_read_the_disk_once() {
+    let (disk, mut world) = world();
+    fill_segments(&mut world, 3);
+    world.log.forget_hot(u64::MAX);
+    let log = world.log.clone();
+    let read = |from| {
+        let before = disk.reads();
+        let items = block_on(log.read(from, 2 * PAGE)).unwrap();
+        let numbers = items.iter().map(|item| match item {
+            Item::Frame(frame) => frame.number(),
+            Item::Damaged(_) => panic!("nothing is damaged"),
+        });
+        (numbers.collect::<Vec<_>>(), disk.reads() - before)
+    };
+    let (first, reads) = read(1);
+    assert!(first[0] == 1 && reads == 1, "{first:?}, {reads}");
+    assert_eq!(read(1), (first.clone(), 0), "the next queue");
+    let last = first.last().copied().unwrap();
+    assert_eq!(read(last), (vec![last], 0), "and one that stands a little further");
+    let (next, reads) = read(last + 1);
+    assert!(next[0] == last + 1 && reads == 1);
+    // Both at once, and neither has read it yet: one of them waits for the other.
+    let from = next.last().copied().unwrap() + 1;
+    disk.be_slow();
+    let before = disk.reads();
+    let both = future::zip(log.read(from, 2 * PAGE), log.read(from, 2 * PAGE));
+    let (one, other) = block_on(both);
+    assert_eq!((one.unwrap().len(), disk.reads() - before), (other.unwrap().len(), 1));
 }
 
 #[test]
