@@ -11,13 +11,14 @@
 //!
 //! Read in this order: `format` (the bytes), `runs`, `table`, `frame`, `recovery` (the table of cases), `segment`, `log`
 //! (append, wait), `writer` (commit, failures), `space` (files), `ballast`, `pack` (dense copies), `reader`
-//! (start, read), `cold`, `checkpoint`, `registry`, `inspect` (from outside).
+//! (start, read), `index`, `cold`, `checkpoint`, `registry`, `inspect` (from outside).
 
 pub mod ballast;
 pub mod checkpoint;
 mod cold;
 pub mod format;
 pub mod frame;
+mod index;
 pub mod inspect;
 pub mod log;
 pub mod pack;

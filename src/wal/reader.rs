@@ -281,7 +281,7 @@ pub(super) fn below(numbers: Range<u64>, limit: u64) -> Option<Range<u64>> {
 }
 
 /// Keeps a copy of what cannot be read, for people. A failure of that is only told.
-async fn set_aside(
+pub(super) async fn set_aside(
     settings: &Settings,
     segment: &Segment,
     numbers: &Range<u64>,
@@ -422,40 +422,6 @@ impl Log {
         let lost = damage.iter().find(|lost| lost.start < found && lost.end > before);
         Ok(lost.map_or(found, |lost| lost.start.max(before)))
     }
-
-    /// The index of a segment that was found with a footer. Every frame up to the footer's last was found
-    /// by an earlier scan or synced, but for the holes that it names.
-    pub(super) async fn load_index(&self, segment: &Rc<Segment>) -> Result<(), Error> {
-        segment.is_read.set(true);
-        if segment.index.borrow().is_some() {
-            return Ok(());
-        }
-        let first = segment.header.first_frame;
-        let (epoch, end) = (segment.header.epoch, segment.end_offset.get());
-        let last = segment.end_frame.get() - 1;
-        let mut scan = Scan::new(&segment.file, epoch, first, end, last).packed_as(&segment.header);
-        let mut index = Vec::new();
-        let mut damage = Vec::new();
-        while let Some(finding) = scan.next().await? {
-            match finding {
-                Finding::Frame { frame, offset } if segment.holds(frame.number()) => {
-                    index.push(Entry::of(&frame.header, offset, segment.is_packed()));
-                }
-                Finding::Frame { .. } | Finding::Hole { .. } => {}
-                Finding::Damage { numbers, place } => {
-                    let lost = without(numbers, &segment.holes.borrow());
-                    if let (Some(first), Some(last)) = (lost.first(), lost.last()) {
-                        let numbers = first.start..last.end;
-                        set_aside(&self.0.settings, segment, &numbers, place).await;
-                    }
-                    damage.extend(lost);
-                }
-            }
-        }
-        *segment.damage.borrow_mut() = damage;
-        *segment.index.borrow_mut() = Some(index);
-        Ok(())
-    }
 }
 
 /// Where a frame is.
@@ -465,19 +431,6 @@ enum Held {
     Freed(u64),
     /// Everything below this number should be there, and is not.
     Lost(u64),
-}
-
-/// The parts of `numbers` that are in none of the holes, which are in order.
-pub(super) fn without(numbers: Range<u64>, holes: &[Range<u64>]) -> Vec<Range<u64>> {
-    let mut parts = Vec::new();
-    let mut from = numbers.start;
-    for hole in holes.iter().filter(|hole| hole.end > numbers.start && hole.start < numbers.end) {
-        parts.push(from..hole.start);
-        from = hole.end;
-    }
-    parts.push(from..numbers.end);
-    parts.retain(|part| part.start < part.end);
-    parts
 }
 
 /// Frames and damage of one segment from `number` on; empty if nothing more of it is readable or lost.
