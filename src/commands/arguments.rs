@@ -39,7 +39,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Take lines that are still owed to a backend out of the queues
+    /// Lines that are still owed to a backend, in the logs of a stopped gateway
     Backlog {
         #[command(subcommand)]
         action: BacklogAction,
@@ -74,6 +74,34 @@ pub enum BacklogAction {
     Export(BacklogArguments),
     /// Drop the lines
     Drop(BacklogArguments),
+    /// Give the lines of a backend that left the configuration to those who own them now
+    Reroute(RerouteArguments),
+}
+
+impl BacklogAction {
+    pub fn file(&self) -> &ConfigFile {
+        match self {
+            BacklogAction::Export(arguments) | BacklogAction::Drop(arguments) => &arguments.file,
+            BacklogAction::Reroute(arguments) => &arguments.file,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct RerouteArguments {
+    /// The name of the backend that is gone
+    pub backend: String,
+    /// The circle that it belonged to; only where neither the last start nor its lines tell
+    #[arg(long, value_name = "CIRCLE")]
+    pub circle: Option<String>,
+    /// Yes, re-route; otherwise only say what would go where
+    #[arg(long)]
+    pub yes: bool,
+    /// One JSON object in place of the lines
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub file: ConfigFile,
 }
 
 #[derive(Debug, Args)]

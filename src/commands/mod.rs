@@ -23,7 +23,7 @@ mod status;
 mod table;
 mod wal;
 
-use arguments::{BackendAction, BacklogAction, Command};
+use arguments::{BackendAction, Command};
 use circlet::config::{Config, Environment};
 use circlet::shard::Trouble;
 use std::path::Path;
@@ -58,13 +58,8 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
             with_config(&file.config, environment, |config| status::run(config, json))
         }
         Command::Backlog { action } => {
-            let (drops, arguments) = match action {
-                BacklogAction::Export(arguments) => (false, arguments),
-                BacklogAction::Drop(arguments) => (true, arguments),
-            };
-            with_config(&arguments.file.config, environment, |config| {
-                backlog::run(config, &arguments, drops)
-            })
+            let path = action.file().config.clone();
+            with_config(&path, environment, |config| backlog::run(config, &action))
         }
         Command::Wal { action } => {
             let path = action.arguments().file.config.clone();

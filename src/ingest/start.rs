@@ -124,7 +124,7 @@ impl Plan {
     }
 
     /// The databases that wait somewhere.
-    fn parked(&self) -> Vec<(BackendId, Box<[u8]>)> {
+    pub fn parked(&self) -> Vec<(BackendId, Box<[u8]>)> {
         let parked = self.cuts.keys().filter(|(_, tag)| !tag.is_empty());
         let mut parked: Vec<_> = parked.cloned().collect();
         parked.sort_unstable();

@@ -84,7 +84,9 @@ pub fn take(
     let taken = receiver.recv().map_err(|error| Trouble::Running(error.to_string()))?;
     let taken = taken.map_err(Trouble::Running)?;
     if taken.lines > 0 {
-        mark(config, &name, taken.lines).map_err(|error| Trouble::Running(error.to_string()))?;
+        let reason = "its backlog was dropped by command";
+        mark(config, &name, reason, taken.lines)
+            .map_err(|error| Trouble::Running(error.to_string()))?;
     }
     Ok(taken)
 }
@@ -237,11 +239,12 @@ fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, highest: Stamp, ta
     });
 }
 
-fn mark(config: &Config, backend: &str, points: u64) -> io::Result<()> {
+/// Says, durably, that a backend may lack so many points.
+pub(super) fn mark(config: &Config, backend: &str, reason: &str, points: u64) -> io::Result<()> {
     let path = incomplete_path(&config.data_dir, backend);
     let before = std::fs::read_to_string(&path).ok().and_then(|text| parse_incomplete(&text));
     let flag = Incomplete {
-        reason: "its backlog was dropped by command".to_owned(),
+        reason: reason.to_owned(),
         since_unix_ms: Clock::Real.unix().millis(),
         points: points + before.map_or(0, |before| before.points),
     };

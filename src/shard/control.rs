@@ -124,7 +124,7 @@ impl Node {
         self.events = Some(receiver);
         let cpus = allowed_cpus();
         let logs = log_count(&self.registry, self.config.shards)?;
-        let segment_bytes = self.segment_bytes()?;
+        let segment_bytes = segment_bytes(&self.config, self.registry.directory())?;
         let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| mailbox()).unzip();
         for (shard, hall) in (0..self.config.shards).zip(halls) {
             let (post, mailbox) = mailbox();
@@ -266,24 +266,24 @@ impl Node {
             }
         }
     }
+}
 
-    /// 64 MiB, less on small disks.
-    fn segment_bytes(&self) -> Result<u64, Trouble> {
-        if let Some(bytes) = self.config.log.segment_bytes {
-            return Ok(bytes.next_multiple_of(4096));
-        }
-        let facts = rustix::fs::statvfs(self.registry.directory())
-            .map_err(|error| Trouble::Environment(error.to_string()))?;
-        let free = facts.f_bavail.saturating_mul(facts.f_frsize);
-        let share = free / (32 * u64::from(self.config.shards));
-        let [least, most] = SEGMENT_BYTES;
-        let mut bytes = share.clamp(least, most);
-        if let Some(all) = self.config.log.bytes_max {
-            // A log is freed by whole segments: there must be some of them.
-            bytes = bytes.min(all / (8 * u64::from(self.config.shards))).max(SEGMENT_BYTES_LEAST);
-        }
-        Ok(bytes / 4096 * 4096)
+/// 64 MiB, less on small disks.
+pub(super) fn segment_bytes(config: &Config, directory: &Path) -> Result<u64, Trouble> {
+    if let Some(bytes) = config.log.segment_bytes {
+        return Ok(bytes.next_multiple_of(4096));
     }
+    let facts =
+        rustix::fs::statvfs(directory).map_err(|error| Trouble::Environment(error.to_string()))?;
+    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+    let share = free / (32 * u64::from(config.shards));
+    let [least, most] = SEGMENT_BYTES;
+    let mut bytes = share.clamp(least, most);
+    if let Some(all) = config.log.bytes_max {
+        // A log is freed by whole segments: there must be some of them.
+        bytes = bytes.min(all / (8 * u64::from(config.shards))).max(SEGMENT_BYTES_LEAST);
+    }
+    Ok(bytes / 4096 * 4096)
 }
 
 /// A disk that does not let a log begin is a matter of the machine.

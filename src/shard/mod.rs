@@ -10,12 +10,13 @@
 //! It does not know the state of another shard.
 //!
 //! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `ring_change`,
-//! `status`, `backlog` (of a stopped node).
+//! `status`, `backlog` and `reroute` (of a stopped node).
 
 pub mod backlog;
 pub mod control;
 pub mod core;
 pub mod mailbox;
+pub mod reroute;
 pub mod ring_change;
 pub mod status;
 pub mod usher;
