@@ -85,11 +85,10 @@ fn tell(arguments: &RerouteArguments, done: &Rerouted) {
         say(format!("  {all} statements: {kept} kept for backends that were never told them"));
     }
     if done.damaged_frames > 0 {
-        eprintln!(
-            "{} frames of the log are damaged and may have held more; the backends of that circle are marked \
-             incomplete",
-            done.damaged_frames
-        );
+        let marked =
+            if arguments.yes { "; the backends of that circle are marked incomplete" } else { "" };
+        let frames = done.damaged_frames;
+        eprintln!("{frames} frames of the log are damaged and may have held more{marked}");
     }
     if !arguments.yes && all.lines + done.unneeded.lines + done.statements > 0 {
         eprintln!("nothing has changed; --yes does it");

@@ -21,6 +21,7 @@ mod harness;
 mod order;
 mod readme;
 mod recorded;
+mod reroute;
 mod shards;
 mod spill;
 mod targets;

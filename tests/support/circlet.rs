@@ -183,6 +183,13 @@ impl Circlet {
         self.connect().request(request).expect("Circlet answers")
     }
 
+    /// Starts `circlet` with these arguments; what it says goes to `log` in its directory.
+    pub fn start_command(&self, arguments: &[&str], log: &str) -> Process {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).current_dir(&self.directory);
+        Process::start(&mut command, &self.directory.join(log))
+    }
+
     /// Runs `circlet` with these arguments beside the running one.
     pub fn command(&self, arguments: &[&str]) -> Output {
         run(arguments, &self.directory)

@@ -24,7 +24,7 @@ pub use carry::{Amount, Rerouted};
 use super::backlog::mark;
 use super::control::{self, Trouble};
 use super::core::PROBE_FILE;
-use crate::base::ids::{BackendId, LogId};
+use crate::base::ids::BackendId;
 use crate::config::Config;
 use crate::config::checked::OnFull;
 use crate::ring::Topology;
@@ -63,17 +63,13 @@ pub fn take(
         Registry::open(&config.data_dir, known.node).map_err(Trouble::Environment)?;
     let names: Vec<String> = config.backends.iter().map(|backend| backend.name.clone()).collect();
     let ids = registry.numbers(&names).map_err(Trouble::Running)?;
-    let work = Work {
-        way: Way::new(backend, circle, topology, ids),
-        logs: logs(config, &registry)?,
-        limits: limits(config),
-        moves: wish.moves,
-    };
+    let way = Way::new(backend, circle, topology, ids);
+    let (logs, limits, moves) = (logs(config, &registry)?, limits(config), wish.moves);
     let probe = registry.directory().join(PROBE_FILE);
     let (sender, receiver) = sync_channel(1);
     launch(control::allowed_cpus()[0], "reroute", move || async move {
         let done = match Disk::Real.open(&probe).await {
-            Ok(_) => carry::all(work, &mut tell).await,
+            Ok(_) => carry::all(Work { way, logs: logs(), limits, moves }, &mut tell).await,
             Err(error) => Err(error.to_string()),
         };
         // The starter waits for exactly this one message.
@@ -120,20 +116,26 @@ fn circle(data: &Path, topology: &Topology, wish: &Wish) -> Result<Option<usize>
 }
 
 /// The log of the first core comes first: it is there with any number of cores, and takes what is re-routed.
-fn logs(config: &Config, registry: &Registry) -> Result<Vec<wal::Settings>, Trouble> {
+fn logs(
+    config: &Config,
+    registry: &Registry,
+) -> Result<impl FnOnce() -> Vec<wal::Settings> + use<>, Trouble> {
     let segment_bytes = control::segment_bytes(config, registry.directory())?;
-    let settings = |log: LogId| wal::Settings {
+    let (node, quarantine) = (registry.node, registry.directory().join("quarantine"));
+    let logs = registry.logs().map_err(Trouble::Running)?;
+    let logs: Vec<_> = logs.into_iter().map(|log| (log, registry.log_directory(log))).collect();
+    let settings = move |(log, directory)| wal::Settings {
         log,
-        directory: registry.log_directory(log),
-        quarantine: registry.directory().join("quarantine"),
-        node: registry.node,
+        directory,
+        quarantine: quarantine.clone(),
+        node,
         segment_bytes,
         hot_bytes_max: 0,
         sync_each_commit: true,
         disk: Disk::Real,
         clock: Clock::Real,
     };
-    Ok(registry.logs().map_err(Trouble::Running)?.into_iter().map(settings).collect())
+    Ok(move || logs.into_iter().map(settings).collect())
 }
 
 fn limits(config: &Config) -> Limits {
