@@ -35,6 +35,7 @@ fn problems_are_exit_3_for_every_command_that_reads_the_file() {
         &["run", "-c", file],
         &["status", "-c", file],
         &["backlog", "drop", "b", "--yes", "-c", file],
+        &["backlog", "reroute", "b", "-c", file],
     ] {
         let output = circlet(arguments);
         assert_eq!(output.status.code(), Some(3), "{arguments:?}");
@@ -54,6 +55,7 @@ fn a_wrong_command_line_is_exit_2() {
         &["route", "-c", EXAMPLE, "--db", "d", "--org", "o", "cpu"],
         &["route", "-c", EXAMPLE, "--bucket", "b", "--rp", "r", "cpu"],
         &["backlog", "drop", "b", "-c", EXAMPLE],
+        &["backlog", "reroute", "-c", EXAMPLE],
         &["check-config"],
     ] {
         assert_eq!(circlet(arguments).status.code(), Some(2), "{arguments:?}");

@@ -92,6 +92,9 @@ fn what_a_removed_backend_is_owed_goes_to_its_new_owners_also_what_waits() {
     world.expect_nothing_lost();
 }
 
+/// Enough for several steps of the command.
+const BODIES: u64 = 12;
+
 /// About a megabyte of lines of one measurement.
 fn body(measurement: &str, from: u64) -> String {
     let text = "x".repeat(200);
@@ -101,6 +104,7 @@ fn body(measurement: &str, from: u64) -> String {
 
 #[test]
 fn a_kill_in_the_midst_of_it_loses_nothing_and_the_disk_is_given_back() {
+    let lines = BODIES * 4_000;
     let small = "[log]\nsegment_bytes = \"1MiB\"\n";
     let setup = Setup::new().circles(1, 3).write("ack = \"durable\"").tables(small);
     let mut world = setup.start();
@@ -111,13 +115,13 @@ fn a_kill_in_the_midst_of_it_loses_nothing_and_the_disk_is_given_back() {
         names.iter().zip(&owners).filter(|(_, owners)| owners[0] == GONE).map(|it| it.0).collect();
     world.server_mut(GONE).kill();
     world.wait_up(GONE, false);
-    for at in 0..16 {
+    for at in 0..BODIES {
         let measurement = ours[usize::try_from(at).unwrap() % ours.len()];
         world.write("d", body(measurement, 1 + at * 4_000)).expect(204);
     }
     world.circlet.kill();
     remove(&mut world);
-    assert_eq!(owed(&world), 64_000);
+    assert_eq!(owed(&world), lines);
 
     let arguments = ["backlog", "reroute", GONE, "--yes", "-c", "circlet.toml"];
     let mut first = world.circlet.start_command(&arguments, "reroute.log");
@@ -129,14 +133,14 @@ fn a_kill_in_the_midst_of_it_loses_nothing_and_the_disk_is_given_back() {
     });
     first.kill();
     let left = owed(&world);
-    assert!(0 < left && left < 64_000, "it was killed in the midst of it: {left}");
+    assert!(0 < left && left < lines, "it was killed in the midst of it: {left}");
     let second = reroute(&world, GONE, &["--yes"]);
     assert_eq!(second.status.code(), Some(0), "{}", all(&second));
     assert_eq!(owed(&world), 0);
 
     world.circlet.restart_with(&["--accept-ring-change"]);
     world.wait_drained(seconds(60));
-    assert_eq!(world.points(0, "d").len(), 64_000);
+    assert_eq!(world.points(0, "d").len() as u64, lines);
     let after = world.routes(&["--db", "d"], &names_now);
     for server in world.servers() {
         for measurement in server.measurements("d") {
