@@ -279,7 +279,8 @@ fn a_crash_at_any_operation_loses_nothing_and_a_second_run_ends_it() {
         let running = copy(&disk);
         running.plant(at, Fault::PowerCut);
         reroute(&running, way(None), NO_LIMITS, true).unwrap_err();
-        let found = running.power_cut(at % 3 != 0, |turn| (turn as u64 + at) % 2 == 0);
+        let found =
+            running.power_cut(!at.is_multiple_of(3), |turn| (turn as u64 + at).is_multiple_of(2));
         let [of_gone, of_a, of_b] = [GONE, A, B].map(|backend| owed(&found, backend));
         for line in &lines {
             let new = if owner(line) == A { &of_a } else { &of_b };

@@ -4,7 +4,7 @@ use crate::base::ids::BackendId;
 use crate::ring::{Router, Target, Topology};
 use std::sync::Arc;
 
-/// The rings of today, and what is known of the backend that is gone.
+/// The rings of today, and what is known of the backend that is gone. Lives on: the thread of the command.
 pub struct Way {
     pub backend: BackendId,
     /// Its circle's place among those of today.
@@ -62,7 +62,7 @@ impl Way {
         self.ids[usize::from(slot)]
     }
 
-    /// `circle/name`.
+    /// The names of its circle and its own.
     pub fn label(&self, slot: u16) -> (Box<str>, Box<str>) {
         let place = &self.topology.backends()[usize::from(slot)];
         (self.topology.circles()[place.circle.index()].name.clone(), place.name.clone())
