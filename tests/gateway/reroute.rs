@@ -86,7 +86,7 @@ fn what_a_removed_backend_is_owed_goes_to_its_new_owners_also_what_waits() {
     assert_eq!(owed(&world), 0);
 
     world.circlet.restart();
-    world.wait_drained(seconds(60));
+    world.wait_drained(seconds(120));
     expect_whole(&world, &flowing.0, &flowing.1);
     expect_whole(&world, &waiting.0, &waiting.1);
     world.expect_nothing_lost();
@@ -139,7 +139,7 @@ fn a_kill_in_the_midst_of_it_loses_nothing_and_the_disk_is_given_back() {
     assert_eq!(owed(&world), 0);
 
     world.circlet.restart_with(&["--accept-ring-change"]);
-    world.wait_drained(seconds(60));
+    world.wait_drained(seconds(120));
     assert_eq!(world.points(0, "d").len() as u64, lines);
     let after = world.routes(&["--db", "d"], &names_now);
     for server in world.servers() {
