@@ -10,7 +10,7 @@ use crate::ingest::checkpoint::{incomplete_path, incomplete_text, parse_incomple
 use crate::ring::Target;
 use crate::rt::disk::replace_now;
 use crate::rt::{Clock, Disk, launch, preflight};
-use crate::wal::{self, Checkpoint, Dropped, Frame, Item, Kind, QueueMark, Registry, Run};
+use crate::wal::{self, Checkpoint, Dropped, Frame, Item, Kind, Opened, QueueMark, Registry, Run};
 use std::io;
 use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
@@ -98,19 +98,20 @@ async fn take_all(
     let probe = work.directory.join(PROBE_FILE);
     Disk::Real.open(&probe).await.map_err(|error| error.to_string())?;
     let mut taken = Taken::default();
+    // All of them before anything is taken from one.
+    let mut opened = Vec::new();
     for log in &work.logs {
-        let of_log = take_log(&work, *log, write).await.map_err(|error| error.to_string())?;
+        opened.push(open(&work, *log).await?);
+    }
+    for log in opened {
+        let of_log = take_log(&work, log, write).await.map_err(|error| error.to_string())?;
         taken.lines += of_log.lines;
         taken.bytes += of_log.bytes;
     }
     Ok(taken)
 }
 
-async fn take_log(
-    work: &Work,
-    log: LogId,
-    write: &mut impl FnMut(&[u8]) -> io::Result<()>,
-) -> Result<Taken, wal::Error> {
+async fn open(work: &Work, log: LogId) -> Result<Opened, String> {
     let opened = wal::open(wal::Settings {
         log,
         directory: work.directory.join(format!("log-{:03}", log.0)),
@@ -122,7 +123,29 @@ async fn take_log(
         disk: Disk::Real,
         clock: Clock::Real,
     })
-    .await?;
+    .await
+    .map_err(|error| format!("log {log} cannot be opened: {error}"))?;
+    expect_cursors(&opened)?;
+    Ok(opened)
+}
+
+/// Without its cursors nobody knows what a log owes, and new ones would say that it is known.
+pub(super) fn expect_cursors(opened: &Opened) -> Result<(), String> {
+    if opened.checkpoint.is_some() || opened.found.frames == 0 {
+        return Ok(());
+    }
+    Err(format!(
+        "the cursors of log {} are lost, so nobody knows what it owes: run the gateway once, which finds out, \
+         stop it, and try again",
+        opened.log.id()
+    ))
+}
+
+async fn take_log(
+    work: &Work,
+    opened: Opened,
+    write: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Taken, wal::Error> {
     let end = opened.log.end();
     let mut checkpoint = opened.checkpoint.unwrap_or_default();
     let mut taking = Taking::default();
@@ -138,7 +161,7 @@ async fn take_log(
             }
         }
     }
-    forget(work, &mut checkpoint, end, opened.found.highest_stamp, taking.tags);
+    forget(work, &mut checkpoint, end, taking.tags);
     let mut file = opened.checkpoint_file;
     // Both slots, so that an older one cannot bring the lines back.
     file.write(&checkpoint).await?;
@@ -219,8 +242,9 @@ fn take_item(
     Ok(frame.number() + 1)
 }
 
-fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, highest: Stamp, tags: Vec<Rc<[u8]>>) {
-    checkpoint.highest_stamp = checkpoint.highest_stamp.max(highest);
+/// The highest stamp stays as it was written: what came after it, other backends may not have confirmed, and
+/// a start finds that out by it.
+fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, tags: Vec<Rc<[u8]>>) {
     let backend = work.backend;
     if work.wish.database.is_some() {
         checkpoint.marks.retain(|mark| mark.backend != backend || !tags.contains(&mark.tag));
@@ -249,4 +273,68 @@ pub(super) fn mark(config: &Config, backend: &str, reason: &str, points: u64) ->
         points: points + before.map_or(0, |before| before.points),
     };
     replace_now(&path, incomplete_text(&flag).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::start::found;
+    use crate::rt::sim::SimDisk;
+    use futures_lite::future::block_on;
+    use std::path::PathBuf;
+
+    const GONE: BackendId = BackendId(0);
+    const OTHER: BackendId = BackendId(1);
+
+    fn settings(disk: &SimDisk) -> wal::Settings {
+        wal::Settings {
+            log: LogId(0),
+            directory: PathBuf::from("/data/wal/log-000"),
+            quarantine: PathBuf::from("/data/quarantine"),
+            node: [7; 16],
+            segment_bytes: 1 << 20,
+            hot_bytes_max: 1 << 20,
+            sync_each_commit: true,
+            disk: Disk::Sim(disk.clone()),
+            clock: Clock::Real,
+        }
+    }
+
+    /// A gateway that was killed: of its last line no checkpoint tells yet.
+    #[test]
+    fn what_is_dropped_for_one_backend_hides_nothing_that_is_owed_to_another() {
+        let disk = SimDisk::default();
+        let mut opened = block_on(wal::open(settings(&disk))).unwrap();
+        let mark = |backend| QueueMark {
+            backend,
+            tag: Rc::from(&b""[..]),
+            cursor: 1,
+            oldest: Stamp::NONE,
+            oldest_statement: Stamp::NONE,
+            bytes: 0,
+        };
+        let mut checkpoint = Checkpoint {
+            highest_stamp: opened.log.low_water(),
+            marks: vec![mark(GONE), mark(OTHER)],
+            ..Checkpoint::default()
+        };
+        block_on(opened.checkpoint_file.write(&checkpoint)).unwrap();
+        let mut writer = opened.log.writer();
+        let fill = |place: &mut [u8]| place.copy_from_slice(b"m v=1 1");
+        opened.log.append(&Rc::from(&b"d"[..]), &[GONE, OTHER], 1, 7, fill).unwrap();
+        let frame = block_on(writer.commit()).frames.remove(0);
+        let work = Work {
+            wish: Wish { backend: "gone".to_owned(), database: None, exports: false },
+            backend: GONE,
+            directory: PathBuf::from("/data/wal"),
+            node: [7; 16],
+            logs: vec![LogId(0)],
+        };
+        forget(&work, &mut checkpoint, frame.number() + 1, Vec::new());
+        block_on(opened.checkpoint_file.write(&checkpoint)).unwrap();
+        drop((writer, opened));
+        let told = found(&block_on(wal::open(settings(&disk))).unwrap(), &[GONE, OTHER]);
+        let cuts: Vec<_> = told.oldest.iter().map(|(backend, _, cut)| (*backend, *cut)).collect();
+        assert!(cuts.len() == 1 && cuts[0].0 == OTHER && cuts[0].1 <= frame.stamp(), "{cuts:?}");
+    }
 }

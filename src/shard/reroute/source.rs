@@ -3,6 +3,7 @@
 use crate::base::ids::BackendId;
 use crate::base::time::Stamp;
 use crate::ingest::start::{Plan, Told, found};
+use crate::shard::backlog::expect_cursors;
 use crate::wal::{
     self, Checkpoint, CheckpointFile, Error, Frame, Item, Log, Opened, QueueMark, Run,
 };
@@ -37,12 +38,7 @@ impl Source {
         let id = settings.log;
         let opened = wal::open(settings).await;
         let opened = opened.map_err(|error| format!("log {id} cannot be opened: {error}"))?;
-        if opened.checkpoint.is_none() && opened.found.frames > 0 {
-            return Err(format!(
-                "the cursors of log {id} are lost, so nobody knows what it owes: run the gateway once, which \
-                 finds out, stop it, and try again"
-            ));
-        }
+        expect_cursors(&opened)?;
         let told = found(&opened, &[backend]);
         let Opened { log, checkpoint, checkpoint_file: file, .. } = opened;
         let end = log.end();
