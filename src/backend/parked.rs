@@ -3,10 +3,16 @@
 //! One entry for each (backend, database), with a cell for each log. While the entry stands, every shard
 //! leads new lines of that database behind the waiting ones. It is removed when all its cells are empty;
 //! a lock keeps a shard from leading lines into an entry that is being removed.
+//!
+//! Statements wait like lines, and with them the newer lines of all policies of their database. Lines of
+//! different policies are not ordered with each other, so each has its own entry; where a statement comes
+//! between them, nothing goes before whatever must be in front of it is done for good: confirmed by the
+//! cursors and floors on disk of all logs, so that no start sends it again (`Parked::bound`).
 
 use super::board::Cell;
 use crate::base::ids::{BackendId, LogId};
 use crate::base::time::Stamp;
+use crate::ring::tag::database_of;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +29,22 @@ pub struct Parked {
     pub reason: String,
     /// The prober has found a way: shards may send.
     pub is_open: AtomicBool,
+    /// Statements wait here, or did: a start may send them again as long as it sends anything again.
+    has_statements: AtomicBool,
     cells: Vec<Cell>,
+}
+
+/// What a shard knows of a database that is to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Waits<'a> {
+    pub backend: BackendId,
+    pub tag: &'a [u8],
+    /// For an entry that is made.
+    pub reason: &'a str,
+    /// Nothing is known against it but that it stands behind others: an entry that is made may be tried.
+    pub is_open: bool,
+    /// Statements are among what waits.
+    pub has_statements: bool,
 }
 
 /// All entries. Shared: by all shards.
@@ -66,12 +87,30 @@ impl Parked {
         self.cells.iter().map(Cell::durable_floor).min().unwrap_or(Stamp::NONE)
     }
 
+    /// Nothing of it below this stamp waits, or is ever sent again, whatever is lost but all cursors.
+    pub fn bound(&self) -> Stamp {
+        self.oldest().min(self.durable_oldest()).min(self.durable_floor())
+    }
+
     pub fn bytes(&self) -> u64 {
         self.cells.iter().map(Cell::bytes).sum()
     }
 
     pub fn is_open(&self) -> bool {
         self.is_open.load(Ordering::SeqCst)
+    }
+
+    fn has_statements(&self) -> bool {
+        self.has_statements.load(Ordering::SeqCst)
+    }
+
+    fn is(&self, backend: BackendId, tag: &[u8]) -> bool {
+        self.backend == backend && *self.tag == *tag
+    }
+
+    /// The same database of the same backend, maybe with another policy.
+    fn is_related(&self, backend: BackendId, tag: &[u8]) -> bool {
+        self.backend == backend && database_of(&self.tag) == database_of(tag)
     }
 }
 
@@ -94,20 +133,20 @@ impl ParkedList {
         self.entries.load().is_empty()
     }
 
+    /// Nothing waits, and none of the cursors on disk says that something does.
+    pub fn is_forgotten(&self) -> bool {
+        // In this order, because an entry goes from the one list to the other.
+        self.entries.load().is_empty() && self.closed.load().is_empty()
+    }
+
     pub fn find(&self, backend: BackendId, tag: &[u8]) -> Option<Arc<Parked>> {
         let entries = self.entries.load();
-        let found = entries.iter().find(|entry| entry.backend == backend && *entry.tag == *tag);
-        found.cloned()
+        entries.iter().find(|entry| entry.is(backend, tag)).cloned()
     }
 
     /// Makes the entry, or finds it, and lets `publish` write this log's cell while nobody can remove it.
-    pub fn park(
-        &self,
-        backend: BackendId,
-        tag: &[u8],
-        reason: &str,
-        publish: impl FnOnce(&Arc<Parked>),
-    ) -> Arc<Parked> {
+    pub fn park(&self, waits: Waits<'_>, publish: impl FnOnce(&Arc<Parked>)) {
+        let Waits { backend, tag, reason, is_open, has_statements } = waits;
         let _guard = self.guard();
         let entry = self.find(backend, tag).unwrap_or_else(|| {
             let cells: Vec<Cell> = (0..self.logs).map(|_| Cell::empty()).collect();
@@ -118,7 +157,8 @@ impl ParkedList {
                 backend,
                 tag: tag.into(),
                 reason: reason.to_owned(),
-                is_open: AtomicBool::new(false),
+                is_open: AtomicBool::new(is_open),
+                has_statements: AtomicBool::new(false),
                 cells,
             });
             let mut entries = Vec::clone(&self.entries.load());
@@ -127,20 +167,69 @@ impl ParkedList {
             entry
         });
         publish(&entry);
-        entry
+        if has_statements {
+            // Cursors on disk that know an earlier entry of this name would bring back these, too.
+            let (entries, closed) = (self.entries.load(), self.closed.load());
+            let all = entries.iter().chain(closed.iter());
+            for entry in all.filter(|entry| entry.is(backend, tag)) {
+                entry.has_statements.store(true, Ordering::SeqCst);
+            }
+        }
     }
 
-    /// As `park`, but only if the entry stands.
-    pub fn join(
+    /// The entry behind which lines of the backend's own queue have to wait: their own one, or one whose
+    /// statements are older.
+    pub fn before_lines(
         &self,
         backend: BackendId,
         tag: &[u8],
-        publish: impl FnOnce(&Arc<Parked>),
+        stamp: Stamp,
     ) -> Option<Arc<Parked>> {
-        let _guard = self.guard();
-        let entry = self.find(backend, tag)?;
-        publish(&entry);
-        Some(entry)
+        self.find(backend, tag).or_else(|| self.statements_before(backend, tag, stamp))
+    }
+
+    /// An entry of another policy with statements that may be sent, or sent again, and are older than this.
+    pub fn statements_before(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        stamp: Stamp,
+    ) -> Option<Arc<Parked>> {
+        self.related(backend, tag, |entry| {
+            entry.has_statements() && *entry.tag != *tag && entry.bound() < stamp
+        })
+    }
+
+    /// The entry behind which a statement of the backend's own queue has to wait.
+    pub fn before_statement(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        stamp: Stamp,
+    ) -> Option<Arc<Parked>> {
+        self.related(backend, tag, |entry| entry.bound() <= stamp)
+    }
+
+    /// An entry of another policy of which anything may be sent, or sent again, that is older than this.
+    pub fn others_before(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        stamp: Stamp,
+    ) -> Option<Arc<Parked>> {
+        self.related(backend, tag, |entry| *entry.tag != *tag && entry.bound() < stamp)
+    }
+
+    fn related(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        which: impl Fn(&Parked) -> bool,
+    ) -> Option<Arc<Parked>> {
+        // In this order, because an entry goes from the one list to the other.
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let mut all = entries.iter().chain(closed.iter());
+        all.find(|entry| entry.is_related(backend, tag) && which(entry)).cloned()
     }
 
     /// Removes the entry if nothing waits in it any more.
@@ -200,10 +289,15 @@ impl ParkedList {
         }
     }
 
-    /// Whether this log's cursors on disk keep a floor of a database that waits no more.
+    /// Whether this log's cursors on disk keep a floor of a database that waits no more, or one that holds
+    /// up what waits for statements.
     pub fn has_stale_floor(&self, log: LogId) -> bool {
-        self.closed.load().iter().any(|entry| {
-            entry.durable_oldest() == Stamp::NONE && entry.cell(log).durable_floor() != Stamp::NONE
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let all = || entries.iter().chain(closed.iter());
+        let has_statements = all().any(|entry| entry.has_statements());
+        all().any(|entry| {
+            let oldest = entry.durable_oldest();
+            entry.cell(log).durable_floor() < oldest && (has_statements || oldest == Stamp::NONE)
         })
     }
 

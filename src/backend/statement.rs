@@ -21,15 +21,26 @@ pub async fn create_database(
     target: &Target,
 ) -> Result<Verdict, Error> {
     match client.place.kind {
-        Kind::Influxdb1 => influxql(client, text).await,
+        Kind::Influxdb1 => query(client, &format!("q={}", escape(text))).await,
         Kind::Influxdb2 => make_bucket(client, target).await,
         // These make a database when it is written first.
         Kind::Influxdb3 | Kind::LineProtocol => Ok(Verdict::Done),
     }
 }
 
-async fn influxql(client: &Rc<Client>, text: &str) -> Result<Verdict, Error> {
-    let body = format!("q={}", escape(text));
+/// Runs a statement in InfluxQL in a database; 2.x knows some of them, too.
+pub async fn influxql(client: &Rc<Client>, text: &str, database: &str) -> Result<Verdict, Error> {
+    match client.place.kind {
+        Kind::Influxdb1 | Kind::Influxdb2 => {
+            query(client, &format!("db={}&q={}", escape(database), escape(text))).await
+        }
+        Kind::Influxdb3 | Kind::LineProtocol => {
+            Ok(Verdict::Refused { message: "it takes no statements in InfluxQL".to_owned() })
+        }
+    }
+}
+
+async fn query(client: &Rc<Client>, body: &str) -> Result<Verdict, Error> {
     let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
     let reply = post(client, "POST", "/query", fields, body.as_bytes()).await?;
     if reply.head.status != 200 {

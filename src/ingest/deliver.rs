@@ -6,6 +6,7 @@
 use super::commit::wait_at_most;
 use super::queue::Part;
 use super::refuse::Isolated;
+use super::statement::is_create;
 use super::{Feed, Outlet, Retry, order};
 use crate::backend::board::ORDER_WINDOW_MIN;
 use crate::backend::{Condition, Error, Verdict, write};
@@ -128,8 +129,10 @@ impl Outlet {
                 let backend = feed.queue.borrow().backend;
                 feed.queue.borrow_mut().load(&frame, |run, has_older| {
                     // The parked queue takes runs in order: older ones that are still here go there first.
+                    // What makes a database went through the backend's own queue.
                     self.is_dropped(backend, frame.number(), run.tag)
                         || (is_main && !has_older && self.lead_away(backend, &frame, run))
+                        || (!is_main && is_create(&frame, run))
                 });
             }
             Item::Damaged(numbers) => {
@@ -147,6 +150,10 @@ impl Outlet {
         let statement =
             feed.queue.borrow_mut().next_statement(|stamp| self.statement_may_go(feed, stamp));
         if let Some(part) = statement {
+            let tag = part.run().tag.clone();
+            if self.parked_instead(feed, &tag, &part) {
+                return Next::Order;
+            }
             self.under_way(feed, 1);
             spawn(Lane::Deliver, self.clone().send_statement(feed.clone(), part));
             return Next::Wait;
@@ -164,10 +171,8 @@ impl Outlet {
                 is_held = true;
                 continue;
             }
-            // Read after the cells: another shard parks a database before its own cell moves on.
-            if feed.parked.borrow().is_none() && self.is_parked(feed, &tag) {
-                feed.queue.borrow_mut().put_back(&tag);
-                self.park(feed, &tag, "");
+            let last = batch.last().expect("just seen");
+            if self.parked_instead(feed, &tag, last) {
                 continue;
             }
             self.paced(feed, &batch);
@@ -182,6 +187,9 @@ impl Outlet {
     fn statement_may_go(&self, feed: &Feed, stamp: Stamp) -> bool {
         if is_planted(Planted::NoOrderRule) {
             return true;
+        }
+        if let Some(parked) = feed.parked.borrow().as_ref() {
+            return self.parked_statement_may_go(parked, stamp);
         }
         let client = feed.client.as_ref().expect("only a feed with a client sends");
         let others = self.facts.board.other_cells(self.log.id(), client.place.id);
@@ -199,11 +207,7 @@ impl Outlet {
         let backend = client.place.id;
         let window = ORDER_WINDOW_MIN.max(Duration::from_millis(frame.header.note.into()));
         match feed.parked.borrow().as_ref() {
-            // Another log's own queue may hold older lines of this database that it has yet to lead away.
-            Some(parked) => {
-                let others = parked.other_cells(log).chain(board.other_cells(log, backend));
-                order::lines_may_go(stamp, window, others)
-            }
+            Some(parked) => self.parked_lines_may_go(parked, stamp, window),
             None => order::lines_may_go(stamp, window, board.other_cells(log, backend)),
         }
     }

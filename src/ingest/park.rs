@@ -1,19 +1,80 @@
-//! Lines for a database that a backend does not take wait in a queue of their own; the rest flows.
+//! Lines for a database that a backend does not take wait in a queue of their own; the rest flows. What must
+//! come behind them waits there, too: newer lines, and statements for that database but CREATE.
 
 use super::queue::{Part, Queue};
-use super::{Feed, Outlet};
-use crate::backend::parked::Parked;
+use super::statement::is_create;
+use super::{Feed, Outlet, order};
+use crate::backend::parked::{Parked, Waits};
 use crate::base::ids::BackendId;
+use crate::base::time::Stamp;
 use crate::rt::{Lane, spawn};
 use crate::wal::{Frame, Kind, Run};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 impl Outlet {
-    pub(super) fn is_parked(&self, feed: &Feed, tag: &[u8]) -> bool {
+    /// The entry behind which a run of the backend's own queue has to wait, if there is one.
+    fn entry_before(
+        &self,
+        backend: BackendId,
+        frame: &Frame,
+        run: &Run<'_>,
+    ) -> Option<Arc<Parked>> {
         let parked = &self.facts.board.parked;
-        !parked.is_empty() && parked.find(feed.queue.borrow().backend, tag).is_some()
+        if parked.is_forgotten() {
+            return None;
+        }
+        match frame.kind {
+            Kind::Lines => parked.before_lines(backend, run.tag, frame.stamp()),
+            Kind::Statement if is_create(frame, run) => None,
+            Kind::Statement => parked.before_statement(backend, run.tag, frame.stamp()),
+        }
+    }
+
+    /// Parks what the backend's own queue was about to send, if others of its database have begun to wait.
+    /// Asked after the cells were read: another shard parks a database before its own cell moves on.
+    pub(super) fn parked_instead(
+        self: &Rc<Self>,
+        feed: &Rc<Feed>,
+        tag: &Rc<[u8]>,
+        last: &Part,
+    ) -> bool {
+        if feed.parked.borrow().is_some() {
+            return false;
+        }
+        let backend = feed.queue.borrow().backend;
+        let Some(before) = self.entry_before(backend, &last.frame, &last.run()) else {
+            return false;
+        };
+        self.park(feed, tag, &before.reason, true);
+        true
+    }
+
+    /// Whether a parked statement may go: nothing that any queue holds of its database is older.
+    pub(super) fn parked_statement_may_go(&self, parked: &Parked, stamp: Stamp) -> bool {
+        let (log, board, backend) = (self.log.id(), &self.facts.board, parked.backend);
+        // In this order: what leaves the backend's own queues is parked before. The own one counts, too: it
+        // may hold older lines of another policy.
+        order::statement_may_go(stamp, board.cells_of(backend))
+            && order::statement_may_go(stamp, parked.other_cells(log))
+            && board.parked.others_before(backend, &parked.tag, stamp).is_none()
+    }
+
+    /// Whether parked lines may go. Another log's own queue may hold older lines of this database that it
+    /// has yet to lead away.
+    pub(super) fn parked_lines_may_go(
+        &self,
+        parked: &Parked,
+        stamp: Stamp,
+        window: Duration,
+    ) -> bool {
+        let (log, board, backend) = (self.log.id(), &self.facts.board, parked.backend);
+        // In this order: what leaves the backend's own queues is parked before.
+        order::lines_may_go(stamp, window, board.other_cells(log, backend))
+            && order::lines_may_go(stamp, window, parked.other_cells(log))
+            && board.parked.statements_before(backend, &parked.tag, stamp).is_none()
     }
 
     /// A backend said that it does not take this database.
@@ -28,16 +89,20 @@ impl Outlet {
             return;
         }
         tracing::warn!(backend = place.label(), message, "lines of a database have to wait");
-        self.park(feed, tag, message);
+        self.park(feed, tag, message, false);
         self.facts.asked.raise();
     }
 
     /// Moves a database's lane out of the backend's queue. The parked queue's cell is on the board before
     /// the backend's own cell moves on.
-    pub(super) fn park(self: &Rc<Self>, feed: &Rc<Feed>, tag: &Rc<[u8]>, reason: &str) {
-        let parts = feed.queue.borrow_mut().take_lane(tag);
+    fn park(self: &Rc<Self>, feed: &Rc<Feed>, tag: &Rc<[u8]>, reason: &str, is_open: bool) {
+        // What makes a database may not wait for it.
+        let stays = |part: &Part| is_create(&part.frame, &part.run());
+        let parts = feed.queue.borrow_mut().take_lane(tag, stays);
         let backend = feed.queue.borrow().backend;
-        self.facts.board.parked.park(backend, tag, reason, |entry| {
+        let has_statements = parts.iter().any(|part| part.frame.kind == Kind::Statement);
+        let waits = Waits { backend, tag, reason, is_open, has_statements };
+        self.facts.board.parked.park(waits, |entry| {
             for part in &parts {
                 self.lead(entry, tag, &part.frame);
             }
@@ -60,15 +125,13 @@ impl Outlet {
         frame: &Rc<Frame>,
         run: &Run<'_>,
     ) -> bool {
-        let parked = &self.facts.board.parked;
-        if frame.kind == Kind::Statement || parked.is_empty() {
-            return false;
-        }
-        let entry = parked.join(backend, run.tag, |entry| self.lead(entry, run.tag, frame));
-        if entry.is_some() {
-            self.acks.parked(backend, frame.number(), &run.payload);
-        }
-        entry.is_some()
+        let Some(before) = self.entry_before(backend, frame, run) else { return false };
+        let has_statements = frame.kind == Kind::Statement;
+        let (tag, reason) = (run.tag, &*before.reason);
+        let waits = Waits { backend, tag, reason, is_open: true, has_statements };
+        self.facts.board.parked.park(waits, |entry| self.lead(entry, tag, frame));
+        self.acks.parked(backend, frame.number(), &run.payload);
+        true
     }
 
     /// Notes a frame in the parked queue of this log and publishes its cell.

@@ -358,11 +358,14 @@ impl Queue {
         lines
     }
 
-    /// Takes everything that a lane holds out of this queue: it goes on in a parked one.
-    pub fn take_lane(&mut self, tag: &[u8]) -> Vec<Part> {
+    /// Takes everything that a lane holds out of this queue, but what `stays`: it goes on in a parked one.
+    pub fn take_lane(&mut self, tag: &[u8], stays: impl Fn(&Part) -> bool) -> Vec<Part> {
         self.put_back(tag);
         let lane = self.lanes.iter_mut().find(|lane| *lane.tag == *tag);
-        lane.expect("just put back").waiting.drain(..).collect()
+        let waiting = &mut lane.expect("just put back").waiting;
+        let (staying, taken) = waiting.drain(..).partition(stays);
+        *waiting = staying;
+        Vec::from(taken)
     }
 
     /// Counts runs as confirmed.

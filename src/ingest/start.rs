@@ -7,15 +7,16 @@
 //!    Everything at or above the cut is sent again, from all queues, by the order rule.
 
 use super::queue::Queue;
+use super::statement::is_create;
 use super::{Facts, Feed, Outlet, Retry, refuse, slow::Slow};
 use crate::backend::Client;
-use crate::backend::parked::Parked;
+use crate::backend::parked::{Parked, Waits};
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::base::map::FastMap;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::{Mono, Stamp};
 use crate::rt::{Lane, Signal, spawn};
-use crate::wal::{self, Checkpoint, Item, Kind, Log, Opened};
+use crate::wal::{self, Checkpoint, Frame, Item, Kind, Log, Opened};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -289,7 +290,7 @@ impl Outlet {
                 self.unix_ms_at(cursor).await?,
                 self.bytes_from(backend, cursor) - self.bytes_passed(backend, cursor).await?,
             );
-            for (number, stamp) in self.statements_from(backend, cursor, last + 1).await? {
+            for (number, stamp) in self.statements_from(backend, cursor, last + 1, |_| true).await? {
                 queue.found_statement(number, stamp);
             }
         }
@@ -327,8 +328,17 @@ impl Outlet {
         let cursor = self.log.first_at(cut).await?.min(main_cursor);
         let reason = "not found before the last stop";
         let board = self.facts.board.clone();
-        board.parked.park(backend, tag, reason, |entry| {
+        let is_here = |frame: &Frame| {
+            frame.runs.iter().any(|run| *run.tag == *tag && !is_create(frame, &run))
+        };
+        let statements = self.statements_from(backend, cursor, main_cursor, is_here).await?;
+        let has_statements = !statements.is_empty();
+        let waits = Waits { backend, tag, reason, is_open: false, has_statements };
+        board.parked.park(waits, |entry| {
             let made = self.parked_feed(entry, tag, cursor);
+            for (number, stamp) in statements {
+                made.queue.borrow_mut().found_statement(number, stamp);
+            }
             // Up to the backend's own cursor everything of this database waits here; beyond it, that queue
             // leads it here again.
             made.queue.borrow_mut().found(main_cursor, cut, u64::MAX - 1, bytes);
@@ -364,6 +374,7 @@ impl Outlet {
         backend: BackendId,
         from: u64,
         end: u64,
+        which: impl Fn(&Frame) -> bool,
     ) -> Result<Vec<(u64, Stamp)>, wal::Error> {
         let mut statements = Vec::new();
         for segment in self.log.segments().iter().filter(|segment| segment.statements.get() > 0) {
@@ -378,8 +389,8 @@ impl Outlet {
                     match item {
                         Item::Frame(frame) => {
                             at = frame.number() + 1;
-                            let is_here = frame.number() < stop;
-                            if is_here && frame.kind == Kind::Statement && frame.names(backend) {
+                            let is_here = frame.number() < stop && frame.names(backend);
+                            if is_here && frame.kind == Kind::Statement && which(&frame) {
                                 statements.push((frame.number(), frame.stamp()));
                             }
                         }

@@ -3,13 +3,14 @@
 use super::accept::{Failure, labels, unavailable};
 use super::queue::Part;
 use super::{Feed, Ingest, Outlet, Retry};
-use crate::backend::{self, Verdict};
+use crate::backend::{self, Client, Verdict};
 use crate::base::failpoint;
 use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
 use crate::ring::Target;
 use crate::rt::within;
+use crate::wal::{Frame, Kind, Run};
 use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +24,8 @@ const REFUSALS_WITHIN: Duration = Duration::from_secs(60);
 pub enum Statement {
     /// `CREATE DATABASE`: the text as 1.x takes it, and the bucket that 2.x makes.
     CreateDatabase { text: String, target: Target },
+    /// Anything else in InfluxQL: it is ordered with the lines of the database that the target names.
+    InfluxQl { text: String, target: Target },
 }
 
 /// How a statement went.
@@ -36,8 +39,11 @@ pub struct Executed {
 
 impl Statement {
     pub fn encode(&self) -> Vec<u8> {
-        let Statement::CreateDatabase { text, target } = self;
-        json!({ "kind": "create_database", "text": text, "org": target.org, "bucket": target.bucket() })
+        let (kind, text, target) = match self {
+            Statement::CreateDatabase { text, target } => ("create_database", text, target),
+            Statement::InfluxQl { text, target } => ("influxql", text, target),
+        };
+        json!({ "kind": kind, "text": text, "org": target.org, "bucket": target.bucket() })
             .to_string()
             .into_bytes()
     }
@@ -45,13 +51,35 @@ impl Statement {
     fn decode(bytes: &[u8], target: Target) -> Option<Statement> {
         let value: Value = serde_json::from_slice(bytes).ok()?;
         let text = value.get("text")?.as_str()?.to_owned();
-        (value.get("kind")?.as_str()? == "create_database")
-            .then_some(Statement::CreateDatabase { text, target })
+        match value.get("kind")?.as_str()? {
+            "create_database" => Some(Statement::CreateDatabase { text, target }),
+            "influxql" => Some(Statement::InfluxQl { text, target }),
+            _ => None,
+        }
     }
 
     fn text(&self) -> &str {
-        let Statement::CreateDatabase { text, .. } = self;
-        text
+        match self {
+            Statement::CreateDatabase { text, .. } | Statement::InfluxQl { text, .. } => text,
+        }
+    }
+
+    fn target(&self) -> &Target {
+        match self {
+            Statement::CreateDatabase { target, .. } | Statement::InfluxQl { target, .. } => target,
+        }
+    }
+
+    /// Asks a backend to run it.
+    async fn run(&self, client: &Rc<Client>) -> Result<Verdict, backend::Error> {
+        match self {
+            Statement::CreateDatabase { text, target } => {
+                backend::statement::create_database(client, text, target).await
+            }
+            Statement::InfluxQl { text, target } => {
+                backend::statement::influxql(client, text, &target.database).await
+            }
+        }
     }
 }
 
@@ -60,9 +88,8 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     let facts = &ingest.facts;
     let outlet = &ingest.outlet;
     super::admit::whole(facts)?;
-    let Statement::CreateDatabase { target, .. } = statement;
     let targets: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
-    let tag: Rc<[u8]> = Rc::from(target.to_tag());
+    let tag: Rc<[u8]> = Rc::from(statement.target().to_tag());
     let text = statement.encode();
     failpoint::reach("statement.before_append");
     let placed = outlet.log.append_statement(&tag, &targets, &text);
@@ -87,6 +114,14 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     Ok(Executed { pending: labels(outlet, &missing), refused })
 }
 
+/// Whether it makes a database: then it never waits for one.
+pub(super) fn is_create(frame: &Frame, run: &Run<'_>) -> bool {
+    let target = || Target::from_tag(run.tag);
+    let decode = |target| Statement::decode(frame.payload(run), target);
+    frame.kind == Kind::Statement
+        && matches!(target().and_then(decode), Some(Statement::CreateDatabase { .. }))
+}
+
 /// The text of a statement, as a person runs it.
 pub(super) fn text_of(part: &Part) -> String {
     let target = Target::from_tag(part.run().tag);
@@ -104,9 +139,7 @@ impl Outlet {
         let begun = self.facts.clock.mono();
         failpoint::reach("statement.before_send");
         let verdict = match &statement {
-            Some(Statement::CreateDatabase { text, target }) => {
-                backend::statement::create_database(&client, text, target).await
-            }
+            Some(statement) => statement.run(&client).await,
             None => Ok(Verdict::Refused { message: "it cannot be read".to_owned() }),
         };
         failpoint::reach("statement.after_send");
@@ -114,11 +147,11 @@ impl Outlet {
         match verdict {
             Ok(Verdict::Done) => {
                 if is_planted(Planted::LateRepeat)
-                    && let Some(Statement::CreateDatabase { text, target }) = statement.clone()
+                    && let Some(statement) = statement.clone()
                 {
                     crate::rt::spawn(crate::rt::Lane::Deliver, async move {
                         crate::rt::sleep(Duration::from_millis(50)).await;
-                        drop(backend::statement::create_database(&client, &text, &target).await);
+                        drop(statement.run(&client).await);
                     });
                 }
                 self.note_made(&feed, statement.as_ref());

@@ -132,7 +132,7 @@ fn a_lane_that_is_taken_out_lets_the_rest_flow() {
     let mut queue = Queue::new(HERE, None, 1);
     load_all(&mut queue, &[lines(1, &[("a", &[HERE])]), lines(2, &[("b", &[HERE])])]);
     queue.next_batch(b"a", |_| true);
-    let parked = queue.take_lane(b"a");
+    let parked = queue.take_lane(b"a", |_| false);
     assert_eq!(numbers(&parked), [1]);
     queue.settle(&parked);
     assert_eq!(queue.cursor(), 2);

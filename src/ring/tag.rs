@@ -35,6 +35,13 @@ impl Target {
     }
 }
 
+/// The part of a tag that names organization and database: tags of one database's policies have it in
+/// common. What is no tag is a database of its own.
+pub fn database_of(tag: &[u8]) -> &[u8] {
+    let rest = name(tag).and_then(|(_, rest)| name(rest)).map_or(0, |(_, rest)| rest.len());
+    &tag[..tag.len() - rest]
+}
+
 fn name(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<2>()?;
     let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
@@ -57,5 +64,23 @@ mod tests {
         for cut in 0..7 {
             assert_eq!(Target::from_tag(&tag[..cut]), None, "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn policies_of_one_database_have_their_database_in_common() {
+        let tag = |org: &str, database: &str, policy: &str| {
+            Target {
+                org: org.into(),
+                database: database.into(),
+                retention_policy: policy.into(),
+            }
+            .to_tag()
+        };
+        let one = tag("o", "d", "");
+        assert_eq!(database_of(&one), one);
+        assert_eq!(database_of(&tag("o", "d", "weekly")), one);
+        assert_ne!(database_of(&tag("o", "dd", "weekly")), one);
+        assert_ne!(database_of(&tag("p", "d", "weekly")), one);
+        assert_eq!(database_of(b"?"), b"?");
     }
 }

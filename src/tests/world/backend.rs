@@ -161,7 +161,11 @@ impl Model {
                 }
                 Some((204, String::new()))
             }
-            ("/write", true) => self.write(&params["db"], body).await,
+            ("/write", true) => {
+                let policy = params.get("rp").map(|policy| format!("/{policy}"));
+                let place = format!("{}{}", params["db"], policy.unwrap_or_default());
+                self.write(&place, body).await
+            }
             ("/api/v2/write", true) => self.write(&params["bucket"], body).await,
             ("/query", false) => Some((200, self.show())),
             ("/query", true) => {
@@ -182,8 +186,9 @@ impl Model {
     }
 
     fn show(&self) -> String {
-        let rows: Vec<_> =
-            self.databases.borrow().iter().map(|name| format!("[\"{name}\"]")).collect();
+        let databases = self.databases.borrow();
+        let databases = databases.iter().filter(|name| !name.contains('/'));
+        let rows: Vec<_> = databases.map(|name| format!("[\"{name}\"]")).collect();
         let values = rows.join(",");
         format!(
             "{{\"results\":[{{\"series\":[{{\"name\":\"databases\",\"columns\":[\"name\"],\
@@ -297,7 +302,12 @@ impl Model {
         if !self.databases.borrow().contains(database) {
             self.denied.borrow_mut().insert(database.to_owned());
             return Some(match self.kind {
-                Kind::Influxdb1 => (404, error(&format!("database not found: {database}"))),
+                Kind::Influxdb1 => match database.split_once('/') {
+                    Some((_, policy)) => {
+                        (404, error(&format!("retention policy not found: {policy}")))
+                    }
+                    None => (404, error(&format!("database not found: {database}"))),
+                },
                 _ => (404, error(&format!("bucket {database} not found"))),
             });
         }
@@ -369,8 +379,8 @@ impl Model {
         let number: usize = value.and_then(|value| value.parse().ok()).unwrap_or(usize::MAX);
         let points = self.record.points.borrow();
         let sent =
-            points.get(number).map(|point| (point.register.database.as_str(), point.line(number)));
-        let came = (database, line.to_owned());
+            points.get(number).map(|point| (point.register.place(), point.line(number)));
+        let came = (database.to_owned(), line.to_owned());
         if sent.as_ref() != Some(&came) {
             self.record
                 .violation(format!("{came:?} came to backend {}, sent was {sent:?}", self.place));

@@ -281,10 +281,6 @@ fn second_must_win(
         return false;
     }
     let is_statement = first.is_statement || second.is_statement;
-    if is_statement && !model.denied.borrow().is_empty() {
-        // Parked lines are not ordered against statements.
-        return false;
-    }
     if first.operation == second.operation {
         return first.at < second.at;
     }

@@ -15,6 +15,9 @@ use crate::rt::sleep;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// The retention policy that some worlds have beside the default one.
+pub const POLICY: &str = "weekly";
+
 pub struct Client {
     pub connection: u64,
     pub shape: Shape,
@@ -25,8 +28,8 @@ pub struct Client {
     pub tasks: SimTasks,
 }
 
-fn target(database: &str) -> Target {
-    Target { org: "org".into(), database: database.into(), retention_policy: "".into() }
+fn target(database: &str, policy: &str) -> Target {
+    Target { org: "org".into(), database: database.into(), retention_policy: policy.into() }
 }
 
 impl Client {
@@ -52,9 +55,10 @@ impl Client {
         sleep(Duration::from_millis(ms)).await;
     }
 
-    fn register(&self, database: &str) -> Register {
+    fn register(&self, database: &str, policy: &str) -> Register {
         Register {
             database: database.to_owned(),
+            policy: policy.to_owned(),
             measurement: format!("m{}", self.tasks.below(self.shape.measurements)),
             series: self.tasks.below(self.shape.series),
             time: self.tasks.below(self.shape.times),
@@ -71,6 +75,8 @@ impl Client {
 
     async fn write(&self) {
         let database = format!("db{}", self.tasks.below(self.shape.databases));
+        let is_other = self.shape.policies && self.tasks.below(2) == 0;
+        let policy = if is_other { POLICY } else { "" };
         let now = self.tasks.now_ns();
         let operation = self.record.begin(self.connection, What::Write, self.absent, now);
         let count = match self.tasks.below(12) {
@@ -80,7 +86,7 @@ impl Client {
         let mut body = String::new();
         let mut points = Vec::new();
         for _ in 0..count {
-            let number = self.record.point(operation, self.register(&database), self.fate());
+            let number = self.record.point(operation, self.register(&database, policy), self.fate());
             body.push_str(&self.record.points.borrow()[number].line(number));
             body.push('\n');
             points.push(number);
@@ -88,7 +94,7 @@ impl Client {
         self.record.tell(now, || {
             format!("connection {} sends {operation}: points {points:?}", self.connection)
         });
-        let target = target(&database);
+        let target = target(&database, policy);
         let request = Request {
             target: &target,
             precision: Precision::Nanoseconds,
@@ -132,7 +138,7 @@ impl Client {
                 .ingest
                 .facts
                 .topology
-                .route(&target(&register.database), register.measurement.as_bytes());
+                .route(&target(&register.database, &register.policy), register.measurement.as_bytes());
             for owner in owners {
                 let model = &self.models[self.ingest.facts.backend(owner).index()];
                 if !model.applied.borrow().contains_key(point) {
@@ -155,13 +161,16 @@ impl Client {
             self.record.begin(self.connection, what, self.absent, now)
         };
         let what = self.record.operations.borrow()[operation].what.clone();
-        let (text, name) = match &what {
-            What::Create(name) => (format!("CREATE DATABASE \"{name}\""), name.clone()),
-            _ => (format!("DELETE \"delete-{operation}\""), format!("delete-{operation}")),
+        let target = target(&database, "");
+        let statement = match &what {
+            What::Create(name) => {
+                let text = format!("CREATE DATABASE \"{name}\"");
+                Statement::CreateDatabase { text, target }
+            }
+            _ => Statement::InfluxQl { text: format!("DELETE \"delete-{operation}\""), target },
         };
         self.record
             .tell(now, || format!("connection {} sends {operation}: {what:?}", self.connection));
-        let statement = Statement::CreateDatabase { text, target: target(&name) };
         let outcome = statement::execute(&self.ingest, &statement).await;
         let now = self.tasks.now_ns();
         self.record.tell(now, || format!("operation {operation} is answered {outcome:?}"));

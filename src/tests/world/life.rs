@@ -88,9 +88,9 @@ impl Run {
             let fates = [Fate::Conflict, Fate::Poison, Fate::Unreadable];
             let refuses = fates.into_iter().filter(|_| tasks.below(2) == 0).collect();
             let model = Model::new(at, *kind, &tasks, &record, refuses);
-            for database in 0..shape.databases {
+            for name in shape.places() {
                 if !(shape.lacking && tasks.below(2) == 0) {
-                    model.databases.borrow_mut().insert(format!("db{database}"));
+                    model.databases.borrow_mut().insert(name);
                 }
             }
             Rc::new(model)
@@ -306,9 +306,7 @@ impl Run {
         self.tasks.net().set_weather(Weather::CALM);
         for model in self.models.iter() {
             model.set_mood(Mood::Well);
-            for database in 0..self.setup.shape.databases {
-                model.databases.borrow_mut().insert(format!("db{database}"));
-            }
+            model.databases.borrow_mut().extend(self.setup.shape.places());
         }
         let end = self.tasks.now_ns() + nanos(DRAIN_MAX);
         let mut turn = 0;

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Register {
     pub database: String,
+    /// Empty for the default one.
+    pub policy: String,
     pub measurement: String,
     pub series: u64,
     pub time: u64,
@@ -32,6 +34,16 @@ pub struct Point {
     pub fate: Fate,
 }
 
+impl Register {
+    /// Where its points go, as 2.x names it: the database, and the policy if it is not the default one.
+    pub fn place(&self) -> String {
+        match self.policy.as_str() {
+            "" => self.database.clone(),
+            policy => format!("{}/{policy}", self.database),
+        }
+    }
+}
+
 impl Point {
     /// The line that carries it, as the log and the backends see it.
     pub fn line(&self, number: usize) -> String {
@@ -44,7 +56,7 @@ impl Point {
 pub enum What {
     Write,
     Create(String),
-    /// Deletes a measurement of a database.
+    /// Deletes a measurement of a database, in all of its policies.
     Delete(String, String),
 }
 

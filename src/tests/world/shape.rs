@@ -1,6 +1,7 @@
 //! What a seed decides before its world begins: how many of everything, and what goes wrong when.
 
 use super::budgets::Budget;
+use super::client::POLICY;
 use crate::config::checked::{Ack, Kind};
 use crate::rt::sim::Fault;
 
@@ -80,6 +81,8 @@ pub struct Shape {
     pub bad: u64,
     /// Databases that some backends lack at first.
     pub lacking: bool,
+    /// Databases have a second retention policy.
+    pub policies: bool,
     /// How rough backends and network are: 0 is calm.
     pub trouble: u64,
     /// Requests are cut or answered too late so rarely that the order window stays small.
@@ -106,6 +109,9 @@ impl Shape {
         if dice.one_in(4) {
             shape.leave_out(dice);
         }
+        if dice.one_in(3) {
+            shape.state_where_databases_wait(dice);
+        }
         shape
     }
 
@@ -116,6 +122,12 @@ impl Shape {
         for life in &mut self.lives {
             life.fault = life.fault.filter(|_| !matches!(life.ends, Ends::Power(_)));
         }
+    }
+
+    /// Backends lack databases or one of their policies, and clients delete in them meanwhile.
+    fn state_where_databases_wait(&mut self, dice: &mut Dice) {
+        (self.lacking, self.policies) = (true, dice.one_in(2));
+        self.statements = dice.of(&[10, 20]);
     }
 
     /// A backend leaves the configuration for a life and returns.
@@ -153,6 +165,7 @@ impl Shape {
             statements: dice.of(&[0, 0, 5, 15]),
             bad: dice.of(&[0, 0, 0, 8]),
             lacking: dice.one_in(3),
+            policies: false,
             trouble: dice.of(&[0, 1, 1, 2, 3]),
             brisk: !dice.one_in(3),
             segment_pages: 12 + dice.below(6),
@@ -163,6 +176,13 @@ impl Shape {
 }
 
 impl Shape {
+    /// Databases and their policies, as 2.x names them.
+    pub fn places(&self) -> Vec<String> {
+        let databases = (0..self.databases).map(|number| format!("db{number}"));
+        let policies = databases.clone().filter(|_| self.policies);
+        databases.clone().chain(policies.map(|name| format!("{name}/{POLICY}"))).collect()
+    }
+
     /// Many short lives, many statements, backends that come and go: what a start does again is cut short
     /// by the next end.
     pub fn restless(seed: u64) -> Shape {
