@@ -334,3 +334,66 @@ impl ParkedList {
         self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Target;
+
+    const HERE: BackendId = BackendId(1);
+
+    fn tag(database: &str, policy: &str) -> Vec<u8> {
+        let (database, retention_policy) = (database.into(), policy.into());
+        Target { org: "o".into(), database, retention_policy }.to_tag()
+    }
+
+    /// Parks something of log 0, as it would be noted there.
+    fn park(list: &ParkedList, tag: &[u8], stamp: u64, is_statement: bool) {
+        let statement = if is_statement { Stamp(stamp) } else { Stamp::NONE };
+        let waits =
+            Waits { backend: HERE, tag, reason: "", is_open: true, has_statements: is_statement };
+        list.park(waits, |entry| {
+            entry.cell(LogId(0)).publish(Stamp(stamp), statement, 0, 0);
+            entry.cell(LogId(0)).publish_durable(Stamp(stamp));
+        });
+    }
+
+    #[test]
+    fn a_statement_waits_until_no_start_can_send_older_lines_of_its_database_again() {
+        let list = ParkedList::new(2);
+        let (default, weekly, other) = (tag("d", ""), tag("d", "weekly"), tag("e", ""));
+        park(&list, &weekly, 10, false);
+        let waits = || list.before_statement(HERE, &default, Stamp(20)).is_some();
+        assert!(waits(), "lines of another policy are older");
+        assert!(list.before_statement(HERE, &default, Stamp(9)).is_none());
+        assert!(list.before_statement(HERE, &other, Stamp(20)).is_none(), "another database");
+        assert!(list.before_statement(BackendId(0), &default, Stamp(20)).is_none());
+        assert!(
+            list.before_lines(HERE, &default, Stamp(20)).is_none(),
+            "lines of another policy flow"
+        );
+        // The other log writes the floor down, then the lines are confirmed.
+        let floors = list.floors(LogId(1));
+        list.floors_written(LogId(1), &floors);
+        let entry = list.find(HERE, &weekly).expect("it waits");
+        entry.cell(LogId(0)).publish(Stamp::NONE, Stamp::NONE, 0, 0);
+        assert!(waits(), "the cursors on disk do not know");
+        assert!(list.remove_if_empty(&entry) && waits());
+        list.forget_closed(LogId(0), |_| false);
+        assert!(waits() && list.has_stale_floor(LogId(1)), "the floors of the other log do not");
+        let floors = list.floors(LogId(1));
+        list.floors_written(LogId(1), &floors);
+        assert!(!waits());
+    }
+
+    #[test]
+    fn no_line_of_its_database_passes_a_statement_that_waits() {
+        let list = ParkedList::new(2);
+        let (default, weekly, other) = (tag("d", ""), tag("d", "weekly"), tag("e", ""));
+        park(&list, &default, 20, true);
+        let waits = |tag: &[u8], stamp| list.before_lines(HERE, tag, Stamp(stamp)).is_some();
+        assert!(waits(&weekly, 21) && waits(&default, 21));
+        assert!(!waits(&weekly, 20), "older lines go first");
+        assert!(!waits(&other, 21), "another database");
+    }
+}

@@ -19,6 +19,8 @@ pub enum Planted {
     EarlyFree,
     /// A statement runs once more when newer lines have passed.
     LateRepeat,
+    /// Statements do not wait for lines that wait for a database.
+    ParkedOvertaken,
     /// A frame of an earlier life of a file is taken.
     StaleTaken,
     /// A frame that was acknowledged and is lost passes for one that never was.

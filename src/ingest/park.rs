@@ -6,6 +6,7 @@ use super::statement::is_create;
 use super::{Feed, Outlet, order};
 use crate::backend::parked::{Parked, Waits};
 use crate::base::ids::BackendId;
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::rt::{Lane, spawn};
 use crate::wal::{Frame, Kind, Run};
@@ -28,7 +29,9 @@ impl Outlet {
         }
         match frame.kind {
             Kind::Lines => parked.before_lines(backend, run.tag, frame.stamp()),
-            Kind::Statement if is_create(frame, run) => None,
+            Kind::Statement if is_create(frame, run) || is_planted(Planted::ParkedOvertaken) => {
+                None
+            }
             Kind::Statement => parked.before_statement(backend, run.tag, frame.stamp()),
         }
     }

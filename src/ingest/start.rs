@@ -290,7 +290,8 @@ impl Outlet {
                 self.unix_ms_at(cursor).await?,
                 self.bytes_from(backend, cursor) - self.bytes_passed(backend, cursor).await?,
             );
-            for (number, stamp) in self.statements_from(backend, cursor, last + 1, |_| true).await? {
+            for (number, stamp) in self.statements_from(backend, cursor, last + 1, |_| true).await?
+            {
                 queue.found_statement(number, stamp);
             }
         }

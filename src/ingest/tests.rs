@@ -142,6 +142,18 @@ fn a_lane_that_is_taken_out_lets_the_rest_flow() {
 }
 
 #[test]
+fn what_makes_a_database_stays_when_its_lines_go_to_wait() {
+    let mut queue = Queue::new(HERE, None, 1);
+    let create = frame(2, Kind::Statement, &[("a", &[HERE])]);
+    load_all(&mut queue, &[lines(1, &[("a", &[HERE])]), create]);
+    queue.next_batch(b"a", |_| true);
+    let parked = queue.take_lane(b"a", |part| part.frame.kind == Kind::Statement);
+    assert_eq!(numbers(&parked), [1]);
+    queue.settle(&parked);
+    assert_eq!(queue.next_statement(|_| true).map(|part| part.number()), Some(2));
+}
+
+#[test]
 fn a_damaged_frame_does_not_stop_the_queue() {
     let mut queue = Queue::new(HERE, None, 1);
     queue.found(4, Stamp(5), 7, 100);

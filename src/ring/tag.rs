@@ -69,12 +69,8 @@ mod tests {
     #[test]
     fn policies_of_one_database_have_their_database_in_common() {
         let tag = |org: &str, database: &str, policy: &str| {
-            Target {
-                org: org.into(),
-                database: database.into(),
-                retention_policy: policy.into(),
-            }
-            .to_tag()
+            Target { org: org.into(), database: database.into(), retention_policy: policy.into() }
+                .to_tag()
         };
         let one = tag("o", "d", "");
         assert_eq!(database_of(&one), one);

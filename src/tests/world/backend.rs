@@ -378,8 +378,7 @@ impl Model {
         let value = line.split("v=").nth(1).and_then(|rest| rest.split('i').next());
         let number: usize = value.and_then(|value| value.parse().ok()).unwrap_or(usize::MAX);
         let points = self.record.points.borrow();
-        let sent =
-            points.get(number).map(|point| (point.register.place(), point.line(number)));
+        let sent = points.get(number).map(|point| (point.register.place(), point.line(number)));
         let came = (database.to_owned(), line.to_owned());
         if sent.as_ref() != Some(&came) {
             self.record

@@ -86,7 +86,8 @@ impl Client {
         let mut body = String::new();
         let mut points = Vec::new();
         for _ in 0..count {
-            let number = self.record.point(operation, self.register(&database, policy), self.fate());
+            let number =
+                self.record.point(operation, self.register(&database, policy), self.fate());
             body.push_str(&self.record.points.borrow()[number].line(number));
             body.push('\n');
             points.push(number);
@@ -134,11 +135,10 @@ impl Client {
         }
         for point in points {
             let register = &known[*point].register;
-            let owners = self
-                .ingest
-                .facts
-                .topology
-                .route(&target(&register.database, &register.policy), register.measurement.as_bytes());
+            let owners = self.ingest.facts.topology.route(
+                &target(&register.database, &register.policy),
+                register.measurement.as_bytes(),
+            );
             for owner in owners {
                 let model = &self.models[self.ingest.facts.backend(owner).index()];
                 if !model.applied.borrow().contains_key(point) {

@@ -44,6 +44,7 @@ mistakes! {
     an_answer_before_the_sync_is_found: plain EarlyAnswer in 0..400;
     a_segment_freed_too_early_is_found: plain EarlyFree in 0..400;
     a_repeated_statement_is_found: plain LateRepeat in 0..400;
+    a_statement_that_overtakes_what_waits_is_found: of ParkedOvertaken in 0..400;
 }
 
 #[test]
