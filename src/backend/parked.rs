@@ -11,6 +11,7 @@
 
 use super::board::Cell;
 use crate::base::ids::{BackendId, LogId};
+use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::ring::tag::database_of;
 use arc_swap::ArcSwap;
@@ -89,6 +90,9 @@ impl Parked {
 
     /// Nothing of it below this stamp waits, or is ever sent again, whatever is lost but all cursors.
     pub fn bound(&self) -> Stamp {
+        if is_planted(Planted::ParkedForgotten) {
+            return self.oldest();
+        }
         self.oldest().min(self.durable_oldest()).min(self.durable_floor())
     }
 

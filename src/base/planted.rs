@@ -21,6 +21,8 @@ pub enum Planted {
     LateRepeat,
     /// Statements do not wait for lines that wait for a database.
     ParkedOvertaken,
+    /// They do not wait until the cursors on disk say that these lines are done.
+    ParkedForgotten,
     /// A frame of an earlier life of a file is taken.
     StaleTaken,
     /// A frame that was acknowledged and is lost passes for one that never was.

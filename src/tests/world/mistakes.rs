@@ -39,12 +39,14 @@ mistakes! {
     no_cut_is_found: plain NoCut in 0..400;
     a_late_cell_is_found: plain LatePublish in 0..400;
     ignored_floors_are_found: plain FloorsIgnored in 0..1000;
-    // The first one that finds it is 1139: a start must be cut short between two of its repetitions.
+    // The first one that finds it is 1124: a start must be cut short between two of its repetitions.
     a_rewind_that_is_not_durable_is_found: restless RewindNotDurable in 1100..1200;
     an_answer_before_the_sync_is_found: plain EarlyAnswer in 0..400;
     a_segment_freed_too_early_is_found: plain EarlyFree in 0..400;
     a_repeated_statement_is_found: plain LateRepeat in 0..400;
     a_statement_that_overtakes_what_waits_is_found: of ParkedOvertaken in 0..400;
+    // 1036: a crash must come between a statement and the next checkpoint.
+    a_statement_that_trusts_what_is_not_on_disk_is_found: of ParkedForgotten in 1000..1100;
 }
 
 #[test]
