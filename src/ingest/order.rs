@@ -6,6 +6,7 @@
 //! - a statement may go when no other queue holds anything unconfirmed with a smaller stamp.
 //!
 //! The smallest stamp may always go, so that nothing waits for ever.
+//! What holds for parked queues beside this stands in `park`.
 
 use crate::backend::board::Cell;
 use crate::base::time::{Stamp, nanos};

@@ -8,7 +8,7 @@ use super::shape::{Cursors, Ends, Life, Shape};
 use super::{check, rot};
 
 use crate::base::ids::BackendId;
-use crate::base::time::{Stamp, nanos};
+use crate::base::time::nanos;
 use crate::config::checked::{Ack, Kind};
 use crate::ingest::queue::WINDOW_BYTES_MAX;
 use crate::rt::sim::{Fault, SimDisk};
@@ -292,31 +292,12 @@ impl Run {
             if hot > most {
                 self.record.violation(format!("the hot window holds {hot} bytes"));
             }
-            let outlets = ingest.outlets();
-            for (backend, floor) in outlets.flat_map(|outlet| outlet.safe_floors.borrow().clone()) {
-                self.floor_holds(process, backend, floor);
-            }
             for feed in ingest.outlets().flat_map(|outlet| outlet.feeds()) {
                 let held = feed.queue.borrow().window_bytes();
                 if held > WINDOW_BYTES_MAX + crate::base::limits::FRAME_BYTES_MAX {
                     self.record.violation(format!("the window of a queue holds {held} bytes"));
                 }
             }
-        }
-    }
-
-    /// What a segment's header says that nobody needs, no queue owes.
-    fn floor_holds(&self, process: &Process, backend: BackendId, floor: Stamp) {
-        let outlets = process.node.ingests.iter().flat_map(|ingest| ingest.outlets());
-        let owed = outlets.flat_map(|outlet| outlet.feeds()).filter_map(|feed| {
-            let queue = feed.queue.borrow();
-            (queue.backend == backend).then(|| queue.owed().oldest)
-        });
-        let oldest = owed.min().unwrap_or(Stamp::NONE);
-        if floor > oldest {
-            self.record.violation(format!(
-                "the floor of backend {backend} is {floor:?}, and {oldest:?} is owed"
-            ));
         }
     }
 

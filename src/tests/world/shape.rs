@@ -180,7 +180,7 @@ impl Shape {
     pub fn places(&self) -> Vec<String> {
         let databases = (0..self.databases).map(|number| format!("db{number}"));
         let policies = databases.clone().filter(|_| self.policies);
-        databases.clone().chain(policies.map(|name| format!("{name}/{POLICY}"))).collect()
+        databases.chain(policies.map(|name| format!("{name}/{POLICY}"))).collect()
     }
 
     /// Many short lives, many statements, backends that come and go: what a start does again is cut short
