@@ -127,11 +127,12 @@ impl Outlet {
             Item::Frame(frame) => {
                 let is_main = feed.parked.borrow().is_none();
                 let backend = feed.queue.borrow().backend;
+                let may_wait = is_main && !self.facts.board.parked.is_forgotten();
                 feed.queue.borrow_mut().load(&frame, |run, has_older| {
                     // The parked queue takes runs in order: older ones that are still here go there first.
                     // What makes a database went through the backend's own queue.
                     self.is_dropped(backend, frame.number(), run.tag)
-                        || (is_main && !has_older && self.lead_away(backend, &frame, run))
+                        || (may_wait && !has_older && self.lead_away(backend, &frame, run))
                         || (!is_main && is_create(&frame, run))
                 });
             }
