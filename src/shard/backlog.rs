@@ -1,19 +1,23 @@
 //! Takes what is owed to a backend out of the logs of a stopped node.
 
-use super::control::Trouble;
+use super::control::{self, Trouble};
 use super::core::PROBE_FILE;
 use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId};
-use crate::base::time::Stamp;
 use crate::config::Config;
 use crate::ingest::checkpoint::{incomplete_path, incomplete_text, parse_incomplete};
 use crate::ring::Target;
 use crate::rt::disk::replace_now;
 use crate::rt::{Clock, Disk, launch, preflight};
+use crate::wal::registry::log_directory;
 use crate::wal::{self, Checkpoint, Dropped, Frame, Item, Kind, Opened, QueueMark, Registry, Run};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::sync_channel;
+
+/// No segment is made here, but that a log has some size of them.
+const SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Bytes read from a log at a time.
 const READ_BYTES: usize = 1024 * 1024;
@@ -46,7 +50,7 @@ struct Taking {
 struct Work {
     wish: Wish,
     backend: BackendId,
-    directory: std::path::PathBuf,
+    directory: PathBuf,
     node: [u8; 16],
     logs: Vec<LogId>,
 }
@@ -59,30 +63,16 @@ pub fn take(
 ) -> Result<Taken, Trouble> {
     preflight::check()?;
     let registry = Registry::open(&config.data_dir, [0; 16]).map_err(Trouble::Environment)?;
-    let known = registry.names().iter().position(|name| *name == wish.backend);
-    let Some(backend) = known.and_then(|at| u16::try_from(at).ok()).map(BackendId) else {
-        return Err(Trouble::Usage(format!(
-            "no backend named {:?} is known here; there are: {}",
-            wish.backend,
-            registry.names().join(", ")
-        )));
-    };
     let work = Work {
-        backend,
+        backend: number_of(&registry, &wish.backend)?,
         directory: registry.directory().to_owned(),
         node: registry.node,
         logs: registry.logs().map_err(Trouble::Running)?,
         wish,
     };
     let name = work.wish.backend.clone();
-    let (sender, receiver) = sync_channel(1);
-    let cpu = super::control::allowed_cpus()[0];
-    launch(cpu, "backlog", move || async move {
-        // The starter waits for exactly this one message.
-        sender.send(take_all(work, &mut write).await).unwrap_or(());
-    })?;
-    let taken = receiver.recv().map_err(|error| Trouble::Running(error.to_string()))?;
-    let taken = taken.map_err(Trouble::Running)?;
+    let probe = work.directory.join(PROBE_FILE);
+    let taken = alone("backlog", probe, move || async move { take_all(work, &mut write).await })?;
     if taken.lines > 0 {
         let reason = "its backlog was dropped by command";
         mark(config, &name, reason, taken.lines)
@@ -91,17 +81,49 @@ pub fn take(
     Ok(taken)
 }
 
+/// The number of a backend that the logs know.
+pub(super) fn number_of(registry: &Registry, name: &str) -> Result<BackendId, Trouble> {
+    let known = registry.names().iter().position(|known| known == name);
+    known.and_then(|at| u16::try_from(at).ok()).map(BackendId).ok_or_else(|| {
+        Trouble::Usage(format!(
+            "no backend named {name:?} is known here; there are: {}",
+            registry.names().join(", ")
+        ))
+    })
+}
+
+/// Runs `work` where logs can be read and written, and waits for its end.
+pub(super) fn alone<T, F>(
+    name: &'static str,
+    probe: PathBuf,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, Trouble>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, String>> + 'static,
+{
+    let (sender, receiver) = sync_channel(1);
+    launch(control::allowed_cpus()[0], name, move || async move {
+        let done = match Disk::Real.open(&probe).await {
+            Ok(_) => work().await,
+            Err(error) => Err(error.to_string()),
+        };
+        // The starter waits for exactly this one message.
+        sender.send(done).unwrap_or(());
+    })?;
+    let done = receiver.recv().map_err(|error| Trouble::Running(error.to_string()))?;
+    done.map_err(Trouble::Running)
+}
+
 async fn take_all(
     work: Work,
     write: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<Taken, String> {
-    let probe = work.directory.join(PROBE_FILE);
-    Disk::Real.open(&probe).await.map_err(|error| error.to_string())?;
     let mut taken = Taken::default();
     // All of them before anything is taken from one.
     let mut opened = Vec::new();
     for log in &work.logs {
-        opened.push(open(&work, *log).await?);
+        opened.push(open(settings(&work.directory, *log, work.node, SEGMENT_BYTES)).await?);
     }
     for log in opened {
         let of_log = take_log(&work, log, write).await.map_err(|error| error.to_string())?;
@@ -111,34 +133,39 @@ async fn take_all(
     Ok(taken)
 }
 
-async fn open(work: &Work, log: LogId) -> Result<Opened, String> {
-    let opened = wal::open(wal::Settings {
+/// A log of a stopped node. `all` is the directory of all logs.
+pub(super) fn settings(
+    all: &Path,
+    log: LogId,
+    node: [u8; 16],
+    segment_bytes: u64,
+) -> wal::Settings {
+    wal::Settings {
         log,
-        directory: work.directory.join(format!("log-{:03}", log.0)),
-        quarantine: work.directory.join("quarantine"),
-        node: work.node,
-        segment_bytes: 8 * 1024 * 1024,
+        directory: log_directory(all, log),
+        quarantine: all.join("quarantine"),
+        node,
+        segment_bytes,
         hot_bytes_max: 0,
         sync_each_commit: true,
         disk: Disk::Real,
         clock: Clock::Real,
-    })
-    .await
-    .map_err(|error| format!("log {log} cannot be opened: {error}"))?;
-    expect_cursors(&opened)?;
-    Ok(opened)
+    }
 }
 
-/// Without its cursors nobody knows what a log owes, and new ones would say that it is known.
-pub(super) fn expect_cursors(opened: &Opened) -> Result<(), String> {
-    if opened.checkpoint.is_some() || opened.found.frames == 0 {
-        return Ok(());
+/// Opens a log that has its cursors: without them nobody knows what it owes, and new ones would say that it is
+/// known.
+pub(super) async fn open(settings: wal::Settings) -> Result<Opened, String> {
+    let log = settings.log;
+    let opened = wal::open(settings).await;
+    let opened = opened.map_err(|error| format!("log {log} cannot be opened: {error}"))?;
+    if opened.checkpoint.is_none() && opened.found.frames > 0 {
+        return Err(format!(
+            "the cursors of log {log} are lost, so nobody knows what it owes: run the gateway once, which finds \
+             out, stop it, and try again"
+        ));
     }
-    Err(format!(
-        "the cursors of log {} are lost, so nobody knows what it owes: run the gateway once, which finds out, \
-         stop it, and try again",
-        opened.log.id()
-    ))
+    Ok(opened)
 }
 
 async fn take_log(
@@ -253,14 +280,7 @@ fn forget(work: &Work, checkpoint: &mut Checkpoint, end: u64, tags: Vec<Rc<[u8]>
         return;
     }
     checkpoint.marks.retain(|mark| mark.backend != backend);
-    checkpoint.marks.push(QueueMark {
-        backend,
-        tag: Rc::from(&b""[..]),
-        cursor: end,
-        oldest: Stamp::NONE,
-        oldest_statement: Stamp::NONE,
-        bytes: 0,
-    });
+    checkpoint.marks.push(QueueMark::empty(backend, end));
 }
 
 /// Says, durably, that a backend may lack so many points.
@@ -281,7 +301,6 @@ mod tests {
     use crate::ingest::start::found;
     use crate::rt::sim::SimDisk;
     use futures_lite::future::block_on;
-    use std::path::PathBuf;
 
     const GONE: BackendId = BackendId(0);
     const OTHER: BackendId = BackendId(1);
@@ -305,17 +324,9 @@ mod tests {
     fn what_is_dropped_for_one_backend_hides_nothing_that_is_owed_to_another() {
         let disk = SimDisk::default();
         let mut opened = block_on(wal::open(settings(&disk))).unwrap();
-        let mark = |backend| QueueMark {
-            backend,
-            tag: Rc::from(&b""[..]),
-            cursor: 1,
-            oldest: Stamp::NONE,
-            oldest_statement: Stamp::NONE,
-            bytes: 0,
-        };
         let mut checkpoint = Checkpoint {
             highest_stamp: opened.log.low_water(),
-            marks: vec![mark(GONE), mark(OTHER)],
+            marks: vec![QueueMark::empty(GONE, 1), QueueMark::empty(OTHER, 1)],
             ..Checkpoint::default()
         };
         block_on(opened.checkpoint_file.write(&checkpoint)).unwrap();

@@ -20,6 +20,7 @@ use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::gateway::{Gateway, Parts, Settings};
 use crate::server::listen;
 use crate::telemetry::{Exposition, Latencies, Meters};
+use crate::wal::registry::log_directory;
 use crate::wal::{self, Opened};
 use crossbeam_channel::Sender;
 use std::cell::{Cell, RefCell};
@@ -144,7 +145,7 @@ async fn open_logs(setup: &Setup) -> Result<Vec<Opened>, String> {
     for log in &setup.logs {
         let settings = wal::Settings {
             log: *log,
-            directory: setup.wal_directory.join(format!("log-{:03}", log.0)),
+            directory: log_directory(&setup.wal_directory, *log),
             quarantine: setup.wal_directory.join("quarantine"),
             node: setup.node,
             segment_bytes: setup.segment_bytes,

@@ -45,6 +45,20 @@ pub struct QueueMark {
     pub bytes: u64,
 }
 
+impl QueueMark {
+    /// A backend's own queue that has confirmed every frame below `end`, and owes nothing.
+    pub fn empty(backend: BackendId, end: u64) -> QueueMark {
+        QueueMark {
+            backend,
+            tag: Rc::from(&b""[..]),
+            cursor: end,
+            oldest: Stamp::NONE,
+            oldest_statement: Stamp::NONE,
+            bytes: 0,
+        }
+    }
+}
+
 /// Runs that an operator has dropped: they are not sent. Lives on: the shard that owns the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dropped {

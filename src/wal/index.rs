@@ -26,10 +26,7 @@ impl Log {
             return Ok(());
         }
         match by_headers(segment).await? {
-            Some(index) => {
-                segment.damage.borrow_mut().clear();
-                *segment.index.borrow_mut() = Some(index);
-            }
+            Some(index) => *segment.index.borrow_mut() = Some(index),
             None => self.scan_index(segment).await?,
         }
         Ok(())

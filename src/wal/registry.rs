@@ -36,6 +36,11 @@ pub struct Registry {
     _lock: Option<fs::File>,
 }
 
+/// Where a log lies, in the directory of all logs.
+pub fn log_directory(all: &Path, log: LogId) -> PathBuf {
+    all.join(format!("log-{:03}", log.0))
+}
+
 impl Registry {
     /// Opens or creates `<data>/wal`. `fresh_node` is used when there is none yet.
     pub fn open(data: &Path, fresh_node: [u8; 16]) -> Result<Registry, String> {
@@ -68,7 +73,7 @@ impl Registry {
     }
 
     pub fn log_directory(&self, log: LogId) -> PathBuf {
-        self.directory.join(format!("log-{:03}", log.0))
+        log_directory(&self.directory, log)
     }
 
     /// The number of each name, old or new. New ones are on stable storage when this returns.

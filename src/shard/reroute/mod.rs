@@ -21,19 +21,18 @@ mod way;
 
 pub use carry::{Amount, Rerouted};
 
-use super::backlog::mark;
+use super::backlog::{alone, mark, number_of, settings};
 use super::control::{self, Trouble};
 use super::core::PROBE_FILE;
 use crate::base::ids::BackendId;
 use crate::config::Config;
 use crate::config::checked::OnFull;
 use crate::ring::Topology;
-use crate::rt::{Clock, Disk, launch, preflight};
+use crate::rt::preflight;
 use crate::wal::{self, Registry};
 use carry::{Limits, Work};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use way::Way;
 
 /// What is to be re-routed.
@@ -66,17 +65,9 @@ pub fn take(
     let way = Way::new(backend, circle, topology, ids);
     let (logs, limits, moves) = (logs(config, &registry)?, limits(config), wish.moves);
     let probe = registry.directory().join(PROBE_FILE);
-    let (sender, receiver) = sync_channel(1);
-    launch(control::allowed_cpus()[0], "reroute", move || async move {
-        let done = match Disk::Real.open(&probe).await {
-            Ok(_) => carry::all(Work { way, logs: logs(), limits, moves }, &mut tell).await,
-            Err(error) => Err(error.to_string()),
-        };
-        // The starter waits for exactly this one message.
-        sender.send(done).unwrap_or(());
+    let done = alone("reroute", probe, move || async move {
+        carry::all(Work { way, logs: logs(), limits, moves }, &mut tell).await
     })?;
-    let done = receiver.recv().map_err(|error| Trouble::Running(error.to_string()))?;
-    let done = done.map_err(Trouble::Running)?;
     if wish.moves && done.damaged_frames > 0 {
         mark_damage(config, circle, done.damaged_frames)?;
     }
@@ -91,13 +82,7 @@ fn gone(config: &Config, registry: &Registry, name: &str) -> Result<BackendId, T
              first: its lines then go to those who own them without it"
         )));
     }
-    let known = registry.names().iter().position(|known| known == name);
-    known.and_then(|at| u16::try_from(at).ok()).map(BackendId).ok_or_else(|| {
-        Trouble::Usage(format!(
-            "no backend named {name:?} is known here; there are: {}",
-            registry.names().join(", ")
-        ))
-    })
+    number_of(registry, name)
 }
 
 /// The circle that the backend belonged to, if a person or the last start says one that is there today.
@@ -121,20 +106,9 @@ fn logs(
     registry: &Registry,
 ) -> Result<impl FnOnce() -> Vec<wal::Settings> + use<>, Trouble> {
     let segment_bytes = control::segment_bytes(config, registry.directory())?;
-    let (node, quarantine) = (registry.node, registry.directory().join("quarantine"));
+    let (node, directory) = (registry.node, registry.directory().to_owned());
     let logs = registry.logs().map_err(Trouble::Running)?;
-    let logs: Vec<_> = logs.into_iter().map(|log| (log, registry.log_directory(log))).collect();
-    let settings = move |(log, directory)| wal::Settings {
-        log,
-        directory,
-        quarantine: quarantine.clone(),
-        node,
-        segment_bytes,
-        hot_bytes_max: 0,
-        sync_each_commit: true,
-        disk: Disk::Real,
-        clock: Clock::Real,
-    };
+    let settings = move |log| settings(&directory, log, node, segment_bytes);
     Ok(move || logs.into_iter().map(settings).collect())
 }
 

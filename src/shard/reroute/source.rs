@@ -3,7 +3,7 @@
 use crate::base::ids::BackendId;
 use crate::base::time::Stamp;
 use crate::ingest::start::{Plan, Told, found};
-use crate::shard::backlog::expect_cursors;
+use crate::shard::backlog::open;
 use crate::wal::{
     self, Checkpoint, CheckpointFile, Error, Frame, Item, Log, Opened, QueueMark, Run,
 };
@@ -35,10 +35,7 @@ impl Source {
         settings: wal::Settings,
         backend: BackendId,
     ) -> Result<(Source, Told), String> {
-        let id = settings.log;
-        let opened = wal::open(settings).await;
-        let opened = opened.map_err(|error| format!("log {id} cannot be opened: {error}"))?;
-        expect_cursors(&opened)?;
+        let opened = open(settings).await?;
         let told = found(&opened, &[backend]);
         let Opened { log, checkpoint, checkpoint_file: file, .. } = opened;
         let end = log.end();
@@ -158,14 +155,7 @@ impl Source {
                 self.checkpoint.marks.retain(|mark| mark.backend != backend);
                 self.checkpoint.drops.retain(|dropped| dropped.backend != backend);
                 self.checkpoint.parked_floors.retain(|floor| floor.backend != backend);
-                self.checkpoint.marks.push(QueueMark {
-                    backend,
-                    tag: Rc::from(&b""[..]),
-                    cursor: end,
-                    oldest: Stamp::NONE,
-                    oldest_statement: Stamp::NONE,
-                    bytes: 0,
-                });
+                self.checkpoint.marks.push(QueueMark::empty(backend, end));
             }
         }
         self.file.write(&self.checkpoint).await
