@@ -5,6 +5,7 @@ use super::plan::Refusal;
 use crate::backend::Condition;
 use crate::config::checked::Kind;
 use crate::ring::Target;
+use std::collections::BTreeSet;
 
 /// What a question is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,74 @@ pub struct Candidate {
     pub is_complete: bool,
 }
 
+/// One circle's part in an answer. Lives on: the shard that asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Place in the list of circles.
+    pub circle: u16,
+    /// The backends to ask, rising.
+    pub slots: Vec<u16>,
+    /// Each of them holds everything that it should.
+    pub is_complete: bool,
+}
+
+/// Whose answers make up the whole.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// The owners of these measurements.
+    Owners(&'a [(Target, Vec<u8>)]),
+    /// All backends of a circle. The target, if there is one, is what is read.
+    Everything(Option<&'a Target>),
+}
+
 impl Query {
+    /// The circles that could answer, the best first. Each alone holds all that is wanted.
+    pub fn circles(&self, wanted: Wanted<'_>, language: Language) -> Result<Vec<Choice>, Refusal> {
+        let mut ranked: Vec<(u8, u64, Choice)> = Vec::new();
+        for (circle, place) in (0_u16..).zip(self.topology.circles()) {
+            let needed = self.needed(wanted, circle);
+            let slots: BTreeSet<u16> = match wanted {
+                Wanted::Owners(_) => needed.iter().map(|(slot, _)| *slot).collect(),
+                Wanted::Everything(_) => place.backends.clone().collect(),
+            };
+            if slots.is_empty() || !slots.iter().all(|slot| self.can_be_asked(*slot, language)) {
+                continue;
+            }
+            let standings = needed.iter().map(|(slot, target)| self.standing(*slot, *target));
+            let worst = standings.max_by_key(|(rank, _)| *rank).unwrap_or((3, false));
+            let choice =
+                Choice { circle, slots: slots.into_iter().collect(), is_complete: worst.1 };
+            ranked.push((worst.0, getrandom::u64().unwrap_or(0), choice));
+        }
+        if ranked.is_empty() {
+            return Err(Refusal::CannotMerge { why: no_speaker(language).to_owned() });
+        }
+        ranked.sort_unstable_by_key(|(rank, turn, _)| (*rank, *turn));
+        Ok(ranked.into_iter().map(|(_, _, choice)| choice).collect())
+    }
+
+    /// Which backends of a circle are needed, and for which target.
+    fn needed<'a>(&self, wanted: Wanted<'a>, circle: u16) -> Vec<(u16, Option<&'a Target>)> {
+        match wanted {
+            Wanted::Owners(owned) => owned
+                .iter()
+                .map(|(target, measurement)| {
+                    let owners = self.topology.route(target, measurement);
+                    (owners[usize::from(circle)], Some(target))
+                })
+                .collect(),
+            Wanted::Everything(target) => {
+                let backends = self.topology.circles()[usize::from(circle)].backends.clone();
+                backends.map(|slot| (slot, target)).collect()
+            }
+        }
+    }
+
+    fn can_be_asked(&self, slot: u16, language: Language) -> bool {
+        let place = &self.places[usize::from(slot)];
+        speaks(place.kind, language) && !place.write_only
+    }
+
     /// The owners of a measurement, one for each circle, the best first.
     pub fn owners(
         &self,
@@ -56,9 +124,7 @@ impl Query {
         target: Option<&Target>,
         language: Language,
     ) -> Result<Vec<Candidate>, Refusal> {
-        let speaks = |slot: &u16| speaks(self.places[usize::from(*slot)].kind, language);
-        let asked = |slot: &u16| !self.places[usize::from(*slot)].write_only;
-        let slots: Vec<u16> = slots.filter(speaks).filter(asked).collect();
+        let slots: Vec<u16> = slots.filter(|slot| self.can_be_asked(*slot, language)).collect();
         if slots.is_empty() {
             return Err(Refusal::CannotMerge { why: no_speaker(language).to_owned() });
         }

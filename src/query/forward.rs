@@ -2,7 +2,7 @@
 
 use super::choose::{Candidate, Language};
 use super::plan::Plan;
-use super::{Answer, Flux, InfluxQl, Query, Refusal, flux_body, plan};
+use super::{Answer, BodyStream, Flux, InfluxQl, Query, Refusal, flux_body, plan};
 use crate::backend::client::{Arriving, Error};
 use crate::backend::place::escape;
 use crate::backend::query::{Question, ask};
@@ -13,16 +13,6 @@ use std::fmt::Write as _;
 
 /// A text of at most this length goes into the URL when it came with `GET`.
 const URL_TEXT_BYTES_MAX: usize = 4 * 1024;
-
-/// An answer's body on its way.
-pub struct Arrived(Arriving);
-
-impl Arrived {
-    /// The next piece; `None` at the end. An error means that the answer is cut short.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
-        self.0.next().await.map_err(|error| error.to_string())
-    }
-}
 
 pub(super) async fn influxql(
     query: &Query,
@@ -167,14 +157,15 @@ impl Query {
         Err(Refusal::NoBackend { why: trouble, retry_after_s: 1 })
     }
 
-    fn answer(&self, candidate: Candidate, arriving: Arriving) -> Answer {
+    /// The answer of one backend, passed on.
+    pub(super) fn answer(&self, candidate: Candidate, arriving: Arriving) -> Answer {
         let place = &self.places[usize::from(candidate.slot)];
-        Answer::Forwarded {
+        Answer::Streamed {
             status: arriving.head.status,
             headers: arriving.head.fields.clone(),
-            backend: place.name.clone(),
+            backends: vec![place.name.clone()],
             circle: place.circle_name.clone(),
-            body: Box::new(Arrived(arriving)),
+            body: Box::new(BodyStream::Forwarded(arriving)),
             incomplete: !candidate.is_complete,
         }
     }

@@ -6,20 +6,21 @@
 //! It does not know the log, nor what a status code means.
 //!
 //! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
-//! circle), `forward`, `flux_body`.
+//! circle), `forward` (one backend answers), `scatter` (several do), `flux_body`.
 
 pub mod choose;
 pub mod flux_body;
 pub mod forward;
 pub mod plan;
+pub mod scatter;
 
+use crate::backend::client::Arriving;
 use crate::backend::{Board, Client, Place};
 use crate::config::checked::QueryConfig;
 use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
 use crate::rt::Clock;
 use crate::telemetry::{Latencies, Meters};
-use forward::Arrived;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -59,18 +60,33 @@ pub struct Flux {
     pub prefer: Option<String>,
 }
 
-/// The body of a backend's answer, piece by piece.
-pub type BodyStream = Arrived;
+/// The body of an answer, piece by piece. Lives on: the shard that asked.
+pub enum BodyStream {
+    /// One backend's, byte for byte.
+    Forwarded(Arriving),
+}
+
+impl BodyStream {
+    /// The next piece; `None` at the end. An error means that the answer is cut short.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+        match self {
+            BodyStream::Forwarded(arriving) => {
+                arriving.next().await.map_err(|error| error.to_string())
+            }
+        }
+    }
+}
 
 pub enum Answer {
     Local {
         content_type: String,
         body: Vec<u8>,
     },
-    Forwarded {
+    Streamed {
         status: u16,
         headers: Vec<(String, String)>,
-        backend: String,
+        /// The names of those who answer, all of one circle.
+        backends: Vec<String>,
         circle: String,
         body: Box<BodyStream>,
         /// No circle was known to hold everything.

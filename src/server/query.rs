@@ -111,8 +111,11 @@ fn reply(voice: Voice, outcome: Result<query::Answer, Refusal>) -> Reply {
         Ok(query::Answer::Local { content_type, body }) => {
             Reply::Whole(answer::found(&content_type, body))
         }
-        Ok(query::Answer::Forwarded { status, mut headers, backend, circle, body, incomplete }) => {
-            headers.push(("X-Circlet-Backend".to_owned(), format!("{circle}/{backend}")));
+        Ok(query::Answer::Streamed { status, mut headers, backends, circle, body, incomplete }) => {
+            let label = |backend: &String| format!("{circle}/{backend}");
+            let backends: Vec<String> = backends.iter().map(label).collect();
+            headers.push(("X-Circlet-Backend".to_owned(), backends.join(", ")));
+            headers.push(("X-Circlet-Circle".to_owned(), circle));
             if incomplete {
                 headers.push(("X-Circlet-Incomplete".to_owned(), "true".to_owned()));
             }
