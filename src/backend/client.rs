@@ -247,6 +247,16 @@ async fn send(connection: &mut Connection, place: &Place, request: &Request<'_>)
 }
 
 impl Arriving {
+    /// The backend understood the question, and this is what it says to it.
+    pub fn is_fine(&self) -> bool {
+        self.head.status == 200
+    }
+
+    /// The backend could not do it; another one may.
+    pub fn is_trouble(&self) -> bool {
+        self.head.status >= 500
+    }
+
     /// The next piece of the body; `None` at its end. The connection then goes back to the pool.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
         loop {

@@ -139,7 +139,7 @@ impl Query {
             let client = &self.clients[usize::from(candidate.slot)];
             let is_last = turn + 1 == candidates.len();
             match ask(client, &question(client.place.kind)).await {
-                Ok(arriving) if arriving.head.status < 500 || is_last => {
+                Ok(arriving) if !arriving.is_trouble() || is_last => {
                     self.latencies.record(Stage::Query, self.clock.mono().since(begun));
                     return Ok(self.answer(*candidate, arriving));
                 }

@@ -100,11 +100,10 @@ fn judge(
     let mut other = None;
     for (slot, outcome) in outcomes {
         let answer = outcome.map_err(|error| (slot, error.to_string()))?;
-        let status = answer.head.status;
-        if status >= 500 && !is_last {
-            return Err((slot, format!("it answered {status}")));
+        if answer.is_trouble() && !is_last {
+            return Err((slot, format!("it answered {}", answer.head.status)));
         }
-        if status == 200 {
+        if answer.is_fine() {
             answers.push(answer);
         } else if other.is_none() {
             other = Some((slot, Box::new(answer)));

@@ -24,6 +24,9 @@ const HOLES: f64 = 2.0 * 16.0;
 /// and what frames, connections and the allocator need.
 const ABOVE_IDLE: f64 = 16.0 + 8.0 * 8.0 + 32.0;
 
+/// Looks at the memory in use when everything has been delivered, four a second.
+const LOOKS: u32 = 20;
+
 /// What is looked at every second.
 struct Sample {
     resident: f64,
@@ -131,14 +134,16 @@ impl Soak {
         }
     }
 
-    /// The least of a few looks: now and then a checkpoint or a probe is under way.
+    /// The least of many looks: now and then a checkpoint or a probe is under way, and what was last read from
+    /// the disk for a backend that had been down is kept for up to two seconds, for others who may want it.
     fn rest(&mut self) {
-        let look = || self.world.metrics().must("circlet_memory_used_bytes", &[]);
-        let used = (0..5).map(|_| {
-            let_pass(Duration::from_millis(200));
-            look() / f64::from(1 << 20)
+        let used = (0..LOOKS).map(|_| {
+            let_pass(Duration::from_millis(250));
+            mebibytes(self.world.metrics().must("circlet_memory_used_bytes", &[]) as u64)
         });
-        let used = used.fold(f64::INFINITY, f64::min);
+        let used = used.collect::<Vec<_>>();
+        println!("{used:?}");
+        let used = used.into_iter().fold(f64::INFINITY, f64::min);
         let resident = mebibytes(self.world.circlet.resident_bytes());
         self.rests.push(Rest {
             minutes: self.began.elapsed().as_secs_f64() / 60.0,
