@@ -139,11 +139,9 @@ impl Soak {
     fn rest(&mut self) {
         let used = (0..LOOKS).map(|_| {
             let_pass(Duration::from_millis(250));
-            mebibytes(self.world.metrics().must("circlet_memory_used_bytes", &[]) as u64)
+            self.world.metrics().must("circlet_memory_used_bytes", &[]) / f64::from(1 << 20)
         });
-        let used = used.collect::<Vec<_>>();
-        println!("{used:?}");
-        let used = used.into_iter().fold(f64::INFINITY, f64::min);
+        let used = used.fold(f64::INFINITY, f64::min);
         let resident = mebibytes(self.world.circlet.resident_bytes());
         self.rests.push(Rest {
             minutes: self.began.elapsed().as_secs_f64() / 60.0,

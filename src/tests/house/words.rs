@@ -12,11 +12,11 @@ const LINES_MAX: usize = 1000;
 /// Files outside `server` that read what *others* answered, and the framing that a status implies.
 const READERS_OF_STATUS: [&str; 6] = [
     "src/backend/answer.rs",
+    "src/backend/client.rs",
     "src/backend/probe.rs",
     "src/backend/statement.rs",
     "src/commands/online.rs",
     "src/proto/http/response.rs",
-    "src/query/forward.rs",
 ];
 
 fn unsafe_elsewhere(house: &House) -> Vec<String> {
