@@ -35,6 +35,7 @@ mod soak;
 mod table;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use std::any::Any;
 use std::process::ExitCode;
 use table::{How, Row};
 
@@ -58,7 +59,7 @@ fn trial(row: &'static Row) -> Trial {
     match row.how {
         How::Here(show) => Trial::test(name, move || {
             let began = std::time::Instant::now();
-            std::panic::catch_unwind(show).map_err(|_| required(row))?;
+            std::panic::catch_unwind(show).map_err(|panic| required(row, &*panic))?;
             println!("{} took {:.1} s", row.full_name(), began.elapsed().as_secs_f64());
             Ok(())
         }),
@@ -73,7 +74,9 @@ fn trial(row: &'static Row) -> Trial {
     }
 }
 
-/// What was seen is on standard error already; this is what should have been.
-fn required(row: &Row) -> Failed {
-    Failed::from(format!("required: {}", row.outcome))
+/// What should have been, and what was: it is on standard error already, but far above the log that follows it.
+fn required(row: &Row, panic: &(dyn Any + Send)) -> Failed {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("see above");
+    Failed::from(format!("required: {}\nseen: {text}", row.outcome))
 }
