@@ -1,5 +1,6 @@
 //! HTTP/1.1 towards one backend: a small pool of kept connections.
 
+use super::cancel::{Cancel, Watch};
 use super::place::Place;
 use crate::base::time::Mono;
 use crate::proto::http::body::Body;
@@ -82,6 +83,8 @@ pub struct Reply {
 pub struct Arriving {
     pub head: Head,
     body: Body,
+    /// Goes before the connection that it can end.
+    watch: Option<Watch>,
     connection: Option<Connection>,
     client: Rc<Client>,
 }
@@ -127,11 +130,21 @@ impl Client {
 
     /// Asks and gives the answer as it arrives.
     pub async fn begin(self: &Rc<Self>, request: Request<'_>) -> Result<Arriving, Error> {
+        self.begin_for(request, None).await
+    }
+
+    /// The same for somebody who may leave: then it ends with an error, and so does the answer's body.
+    pub async fn begin_for(
+        self: &Rc<Self>,
+        request: Request<'_>,
+        asker: Option<&Cancel>,
+    ) -> Result<Arriving, Error> {
         // A kept connection may have been closed by the other side in the meantime; what it was asked is
         // asked again on a fresh one, which is safe because every request to a backend may be repeated.
         if let Some(mut kept) = self.take_idle() {
+            let watch = asker.map(|asker| asker.watch(kept.stream.stopper()));
             match exchange(&mut kept, &self.place, &request).await {
-                Ok(head) => return Ok(self.arriving(head, kept)),
+                Ok(head) => return Ok(self.arriving(head, kept, watch)),
                 // It was alive, only slow: a second request would not be faster.
                 Err(Error::Broken(error)) if is_timeout(&error) => {
                     return Err(Error::Broken(error));
@@ -139,14 +152,22 @@ impl Client {
                 Err(_) => {}
             }
         }
+        still_wanted(asker)?;
         let mut fresh = self.connect(request.limit).await?;
+        still_wanted(asker)?;
+        let watch = asker.map(|asker| asker.watch(fresh.stream.stopper()));
         let head = exchange(&mut fresh, &self.place, &request).await?;
-        Ok(self.arriving(head, fresh))
+        Ok(self.arriving(head, fresh, watch))
     }
 
-    fn arriving(self: &Rc<Self>, head: Head, connection: Connection) -> Arriving {
+    fn arriving(
+        self: &Rc<Self>,
+        head: Head,
+        connection: Connection,
+        watch: Option<Watch>,
+    ) -> Arriving {
         let body = Body::new(head.body);
-        Arriving { head, body, connection: Some(connection), client: self.clone() }
+        Arriving { head, body, watch, connection: Some(connection), client: self.clone() }
     }
 
     fn take_idle(&self) -> Option<Connection> {
@@ -192,6 +213,13 @@ impl Client {
         };
         self.address.set(Some((address, now)));
         Ok(address)
+    }
+}
+
+fn still_wanted(asker: Option<&Cancel>) -> Result<(), Error> {
+    match asker.is_some_and(Cancel::is_over) {
+        true => Err(Error::Broken(io::ErrorKind::ConnectionAborted.into())),
+        false => Ok(()),
     }
 }
 
@@ -272,6 +300,7 @@ impl Arriving {
                 if connection.to == 0 {
                     let eof = |_| Error::Broken(io::ErrorKind::UnexpectedEof.into());
                     self.body.close().map_err(eof)?;
+                    self.watch = None;
                     self.connection = None;
                     return Ok(None);
                 }
@@ -288,6 +317,7 @@ impl Arriving {
     }
 
     fn give_back(&mut self) {
+        self.watch = None;
         let Some(mut connection) = self.connection.take() else { return };
         // Bytes behind the answer were not asked for: such a connection is out of step.
         if self.head.keep_alive && connection.from == connection.to {

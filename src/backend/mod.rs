@@ -12,6 +12,7 @@
 
 pub mod answer;
 pub mod board;
+mod cancel;
 pub mod catalogue;
 pub mod client;
 pub mod load;
@@ -25,6 +26,7 @@ pub mod write;
 
 pub use answer::Verdict;
 pub use board::{Board, Condition};
+pub use cancel::Cancel;
 pub use client::{Client, Error};
 pub use place::Place;
 

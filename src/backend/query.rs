@@ -1,5 +1,6 @@
 //! Forwards a question to one backend and hands back its answer as it arrives.
 
+use super::cancel::Cancel;
 use super::client::{Arriving, Client, Error, Request};
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,14 +18,18 @@ pub struct Question {
     pub limit: Duration,
 }
 
-pub async fn ask(client: &Rc<Client>, question: &Question) -> Result<Arriving, Error> {
-    client
-        .begin(Request {
-            method: question.method,
-            path: &question.path,
-            fields: &question.fields,
-            body: &[&question.body],
-            limit: question.limit,
-        })
-        .await
+/// Asks for somebody, as long as that one waits.
+pub async fn ask(
+    client: &Rc<Client>,
+    question: &Question,
+    asker: &Cancel,
+) -> Result<Arriving, Error> {
+    let request = Request {
+        method: question.method,
+        path: &question.path,
+        fields: &question.fields,
+        body: &[&question.body],
+        limit: question.limit,
+    };
+    client.begin_for(request, Some(asker)).await
 }

@@ -3,6 +3,7 @@
 use super::choose::{Candidate, Language};
 use super::plan::Plan;
 use super::{Answer, BodyStream, Flux, InfluxQl, Query, Refusal, flux_body, plan};
+use crate::backend::Cancel;
 use crate::backend::client::{Arriving, Error};
 use crate::backend::place::escape;
 use crate::backend::query::{Question, ask};
@@ -32,7 +33,9 @@ pub(super) async fn influxql(
     let db = asked.target_db.as_deref();
     let target = db.map(|db| query.naming.v1(db, asked.rp.as_deref()));
     query
-        .first_answer(&candidates, |kind| influxql_question(query, kind, target.as_ref(), asked))
+        .first_answer(&candidates, &asked.asker, |kind| {
+            influxql_question(query, kind, target.as_ref(), asked)
+        })
         .await
 }
 
@@ -50,7 +53,7 @@ pub(super) async fn flux(query: &Query, asked: &Flux) -> Result<Answer, Refusal>
         Plan::Everywhere { .. } => unreachable!("no Flux script is a statement for all"),
     };
     let org = query.naming.v2(org, "").org;
-    query.first_answer(&candidates, |_| flux_question(query, &org, asked)).await
+    query.first_answer(&candidates, &asked.asker, |_| flux_question(query, &org, asked)).await
 }
 
 fn influxql_question(
@@ -128,17 +131,21 @@ impl Query {
     async fn first_answer(
         &self,
         candidates: &[Candidate],
+        asker: &Cancel,
         question: impl Fn(Kind) -> Question,
     ) -> Result<Answer, Refusal> {
         let begun = self.clock.mono();
         let mut trouble = String::from("there is no backend");
         for (turn, candidate) in candidates.iter().enumerate() {
+            if asker.is_over() {
+                break;
+            }
             if turn > 0 {
                 self.meters.failovers.increment(1);
             }
             let client = &self.clients[usize::from(candidate.slot)];
             let is_last = turn + 1 == candidates.len();
-            match ask(client, &question(client.place.kind)).await {
+            match ask(client, &question(client.place.kind), asker).await {
                 Ok(arriving) if !arriving.is_trouble() || is_last => {
                     self.latencies.record(Stage::Query, self.clock.mono().since(begun));
                     return Ok(self.answer(*candidate, arriving));

@@ -15,7 +15,7 @@ pub mod plan;
 pub mod scatter;
 
 use crate::backend::client::Arriving;
-use crate::backend::{Board, Client, Place};
+use crate::backend::{Board, Cancel, Client, Place};
 use crate::config::checked::QueryConfig;
 use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
@@ -49,6 +49,8 @@ pub struct InfluxQl {
     pub accept_encoding: Option<String>,
     /// It came with `GET`.
     pub read_only: bool,
+    /// Who asks may leave.
+    pub asker: Cancel,
 }
 
 /// A Flux question as a client asked it.
@@ -58,6 +60,8 @@ pub struct Flux {
     pub content_type: String,
     pub accept_encoding: Option<String>,
     pub prefer: Option<String>,
+    /// Who asks may leave.
+    pub asker: Cancel,
 }
 
 /// The body of an answer, piece by piece. Lives on: the shard that asked.

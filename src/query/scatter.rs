@@ -7,7 +7,7 @@ use super::choose::Choice;
 use super::{Query, Refusal};
 use crate::backend::client::{Arriving, Error};
 use crate::backend::query::{Question, ask};
-use crate::backend::{Client, Place};
+use crate::backend::{Cancel, Client, Place};
 use crate::rt::{Lane, Signal, spawn};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -36,6 +36,7 @@ impl Query {
     pub async fn gather(
         &self,
         choices: &[Choice],
+        asker: &Cancel,
         question: impl Fn(&Place) -> Question,
     ) -> Result<Gathered, Refusal> {
         let mut trouble = String::from("there is no circle to ask");
@@ -43,8 +44,11 @@ impl Query {
             if turn > 0 {
                 self.meters.failovers.increment(1);
             }
+            if asker.is_over() {
+                break;
+            }
             let is_last = turn + 1 == choices.len();
-            let outcomes = self.ask_all(&choice.slots, &question).await;
+            let outcomes = self.ask_all(&choice.slots, asker, &question).await;
             match judge(choice, outcomes, is_last) {
                 Ok(gathered) => return Ok(gathered),
                 Err((slot, why)) => {
@@ -58,6 +62,7 @@ impl Query {
     async fn ask_all(
         &self,
         slots: &[u16],
+        asker: &Cancel,
         question: &impl Fn(&Place) -> Question,
     ) -> Vec<(u16, Outcome)> {
         let round = Rc::new(Round {
@@ -68,7 +73,7 @@ impl Query {
         for (at, slot) in slots.iter().enumerate() {
             let client = self.clients[usize::from(*slot)].clone();
             let question = question(&client.place);
-            spawn(Lane::Serve, round.clone().ask_one(at, client, question));
+            spawn(Lane::Serve, round.clone().ask_one(at, client, question, asker.clone()));
         }
         while round.left.get() > 0 {
             round.done.wait().await;
@@ -79,8 +84,14 @@ impl Query {
 }
 
 impl Round {
-    async fn ask_one(self: Rc<Self>, at: usize, client: Rc<Client>, question: Question) {
-        let outcome = ask(&client, &question).await;
+    async fn ask_one(
+        self: Rc<Self>,
+        at: usize,
+        client: Rc<Client>,
+        question: Question,
+        asker: Cancel,
+    ) {
+        let outcome = ask(&client, &question, &asker).await;
         if matches!(outcome, Err(Error::Connect(_))) {
             client.forget_connections();
         }

@@ -50,7 +50,7 @@ pub struct Socket {
 #[derive(Debug)]
 pub struct Parcel(OwnedFd);
 
-/// Can stop a pending accept from another task.
+/// Can stop a pending accept or read from another task, and look at a connection for it.
 #[derive(Clone, Copy, Debug)]
 pub enum Stopper {
     Real(RawFd),
@@ -122,6 +122,17 @@ impl Stopper {
                     tasks.net().stop(number);
                 }
             }
+        }
+    }
+}
+
+impl Stopper {
+    /// Whether the peer of a connection has ended it: nothing more will come. The connection must still be alive.
+    pub fn has_ended(self) -> bool {
+        match self {
+            Stopper::Real(fd) => peer_has_ended(fd),
+            #[cfg(any(test, feature = "sim"))]
+            Stopper::Sim(_) => false,
         }
     }
 }
@@ -240,6 +251,18 @@ impl Stream {
         }
     }
 
+    /// Ends the connection so that the peer sees an error, not an end.
+    pub fn reset(&self) {
+        match self {
+            // An error says that the connection has ended already.
+            Stream::Real(socket) => {
+                rustix::net::connect_unspec(lend(socket.inner.as_raw_fd())).unwrap_or(());
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Stream::Sim(stream) => stream.finish_writing(),
+        }
+    }
+
     /// Can end the connection from another task: its pending read then gives 0 or an error.
     pub fn stopper(&self) -> Stopper {
         match self {
@@ -309,6 +332,16 @@ impl Drop for Socket {
             // not wait for that.
             shut(self.inner.as_raw_fd());
         }
+    }
+}
+
+fn peer_has_ended(fd: RawFd) -> bool {
+    use rustix::io::Errno;
+    use rustix::net::{RecvFlags, recv};
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    match recv(lend(fd), &mut [0_u8; 1], flags) {
+        Ok((bytes, _)) => bytes == 0,
+        Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),
     }
 }
 

@@ -10,8 +10,10 @@ use super::gateway::{Gateway, Settings};
 use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
+use super::presence::Presence;
 use super::query::Reply;
 use super::{complete, health, ping, query, write};
+use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
@@ -283,7 +285,8 @@ impl Connection<'_> {
         self.has_served = true;
         self.count(&request);
         let call = self.call.take().expect("a request was judged before its body came");
-        match dispatch(self.gateway, call, request).await {
+        let presence = Presence::new(&self.stream, &call.job);
+        match dispatch(self.gateway, call, request, &presence.asker).await {
             Reply::Whole(answer) => self.answer(answer).await,
             Reply::Streamed { status, fields, mut body } => {
                 let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
@@ -293,6 +296,10 @@ impl Connection<'_> {
                     answer::stream(&mut self.stream, &frame, status, &fields, &mut body).await;
                 if let Err(broken) = streamed {
                     tracing::debug!(?broken, "an answer ended early");
+                    if !self.about.version_11 {
+                        // In HTTP/1.0 the end of a connection is the end of a whole answer.
+                        self.stream.reset();
+                    }
                     return None;
                 }
                 self.machine.answered();
@@ -342,12 +349,14 @@ impl Connection<'_> {
     }
 }
 
-async fn dispatch(gateway: &Gateway, call: Call, request: Request) -> Reply {
+async fn dispatch(gateway: &Gateway, call: Call, request: Request, asker: &Cancel) -> Reply {
     let voice = call.voice;
     Reply::Whole(match call.job {
         Job::Write(plan) => write::handle(gateway, &plan, &request).await,
-        Job::InfluxQl(params) => return query::handle(gateway, voice, params, request).await,
-        Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request).await,
+        Job::InfluxQl(params) => {
+            return query::handle(gateway, voice, params, request, asker).await;
+        }
+        Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request, asker).await,
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup => ping::setup(),
         Job::Status => health::status(&(gateway.facts)()),

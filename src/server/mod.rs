@@ -26,6 +26,7 @@ pub mod machine;
 pub mod meter;
 pub mod multipart;
 pub mod ping;
+mod presence;
 pub mod query;
 pub mod statement;
 pub mod write;

@@ -4,6 +4,7 @@ use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;
 use super::machine::Request;
 use super::{multipart, statement};
+use crate::backend::Cancel;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Head, Method};
 use crate::query::{self, BodyStream, Flux, InfluxQl, Refusal};
@@ -36,8 +37,14 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
 }
 
 /// InfluxQL: `q` from the body or the URL.
-pub async fn handle(gateway: &Gateway, voice: Voice, url: Params, request: Request) -> Reply {
-    match read(url, &request) {
+pub async fn handle(
+    gateway: &Gateway,
+    voice: Voice,
+    url: Params,
+    request: Request,
+    asker: &Cancel,
+) -> Reply {
+    match read(url, &request, asker) {
         Some(asked) => {
             let is_read_only = asked.read_only;
             match query::influxql(&gateway.query, asked).await {
@@ -56,6 +63,7 @@ pub async fn handle_flux(
     voice: Voice,
     plan: FluxPlan,
     request: Request,
+    asker: &Cancel,
 ) -> Reply {
     let asked = Flux {
         org: plan.org,
@@ -63,6 +71,7 @@ pub async fn handle_flux(
         content_type: plan.content_type,
         accept_encoding: plan.accept_encoding,
         prefer: plan.prefer,
+        asker: asker.clone(),
     };
     reply(voice, query::flux(&gateway.query, asked).await)
 }
@@ -72,7 +81,7 @@ pub(super) fn no_question(voice: Voice) -> Answer {
 }
 
 /// The question; nothing if there is none. Values of the body come before those of the URL.
-pub(super) fn read(url: Params, request: &Request) -> Option<InfluxQl> {
+pub(super) fn read(url: Params, request: &Request, asker: &Cancel) -> Option<InfluxQl> {
     let fields = &request.head.fields;
     let content_type = fields.content_type.as_deref().unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -103,6 +112,7 @@ pub(super) fn read(url: Params, request: &Request) -> Option<InfluxQl> {
         accept: fields.accept.clone(),
         accept_encoding: fields.accept_encoding.clone(),
         read_only: request.head.method != Method::Post,
+        asker: asker.clone(),
     })
 }
 

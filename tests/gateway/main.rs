@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod support;
 
+mod answers;
 mod asking;
 mod bad_input;
 mod budgets;

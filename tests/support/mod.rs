@@ -5,6 +5,7 @@
 //! script that installs it. Does not know what any single test proves.
 //! Read `world` first: it puts the other parts together.
 
+pub mod actor;
 pub mod asked;
 pub mod circlet;
 pub mod deaths;

@@ -1,5 +1,6 @@
 //! A client, a connection and a write path that keeps its lines in a list.
 
+use crate::backend::Cancel;
 use crate::config::{Auth, Secret, ServerConfig};
 use crate::ingest::accept::{Accepted, BadLines, Failure};
 use crate::proto::http::request::Method;
@@ -136,7 +137,7 @@ impl World {
             Job::Health => health::health(&health::Facts::default()),
             Job::Ready => health::ready(&health::Facts::default()),
             Job::Metrics => answer::found("text/plain", "metrics\n"),
-            Job::InfluxQl(params) => match query::read(params, request) {
+            Job::InfluxQl(params) => match query::read(params, request, &Cancel::default()) {
                 Some(asked) => {
                     self.asked.push(asked.text);
                     answer::not_yet(voice, "queries")
