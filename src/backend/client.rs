@@ -29,6 +29,7 @@ const ADDRESS_MAX: Duration = Duration::from_secs(30);
 const WHOLE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// A body of smaller pieces, on average, is copied together: each piece costs the kernel more than its bytes.
 const PIECE_BYTES_MIN: usize = 512;
@@ -274,6 +275,19 @@ async fn send(connection: &mut Connection, place: &Place, request: &Request<'_>)
     connection.stream.write_pieces(&pieces).await
 }
 
+impl Connection {
+    /// Fills the empty buffer with what is there; `to` is 0 at the end. A buffer that was full before was too
+    /// small: large answers cost less in large pieces.
+    async fn read_much(&mut self) -> io::Result<()> {
+        if self.to == self.buffer.len() && self.to < READ_BYTES_MAX {
+            self.buffer = vec![0; READ_BYTES_MAX];
+        }
+        (self.from, self.to) = (0, 0);
+        self.to = self.stream.read(&mut self.buffer).await?;
+        Ok(())
+    }
+}
+
 impl Arriving {
     /// The backend understood the question, and this is what it says to it.
     pub fn is_fine(&self) -> bool {
@@ -287,6 +301,11 @@ impl Arriving {
 
     /// The next piece of the body; `None` at its end. The connection then goes back to the pool.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.next_slice().await?.map(<[u8]>::to_vec))
+    }
+
+    /// The same, lent: it lies where it was read to.
+    pub async fn next_slice(&mut self) -> Result<Option<&[u8]>, Error> {
         loop {
             if self.body.is_done() {
                 self.give_back();
@@ -294,9 +313,7 @@ impl Arriving {
             }
             let connection = self.connection.as_mut().expect("kept until the body is done");
             if connection.from == connection.to {
-                (connection.from, connection.to) = (0, 0);
-                let read = connection.stream.read(&mut connection.buffer).await;
-                connection.to = read.map_err(Error::Broken)?;
+                connection.read_much().await.map_err(Error::Broken)?;
                 if connection.to == 0 {
                     let eof = |_| Error::Broken(io::ErrorKind::UnexpectedEof.into());
                     self.body.close().map_err(eof)?;
@@ -308,10 +325,12 @@ impl Arriving {
             let input = &connection.buffer[connection.from..connection.to];
             let (taken, content) =
                 self.body.take(input).map_err(|error| Error::Protocol(error.to_string()))?;
-            let content = content.to_vec();
+            let at = connection.from + (content.as_ptr().addr() - input.as_ptr().addr());
+            let bytes = content.len();
             connection.from += taken;
-            if !content.is_empty() {
-                return Ok(Some(content));
+            if bytes > 0 {
+                let connection = self.connection.as_ref().expect("it was just read");
+                return Ok(Some(&connection.buffer[at..at + bytes]));
             }
         }
     }
@@ -322,6 +341,8 @@ impl Arriving {
         // Bytes behind the answer were not asked for: such a connection is out of step.
         if self.head.keep_alive && connection.from == connection.to {
             connection.idle_since = self.client.clock.mono();
+            connection.buffer.truncate(READ_BYTES);
+            connection.buffer.shrink_to_fit();
             let mut idle = self.client.idle.borrow_mut();
             if idle.len() < IDLE_CONNECTIONS_MAX {
                 idle.push(connection);

@@ -21,6 +21,7 @@ use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
 use crate::rt::Clock;
 use crate::telemetry::{Latencies, Meters};
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -72,10 +73,11 @@ pub enum BodyStream {
 
 impl BodyStream {
     /// The next piece; `None` at the end. An error means that the answer is cut short.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, String> {
+    pub async fn next(&mut self) -> Result<Option<Cow<'_, [u8]>>, String> {
         match self {
             BodyStream::Forwarded(arriving) => {
-                arriving.next().await.map_err(|error| error.to_string())
+                let piece = arriving.next_slice().await;
+                Ok(piece.map_err(|error| error.to_string())?.map(Cow::Borrowed))
             }
         }
     }

@@ -1,6 +1,6 @@
 """The rows of the table, by name, in their order. Each takes the run and gives a dict for the results."""
 
-from rows import cost, disk, growth, outage, parts, peers, second, shards
+from rows import answers, cost, disk, growth, outage, parts, peers, second, shards
 
 ROWS = {
     "cost": cost.plain,
@@ -16,5 +16,6 @@ ROWS = {
     "dead": outage.dead,
     "catch-up": outage.catch_up,
     "growth": growth.growth,
+    "answers": answers.answers,
     "parts": parts.parts,
 }

@@ -183,11 +183,9 @@ pub async fn stream(
     out.extend_from_slice(b"\r\n");
     let mut sent = 0;
     if !has_no_body(status) {
-        while let Some(piece) = next(body).await? {
-            push_piece(&mut out, &piece, is_chunked);
-            connection.write_all(&out).await.map_err(Broken::Client)?;
-            sent += out.len() as u64;
-            out.clear();
+        while let Some(piece) = body.next().await.map_err(Broken::Backend)? {
+            sent += (out.len() + piece.len()) as u64;
+            write_piece(connection, &mut out, &piece, is_chunked).await.map_err(Broken::Client)?;
         }
         if is_chunked {
             out.extend_from_slice(b"0\r\n\r\n");
@@ -197,20 +195,22 @@ pub async fn stream(
     Ok(sent + out.len() as u64)
 }
 
-async fn next(body: &mut BodyStream) -> Result<Option<Vec<u8>>, Broken> {
-    body.next().await.map_err(Broken::Backend)
-}
-
-fn push_piece(out: &mut Vec<u8>, piece: &[u8], is_chunked: bool) {
+/// Writes what lies in `out`, then the piece.
+async fn write_piece(
+    connection: &mut Stream,
+    out: &mut Vec<u8>,
+    piece: &[u8],
+    is_chunked: bool,
+) -> std::io::Result<()> {
     // A chunk of no bytes would end the body.
     if piece.is_empty() {
-        return;
+        return Ok(());
     }
     if is_chunked {
         out.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
     }
-    out.extend_from_slice(piece);
-    if is_chunked {
-        out.extend_from_slice(b"\r\n");
-    }
+    let end: &[u8] = if is_chunked { b"\r\n" } else { b"" };
+    connection.write_pieces(&[out, piece, end]).await?;
+    out.clear();
+    Ok(())
 }
