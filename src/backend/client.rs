@@ -325,10 +325,11 @@ impl Arriving {
             let input = &connection.buffer[connection.from..connection.to];
             let (taken, content) =
                 self.body.take(input).map_err(|error| Error::Protocol(error.to_string()))?;
-            let at = connection.from + (content.as_ptr().addr() - input.as_ptr().addr());
             let bytes = content.len();
+            let place = (bytes > 0)
+                .then(|| connection.from + content.as_ptr().addr() - input.as_ptr().addr());
             connection.from += taken;
-            if bytes > 0 {
+            if let Some(at) = place {
                 let connection = self.connection.as_ref().expect("it was just read");
                 return Ok(Some(&connection.buffer[at..at + bytes]));
             }
