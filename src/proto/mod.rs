@@ -4,9 +4,10 @@
 //!
 //! Does not know: what is done with what was read.
 //!
-//! Read in this order: `line`, `http`, `influxql`, `flux`.
+//! Read in this order: `line`, `http`, `influxql`, `flux`, `results`.
 
 pub mod flux;
 pub mod http;
 pub mod influxql;
 pub mod line;
+pub mod results;

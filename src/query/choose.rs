@@ -118,6 +118,11 @@ impl Query {
         self.rank(slots.into_iter(), None, language)
     }
 
+    /// Whether each circle has one backend only, which then knows everything.
+    pub fn has_whole_backends(&self) -> bool {
+        self.topology.circles().iter().all(|circle| circle.backends.len() == 1)
+    }
+
     fn rank(
         &self,
         slots: impl Iterator<Item = u16>,

@@ -56,7 +56,7 @@ pub(super) async fn flux(query: &Query, asked: &Flux) -> Result<Answer, Refusal>
     query.first_answer(&candidates, &asked.asker, |_| flux_question(query, &org, asked)).await
 }
 
-fn influxql_question(
+pub(super) fn influxql_question(
     query: &Query,
     kind: Kind,
     target: Option<&Target>,

@@ -1,7 +1,7 @@
 //! The read path: who can answer a question, asked there, the answer passed on.
 //!
 //! Promises: a question is answered right or refused; what is not understood for certain is never guessed.
-//! An answer comes from one circle, byte for byte as its backend sent it.
+//! An answer comes from one circle: byte for byte as its backend sent it, or merged from those that are needed.
 //!
 //! It does not know the log, nor what a status code means.
 //!
@@ -11,6 +11,8 @@
 pub mod choose;
 pub mod flux_body;
 pub mod forward;
+mod influxql;
+pub mod merge;
 pub mod plan;
 pub mod scatter;
 
@@ -69,6 +71,8 @@ pub struct Flux {
 pub enum BodyStream {
     /// One backend's, byte for byte.
     Forwarded(Arriving),
+    /// Of several backends or several statements.
+    Merged(Box<influxql::Merged>),
 }
 
 impl BodyStream {
@@ -79,6 +83,7 @@ impl BodyStream {
                 let piece = arriving.next_slice().await;
                 Ok(piece.map_err(|error| error.to_string())?.map(Cow::Borrowed))
             }
+            BodyStream::Merged(merged) => merged.next().await,
         }
     }
 }
@@ -125,19 +130,33 @@ impl From<plan::Refusal> for Refusal {
 }
 
 /// Answers an InfluxQL text, or says why not.
-pub async fn influxql(query: &Query, asked: InfluxQl) -> Result<Answer, Refusal> {
-    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
-    let params = asked.params.iter().find(|(name, _)| name == "params");
-    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text));
-    let planned = params.and_then(|params| {
-        plan::influxql::plan(&asked.text, db, rp, &query.naming, &params).map_err(Refusal::from)
-    });
-    let answer = match planned {
-        Ok(plan) => forward::influxql(query, plan, &asked).await,
-        Err(refusal) => Err(refusal),
-    };
+pub async fn influxql(query: &Rc<Query>, asked: InfluxQl) -> Result<Answer, Refusal> {
+    let answer = answer_influxql(query, asked).await;
     query.count("influxql", &answer);
     answer
+}
+
+async fn answer_influxql(query: &Rc<Query>, asked: InfluxQl) -> Result<Answer, Refusal> {
+    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
+    let params = asked.params.iter().find(|(name, _)| name == "params");
+    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text))?;
+    let plan = match plan::influxql::plan(&asked.text, db, rp, &query.naming, &params) {
+        Ok(plan @ plan::Plan::WholeCircle { .. }) if query.has_whole_backends() => plan,
+        Ok(plan::Plan::WholeCircle { .. }) => return stepped(query, asked, &params).await,
+        Err(plan::Refusal::NotYet { what }) if what == plan::influxql::RENAMED => {
+            return stepped(query, asked, &params).await;
+        }
+        Ok(plan) => plan,
+        Err(refusal) => return Err(refusal.into()),
+    };
+    forward::influxql(query, plan, &asked).await
+}
+
+/// Statement by statement.
+async fn stepped(query: &Rc<Query>, asked: InfluxQl, params: &Params) -> Result<Answer, Refusal> {
+    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
+    let steps = plan::influxql::steps::steps(&asked.text, db, rp, &query.naming, params)?;
+    influxql::answer(query, steps, asked).await
 }
 
 /// Some clients send `null` for none.
@@ -145,6 +164,17 @@ fn read_params(text: &str) -> Result<Params, Refusal> {
     match text.trim() {
         "" | "null" => Ok(Params::default()),
         text => Params::from_json(text).map_err(Refusal::Parse),
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::Parse(text) | Refusal::CannotMerge(text) => out.write_str(text),
+            Refusal::NotYet(what) => write!(out, "{what} is not supported yet"),
+            Refusal::UnknownDatabase(name) => write!(out, "database not found: {name}"),
+            Refusal::NoBackend { why, .. } => write!(out, "no backend answers: {why}"),
+        }
     }
 }
 

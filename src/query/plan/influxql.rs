@@ -1,4 +1,11 @@
 //! The plan for InfluxQL.
+//!
+//! Read on in `steps` (a text that one backend cannot answer, statement by statement), `spread` (a statement as each
+//! of several backends must be asked it) and `known` (what the backends must be asked before).
+
+pub mod known;
+pub mod spread;
+pub mod steps;
 
 use super::{Plan, Refusal, SEVERAL, both};
 use crate::proto::influxql::{
@@ -6,6 +13,9 @@ use crate::proto::influxql::{
     Statement, Subject,
 };
 use crate::ring::{Naming, Target};
+
+/// The text of such a query must be written anew, with the names that the backends have: see [`steps`].
+pub const RENAMED: &str = "a query that spells the name of a renamed database";
 
 /// What a request says beside the text.
 #[derive(Clone, Copy)]
@@ -180,7 +190,7 @@ impl Context<'_> {
         let renamed = database.is_some_and(|database| database != &*target.database)
             || (!policy.is_empty() && policy != &*target.retention_policy);
         if renamed {
-            return Err(Refusal::not_yet("a query that spells the name of a renamed database"));
+            return Err(Refusal::not_yet(RENAMED));
         }
         Ok(())
     }
