@@ -6,11 +6,14 @@
 //! It does not know the log, nor what a status code means.
 //!
 //! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
-//! circle), `forward` (one backend answers), `scatter` (several do), `flux_body`.
+//! circle), `forward` (one backend answers), `scatter` (several do), `merge` (their answers become one), `flux`,
+//! `flux_body`.
 
 pub mod choose;
+pub mod flux;
 pub mod flux_body;
 pub mod forward;
+pub mod merge;
 pub mod plan;
 pub mod scatter;
 
@@ -68,6 +71,8 @@ pub struct Flux {
 pub enum BodyStream {
     /// One backend's, byte for byte.
     Forwarded(Arriving),
+    /// Annotated CSV of several, merged.
+    Flux(flux::Merged),
 }
 
 impl BodyStream {
@@ -77,6 +82,7 @@ impl BodyStream {
             BodyStream::Forwarded(arriving) => {
                 arriving.next().await.map_err(|error| error.to_string())
             }
+            BodyStream::Flux(merged) => merged.next().await,
         }
     }
 }
@@ -148,7 +154,7 @@ fn read_params(text: &str) -> Result<Params, Refusal> {
 
 /// Answers a Flux script, or says why not.
 pub async fn flux(query: &Query, asked: Flux) -> Result<Answer, Refusal> {
-    let answer = forward::flux(query, &asked).await;
+    let answer = flux::ask(query, &asked).await;
     query.count("flux", &answer);
     answer
 }
