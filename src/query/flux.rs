@@ -73,7 +73,8 @@ async fn spread(
         return query.first_answer(&alone, &asked.asker, |_| question(query, org, asked)).await;
     }
     if choices.first().is_some_and(|best| best.slots.len() == 1) {
-        let answer = query.first_answer(&alone, &asked.asker, |_| question(query, org, asked)).await;
+        let answer =
+            query.first_answer(&alone, &asked.asker, |_| question(query, org, asked)).await;
         if answer.is_ok() || alone.len() == choices.len() {
             return answer;
         }
@@ -178,9 +179,8 @@ fn headers(answers: &[Arriving]) -> Vec<(String, String)> {
 
 /// A delimiter that can be told from all else in annotated CSV.
 fn delimiter(dialect: &Dialect) -> Result<u8, Refusal> {
-    let fits = |byte: &u8| {
-        *byte == b'\t' || (byte.is_ascii_punctuation() && !b"\"#+-.:_".contains(byte))
-    };
+    let fits =
+        |byte: &u8| *byte == b'\t' || (byte.is_ascii_punctuation() && !b"\"#+-.:_".contains(byte));
     u8::try_from(dialect.delimiter).ok().filter(fits).ok_or_else(|| {
         let delimiter = dialect.delimiter;
         let why = format!("answers with the delimiter {delimiter:?} cannot be merged");
