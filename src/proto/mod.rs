@@ -4,8 +4,9 @@
 //!
 //! Does not know: what is done with what was read.
 //!
-//! Read in this order: `line`, `http`, `influxql`, `flux`, `results`.
+//! Read in this order: `line`, `http`, `influxql`, `flux`, `results`, `annotated`.
 
+pub mod annotated;
 pub mod flux;
 pub mod http;
 pub mod influxql;

@@ -16,6 +16,8 @@ pub struct FluxRequest {
     pub variables: Vec<(String, String)>,
     /// The client sends more than the record `v` beside the script; what, is not understood.
     pub opaque_extern: bool,
+    /// The body was the script itself, not JSON.
+    pub is_raw: bool,
 }
 
 /// How the answer's CSV is to be written.
@@ -52,7 +54,10 @@ pub fn decode(content_type: Option<&str>, body: &[u8]) -> Result<FluxRequest, Bo
         // A name that is not UTF-8 would not be the name that is hashed.
         return match std::str::from_utf8(body) {
             Ok("") => Err(BodyError("request body requires either query or AST".to_owned())),
-            Ok(query) => Ok(FluxRequest { query: query.to_owned(), ..FluxRequest::default() }),
+            Ok(query) => {
+                let query = query.to_owned();
+                Ok(FluxRequest { query, is_raw: true, ..FluxRequest::default() })
+            }
             Err(_) => Err(BodyError("the script is not UTF-8".to_owned())),
         };
     }
@@ -101,7 +106,7 @@ fn request(object: &Map<String, Json>) -> Result<FluxRequest, BodyError> {
     };
     let (variables, opaque_extern) = read_extern(object.get("extern"));
     let now = Some(text("now").to_owned()).filter(|now| !now.is_empty());
-    Ok(FluxRequest { query, now, dialect, variables, opaque_extern })
+    Ok(FluxRequest { query, now, dialect, variables, opaque_extern, is_raw: false })
 }
 
 fn read_dialect(dialect: &Map<String, Json>) -> Result<Dialect, BodyError> {

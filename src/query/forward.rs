@@ -2,7 +2,7 @@
 
 use super::choose::{Candidate, Language};
 use super::plan::Plan;
-use super::{Answer, BodyStream, Flux, InfluxQl, Query, Refusal, flux_body, plan};
+use super::{Answer, BodyStream, InfluxQl, Query, Refusal};
 use crate::backend::Cancel;
 use crate::backend::client::{Arriving, Error};
 use crate::backend::place::escape;
@@ -37,23 +37,6 @@ pub(super) async fn influxql(
             influxql_question(query, kind, target.as_ref(), asked)
         })
         .await
-}
-
-pub(super) async fn flux(query: &Query, asked: &Flux) -> Result<Answer, Refusal> {
-    let content_type = Some(asked.content_type.as_str()).filter(|text| !text.is_empty());
-    let request = flux_body::decode(content_type, &asked.body)
-        .map_err(|error| Refusal::Parse(error.to_string()))?;
-    let org = asked.org.as_deref();
-    let plan = plan::flux::plan(&request, org, &query.naming)?;
-    let language = Language::Flux;
-    let candidates = match &plan {
-        Plan::Owner { target, measurement } => query.owners(target, measurement, language)?,
-        Plan::AnyBackend => query.anybody(language)?,
-        Plan::WholeCircle { what } => query.whole_circles(what, language)?,
-        Plan::Everywhere { .. } => unreachable!("no Flux script is a statement for all"),
-    };
-    let org = query.naming.v2(org, "").org;
-    query.first_answer(&candidates, &asked.asker, |_| flux_question(query, &org, asked)).await
 }
 
 pub(super) fn influxql_question(
@@ -98,28 +81,13 @@ pub(super) fn influxql_question(
     }
 }
 
-fn flux_question(query: &Query, org: &str, asked: &Flux) -> Question {
-    let mut fields = String::new();
-    let content_type = Some(asked.content_type.as_str()).filter(|text| !text.is_empty());
-    field(&mut fields, "Content-Type", content_type.or(Some("application/json")));
-    field(&mut fields, "Accept-Encoding", asked.accept_encoding.as_deref());
-    field(&mut fields, "Prefer", asked.prefer.as_deref());
-    Question {
-        method: "POST",
-        path: format!("/api/v2/query?org={}", escape(org)),
-        fields,
-        body: asked.body.clone(),
-        limit: query.settings.timeout,
-    }
-}
-
 fn push(params: &mut String, name: &str, value: &str) {
     let lead = if params.is_empty() { "" } else { "&" };
     write!(params, "{lead}{name}={}", escape(value)).expect("writing to a string");
 }
 
 /// A field with its line end. A value that could end the line is left out: it came from a client.
-fn field(fields: &mut String, name: &str, value: Option<&str>) {
+pub(super) fn field(fields: &mut String, name: &str, value: Option<&str>) {
     if let Some(value) = value.filter(|value| !value.contains(['\r', '\n', '\0'])) {
         write!(fields, "{name}: {value}\r\n").expect("writing to a string");
     }
@@ -128,7 +96,7 @@ fn field(fields: &mut String, name: &str, value: Option<&str>) {
 impl Query {
     /// Asks one candidate after the other until one answers. An answer of trouble is passed on only when
     /// nobody has a better one.
-    async fn first_answer(
+    pub(super) async fn first_answer(
         &self,
         candidates: &[Candidate],
         asker: &Cancel,

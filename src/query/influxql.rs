@@ -101,7 +101,7 @@ pub(super) async fn answer(
         headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
         backends: choice.slots.iter().map(|slot| place(slot).name.clone()).collect(),
         circle: circle.unwrap_or_default(),
-        body: Box::new(BodyStream::Merged(Box::new(merged))),
+        body: Box::new(BodyStream::InfluxQl(Box::new(merged))),
         incomplete: !choice.is_complete,
     })
 }
@@ -316,13 +316,14 @@ impl Merged {
             accept: Some("application/json".to_owned()),
             accept_encoding: None,
             read_only: false,
+            asker: self.asked.asker.clone(),
         };
         let db = asked.target_db.as_deref().filter(|db| !db.is_empty());
         let target = db.map(|db| self.query.naming.v1(db, asked.rp.as_deref()));
         let question = |place: &crate::backend::Place| {
             influxql_question(&self.query, place.kind, target.as_ref(), &asked)
         };
-        match self.query.gather(std::slice::from_ref(choice), question).await {
+        match self.query.gather(std::slice::from_ref(choice), &asked.asker, question).await {
             Ok(Gathered::All { answers, .. }) => Ok(answers),
             Ok(Gathered::Other { slot, answer, .. }) => Err(self.other(slot, *answer).await),
             Err(Refusal::NoBackend { why, .. }) => Err(Trouble::Backend(why)),

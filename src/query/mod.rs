@@ -6,9 +6,11 @@
 //! It does not know the log, nor what a status code means.
 //!
 //! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
-//! circle), `forward` (one backend answers), `scatter` (several do), `flux_body`.
+//! circle), `forward` (one backend answers), `scatter` (several do), `merge` (their answers become one), `influxql`, `flux`,
+//! `flux_body`.
 
 pub mod choose;
+pub mod flux;
 pub mod flux_body;
 pub mod forward;
 mod influxql;
@@ -71,8 +73,10 @@ pub struct Flux {
 pub enum BodyStream {
     /// One backend's, byte for byte.
     Forwarded(Arriving),
-    /// Of several backends or several statements.
-    Merged(Box<influxql::Merged>),
+    /// Results of several backends or several statements, merged.
+    InfluxQl(Box<influxql::Merged>),
+    /// Annotated CSV of several, merged.
+    Flux(flux::Merged),
 }
 
 impl BodyStream {
@@ -83,7 +87,8 @@ impl BodyStream {
                 let piece = arriving.next_slice().await;
                 Ok(piece.map_err(|error| error.to_string())?.map(Cow::Borrowed))
             }
-            BodyStream::Merged(merged) => merged.next().await,
+            BodyStream::InfluxQl(merged) => Ok(merged.next().await?.map(Cow::Owned)),
+            BodyStream::Flux(merged) => Ok(merged.next().await?.map(Cow::Owned)),
         }
     }
 }
@@ -180,7 +185,7 @@ impl std::fmt::Display for Refusal {
 
 /// Answers a Flux script, or says why not.
 pub async fn flux(query: &Query, asked: Flux) -> Result<Answer, Refusal> {
-    let answer = forward::flux(query, &asked).await;
+    let answer = flux::ask(query, &asked).await;
     query.count("flux", &answer);
     answer
 }

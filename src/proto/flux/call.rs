@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::ast::{Expression, ExpressionKind, Function, Property};
 use super::catalogue::{Class, HARMLESS_ARGUMENTS, class};
 use super::evaluate::Evaluator;
+use super::grouping::called;
 use super::reads::Measurements;
+use super::shape::Shape;
 use super::value::{Arguments, Scope, Stream, Value};
 
 impl<'a> Evaluator<'a> {
@@ -27,12 +29,12 @@ impl<'a> Evaluator<'a> {
             Value::Known(path) => self.known(&path, &arguments),
             Value::Undefined(name) => {
                 self.doubt(format!("the unknown function {name}"));
-                self.merged(&arguments)
+                self.merged("an unknown function", &arguments)
             }
             other => {
                 self.absorb(&other);
                 self.doubt("a call of something that is not known");
-                self.merged(&arguments)
+                self.merged("an unknown function", &arguments)
             }
         }
     }
@@ -70,22 +72,33 @@ impl<'a> Evaluator<'a> {
     }
 
     fn known(&mut self, path: &str, arguments: &Arguments<'a>) -> Value<'a> {
+        let value = self.followed(path, arguments);
+        if let Value::Stream(stream) = value {
+            self.streams[stream].shape = self.shape_after(path, arguments, stream);
+        }
+        if path == "yield" {
+            self.result(&value);
+        }
+        value
+    }
+
+    fn followed(&mut self, path: &str, arguments: &Arguments<'a>) -> Value<'a> {
         match class(path) {
             Class::From => self.from(arguments),
             Class::Schema => self.schema(path, arguments),
             Class::Filter => self.filter(arguments),
-            Class::InTable => self.in_table(path, arguments),
-            Class::Pure => self.merged(arguments),
+            Class::InTable => self.in_table(arguments),
+            Class::Pure => self.merged(&called(path), arguments),
             Class::Write => {
                 self.effect("a Flux script that writes");
-                self.merged(arguments)
+                self.merged(&called(path), arguments)
             }
             Class::Other => {
                 let inline = |(name, _): &(&str, _)| matches!(*name, "csv" | "mode");
                 if path != "csv.from" || !arguments.named.iter().all(inline) {
                     self.other(path);
                 }
-                self.merged(arguments)
+                self.merged(&called(path), arguments)
             }
         }
     }
@@ -108,11 +121,21 @@ impl<'a> Evaluator<'a> {
     }
 
     /// All streams of all arguments in one: tables may have been rearranged.
-    fn merged(&mut self, arguments: &Arguments<'a>) -> Value<'a> {
-        let mut found = Vec::new();
-        for value in arguments.named.iter().map(|(_, value)| value).chain(&arguments.piped) {
-            self.streams_in(value, &mut found);
+    fn merged(&mut self, what: &str, arguments: &Arguments<'a>) -> Value<'a> {
+        let (mut found, mut beside) = (Vec::new(), Vec::new());
+        for (name, value) in &arguments.named {
+            self.streams_in(value, if *name == "tables" { &mut found } else { &mut beside });
         }
+        if let Some(piped) = &arguments.piped {
+            self.streams_in(piped, &mut found);
+        }
+        // A function of tables whose other arguments hold rows, too, is followed no further.
+        let beside_read = beside.iter().find(|stream| !self.streams[**stream].parts.is_empty());
+        let shape = match beside_read {
+            Some(stream) => Shape::apart(self.streams[*stream].shape.stage().unwrap_or(what)),
+            None => Shape::Stored,
+        };
+        found.append(&mut beside);
         if found.is_empty() {
             return Value::Unknown;
         }
@@ -129,7 +152,7 @@ impl<'a> Evaluator<'a> {
                 parts.insert(read, both);
             }
         }
-        self.new_stream(Stream { parts: parts.into_iter().collect(), rearranged: true })
+        self.new_stream(Stream { parts: parts.into_iter().collect(), rearranged: true, shape })
     }
 
     fn from(&mut self, arguments: &Arguments<'a>) -> Value<'a> {
@@ -146,7 +169,8 @@ impl<'a> Evaluator<'a> {
             }
         }
         let read = self.new_read(&bucket, org.as_deref());
-        self.new_stream(Stream { parts: vec![(read, Measurements::All)], rearranged: false })
+        let parts = vec![(read, Measurements::All)];
+        self.new_stream(Stream { parts, rearranged: false, shape: Shape::Stored })
     }
 
     fn schema(&mut self, path: &str, arguments: &Arguments<'a>) -> Value<'a> {
@@ -171,7 +195,7 @@ impl<'a> Evaluator<'a> {
         };
         let read = self.new_read(&bucket, org.as_deref());
         let parts = vec![(read, by_name.and(by_predicate))];
-        self.new_stream(Stream { parts, rearranged: true })
+        self.new_stream(Stream { parts, rearranged: true, shape: Shape::Stored })
     }
 
     /// The stream that a function of tables works on; all other arguments are followed no further.
@@ -186,9 +210,9 @@ impl<'a> Evaluator<'a> {
             Some(Value::Stream(stream)) => self.streams[stream].clone(),
             Some(other) => {
                 self.absorb(&other);
-                Stream::default()
+                Stream::unknown("rows that no bucket holds")
             }
-            None => Stream::default(),
+            None => Stream::unknown("rows that no bucket holds"),
         }
     }
 
@@ -208,14 +232,10 @@ impl<'a> Evaluator<'a> {
         self.new_stream(stream)
     }
 
-    fn in_table(&mut self, path: &str, arguments: &Arguments<'a>) -> Value<'a> {
+    fn in_table(&mut self, arguments: &Arguments<'a>) -> Value<'a> {
         let mut stream = self.tables(arguments);
         let harmless = |name: &str| HARMLESS_ARGUMENTS.contains(&name);
         stream.rearranged |= arguments.named.iter().any(|(name, _)| !harmless(name));
-        let value = self.new_stream(stream);
-        if path == "yield" {
-            self.absorb(&value);
-        }
-        value
+        self.new_stream(stream)
     }
 }

@@ -234,3 +234,136 @@ fn schema(name: &str) -> Class {
 pub(super) fn is_universal(name: &str) -> bool {
     !name.contains('.') && class(name) != Class::Other
 }
+
+/// What a function does to the group keys of its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeps {
+    /// Begins with what is stored.
+    Source,
+    /// Gives one table of names; `keys` are those of tags, fields and times.
+    Names {
+        keys: bool,
+    },
+    Union,
+    /// Works inside each table and keeps its key, or adds to it.
+    PerTable,
+    Group,
+    /// Adds columns to the key.
+    Extend,
+    Keep,
+    Drop,
+    Rename,
+    Set,
+    Map,
+    Reduce,
+    Pivot,
+    FieldsAsColumns,
+    /// Groups by `groupColumns`.
+    Rate,
+    /// Brings tables together, and makes nothing out of none.
+    Never,
+    /// Not known here.
+    Unknown,
+}
+
+/// Functions of `PURE` that work inside one table.
+const PER_TABLE: [&str; 24] = [
+    "aggregateWindow",
+    "chandeMomentumOscillator",
+    "columns",
+    "doubleEMA",
+    "elapsed",
+    "exponentialMovingAverage",
+    "fill",
+    "histogram",
+    "histogramQuantile",
+    "holtWinters",
+    "hourSelection",
+    "kaufmansAMA",
+    "kaufmansER",
+    "keys",
+    "relativeStrengthIndex",
+    "stateCount",
+    "stateDuration",
+    "stateTracking",
+    "timeShift",
+    "timeWeightedAvg",
+    "timedMovingAverage",
+    "tripleEMA",
+    "tripleExponentialDerivative",
+    "truncateTimeColumn",
+];
+
+const EXPERIMENTAL_PER_TABLE: [&str; 15] = [
+    "alignTime",
+    "count",
+    "distinct",
+    "fill",
+    "first",
+    "integral",
+    "kaufmansAMA",
+    "last",
+    "max",
+    "mean",
+    "min",
+    "mode",
+    "quantile",
+    "sum",
+    "unique",
+];
+
+const BRING_TOGETHER: [&str; 6] = [
+    "highestAverage",
+    "highestCurrent",
+    "highestMax",
+    "lowestAverage",
+    "lowestCurrent",
+    "lowestMin",
+];
+
+/// The effect of `name` or `package/path.name` on group keys.
+pub(super) fn keeps(path: &str) -> Keeps {
+    let (package, name) = path.rsplit_once('.').unwrap_or(("", path));
+    match (package, name) {
+        ("" | "influxdata/influxdb", "from") => Keeps::Source,
+        ("" | "universe", name) => universal(name),
+        ("influxdata/influxdb/schema" | "influxdata/influxdb/v1", name) => match name {
+            "fieldsAsCols" => Keeps::FieldsAsColumns,
+            "tagKeys" | "measurementTagKeys" => Keeps::Names { keys: true },
+            _ if schema(name) == Class::Schema => Keeps::Names { keys: false },
+            _ => Keeps::Unknown,
+        },
+        ("experimental", "group") => Keeps::Extend,
+        ("experimental", "set") => Keeps::Set,
+        ("experimental", name) if EXPERIMENTAL_PER_TABLE.contains(&name) => Keeps::PerTable,
+        ("experimental/aggregate", "rate") => Keeps::Rate,
+        ("experimental/table", "fill") => Keeps::PerTable,
+        ("interpolate", "linear") => Keeps::PerTable,
+        ("contrib/tomhollingsworth/events", "duration") => Keeps::PerTable,
+        _ => Keeps::Unknown,
+    }
+}
+
+fn universal(name: &str) -> Keeps {
+    match name {
+        "filter" | "window" => Keeps::PerTable,
+        name if IN_TABLE.contains(&name) || PER_TABLE.contains(&name) => Keeps::PerTable,
+        name if BRING_TOGETHER.contains(&name) => Keeps::Never,
+        "group" => Keeps::Group,
+        "keep" => Keeps::Keep,
+        "drop" => Keeps::Drop,
+        "rename" => Keeps::Rename,
+        "set" | "duplicate" => Keeps::Set,
+        "map" => Keeps::Map,
+        "reduce" => Keeps::Reduce,
+        "pivot" => Keeps::Pivot,
+        "union" => Keeps::Union,
+        _ => Keeps::Unknown,
+    }
+}
+
+/// Whether `column` and `columns` name only what the function reads, or the one value that it writes.
+pub(super) fn reads_columns_only(path: &str) -> bool {
+    let (package, name) = path.rsplit_once('.').unwrap_or(("", path));
+    matches!(package, "" | "universe") && IN_TABLE.contains(&name)
+}

@@ -7,8 +7,10 @@ use super::ast::{
     Body, Expression, ExpressionKind, File, Function, Operator, Property, Statement, StringPart,
 };
 use super::catalogue::is_universal;
-use super::reads::{Measurements, Read, Reads, Uncertain};
-use super::value::{Arguments, Binding, Scope, Stream, Value};
+use super::reads::{Measurements, Outcome, Read, Reads, Uncertain};
+use super::shape::Shape;
+use super::value::{Arguments, Binding, Fields, Scope, Stream, Value};
+use super::walk::walk_statements;
 
 /// Steps until a script counts as too long to understand.
 const STEPS_MAX: u32 = 200_000;
@@ -19,9 +21,11 @@ pub(super) struct Evaluator<'a> {
     file: &'a File,
     bindings: Vec<Binding<'a>>,
     pub(super) lists: Vec<Vec<Value<'a>>>,
-    pub(super) records: Vec<Vec<(&'a str, Value<'a>)>>,
+    pub(super) records: Vec<Fields<'a>>,
     pub(super) streams: Vec<Stream>,
-    reads: Vec<(Read, bool)>,
+    pub(super) reads: Vec<(Read, bool)>,
+    results: Vec<Outcome>,
+    apart: Option<String>,
     doubt: Option<Uncertain>,
     steps: u32,
     depth: u32,
@@ -38,6 +42,8 @@ impl<'a> Evaluator<'a> {
             records: vec![],
             streams: vec![],
             reads: vec![],
+            results: vec![],
+            apart: None,
             doubt: None,
             steps: 0,
             depth: 0,
@@ -47,7 +53,7 @@ impl<'a> Evaluator<'a> {
             let texts = variables.iter();
             let texts =
                 texts.map(|(name, text)| (name.as_str(), Value::Text(text.as_str().into())));
-            evaluator.records.push(texts.collect());
+            evaluator.records.push(Fields { named: texts.collect(), is_open: true });
             evaluator.bind("v", Value::Record(0), None);
         }
         evaluator
@@ -70,7 +76,7 @@ impl<'a> Evaluator<'a> {
             self.doubt("a function that is never called");
         }
         let reads = self.reads.into_iter().map(|(read, _)| read).collect();
-        Reads { reads, doubt: self.doubt }
+        Reads { reads, results: self.results, apart: self.apart, doubt: self.doubt }
     }
 
     /// The first doubt stays, but an effect weighs more.
@@ -138,7 +144,7 @@ impl<'a> Evaluator<'a> {
                 Statement::Return(value) => return self.evaluate(value, scope),
                 Statement::Expression(value) => {
                     let value = self.evaluate(value, scope);
-                    self.absorb(&value);
+                    self.result(&value);
                 }
                 Statement::Builtin(_) | Statement::TestCase { .. } => {
                     self.doubt("a statement that is no query");
@@ -207,12 +213,10 @@ impl<'a> Evaluator<'a> {
             ExpressionKind::Conditional { test, consequent, alternate } => {
                 self.drop_all([&**test, &**consequent, &**alternate], scope)
             }
-            ExpressionKind::Integer(_) | ExpressionKind::Float(_) | ExpressionKind::Boolean(_) => {
-                Value::Unknown
-            }
-            ExpressionKind::Duration(_) | ExpressionKind::Time(_) | ExpressionKind::Regex(_) => {
-                Value::Unknown
-            }
+            ExpressionKind::Integer(number) => Value::Integer(*number),
+            ExpressionKind::Boolean(truth) => Value::Boolean(*truth),
+            ExpressionKind::Float(_) | ExpressionKind::Duration(_) => Value::Literal,
+            ExpressionKind::Time(_) | ExpressionKind::Regex(_) => Value::Literal,
             ExpressionKind::PipeInput | ExpressionKind::Label(_) => Value::Unknown,
         }
     }
@@ -245,7 +249,11 @@ impl<'a> Evaluator<'a> {
             stream |= matches!(value, Value::Stream(_));
             self.absorb(&value);
         }
-        if stream { self.new_stream(Stream::default()) } else { Value::Unknown }
+        if stream {
+            self.new_stream(Stream::unknown("a stream chosen by a value"))
+        } else {
+            Value::Unknown
+        }
     }
 
     fn chain(
@@ -301,18 +309,26 @@ impl<'a> Evaluator<'a> {
         scope: Scope,
     ) -> Value<'a> {
         // What comes later is found first.
-        let mut fields: Vec<(&'a str, Value<'a>)> = Vec::new();
+        let mut fields = Fields { named: Vec::new(), is_open: false };
         for property in properties {
             let value = self.property(property, scope);
-            fields.push((&property.name, value));
+            fields.named.push((&property.name, value));
         }
         if let Some(with) = with {
             match self.named(with, scope) {
                 Value::Record(base) => {
-                    self.cost(self.records[base].len());
-                    fields.extend(self.records[base].iter().cloned());
+                    self.cost(self.records[base].named.len());
+                    fields.named.extend(self.records[base].named.iter().cloned());
+                    fields.is_open = self.records[base].is_open;
                 }
-                value => self.absorb(&value),
+                Value::Row => {
+                    fields.named.push(("_measurement", Value::RowMeasurement));
+                    fields.is_open = true;
+                }
+                value => {
+                    self.absorb(&value);
+                    fields.is_open = true;
+                }
             }
         }
         self.records.push(fields);
@@ -330,7 +346,7 @@ impl<'a> Evaluator<'a> {
         match object {
             Value::Package(path) => Value::Known(Rc::from(format!("{path}.{name}"))),
             Value::Record(record) => {
-                let field = self.records[*record].iter().find(|(known, _)| *known == name);
+                let field = self.records[*record].named.iter().find(|(known, _)| *known == name);
                 field.map_or(Value::Unknown, |(_, value)| value.clone())
             }
             Value::Row if name == "_measurement" => Value::RowMeasurement,
@@ -369,7 +385,7 @@ impl<'a> Evaluator<'a> {
                 }
             }
             Value::Record(record) => {
-                for (_, field) in self.records[*record].clone() {
+                for (_, field) in self.records[*record].named.clone() {
                     self.streams_in(&field, found);
                 }
             }
@@ -384,85 +400,43 @@ impl<'a> Evaluator<'a> {
         self.depth -= 1;
     }
 
-    /// The reads inside a value happen, as narrowed so far.
+    /// What a script hands to its client: a statement that is a stream, or a `yield`.
+    pub(super) fn result(&mut self, value: &Value<'a>) {
+        let Value::Stream(stream) = value else {
+            self.absorb(value);
+            self.results.push(Outcome {
+                parts: vec![],
+                shape: Shape::apart("a statement without a stream"),
+            });
+            return;
+        };
+        let Stream { parts, shape, .. } = self.streams[*stream].clone();
+        self.cost(parts.iter().map(|(_, measurements)| 1 + measurements.names()).sum());
+        self.use_parts(&parts);
+        self.results.push(Outcome { parts, shape: shape.at_the_end() });
+    }
+
+    /// The reads inside a value happen, as narrowed so far; what becomes of their rows is not known.
     pub(super) fn absorb(&mut self, value: &Value<'a>) {
         let mut found = Vec::new();
         self.streams_in(value, &mut found);
         for stream in found {
-            for (read, measurements) in self.streams[stream].parts.clone() {
-                let (read, used) = &mut self.reads[read];
-                let so_far = std::mem::replace(&mut read.measurements, Measurements::All);
-                read.measurements = so_far.or(measurements);
-                *used = true;
-                let names = read.measurements.names();
-                self.cost(names);
+            let Stream { parts, shape, .. } = self.streams[stream].clone();
+            if !parts.is_empty() && self.apart.is_none() {
+                self.apart = Some(shape.stage().unwrap_or("a stream used as a value").to_owned());
             }
+            self.use_parts(&parts);
         }
     }
-}
 
-/// Visits every expression.
-fn walk_statements<'a>(statements: &'a [Statement], visit: &mut impl FnMut(&'a Expression)) {
-    for statement in statements {
-        match statement {
-            Statement::Assign { value, .. } | Statement::Option { value, .. } => {
-                walk(value, visit);
-            }
-            Statement::Return(value) | Statement::Expression(value) => walk(value, visit),
-            Statement::TestCase { body, .. } => walk_statements(body, visit),
-            Statement::Builtin(_) => {}
+    fn use_parts(&mut self, parts: &[(usize, Measurements)]) {
+        for (read, measurements) in parts {
+            let (read, used) = &mut self.reads[*read];
+            let so_far = std::mem::replace(&mut read.measurements, Measurements::All);
+            read.measurements = so_far.or(measurements.clone());
+            *used = true;
+            let names = read.measurements.names();
+            self.cost(names);
         }
-    }
-}
-
-fn walk<'a>(expression: &'a Expression, visit: &mut impl FnMut(&'a Expression)) {
-    visit(expression);
-    let mut walk_properties = |properties: &'a [Property]| {
-        properties.iter().filter_map(|p| p.value.as_ref()).for_each(|value| walk(value, visit));
-    };
-    match &expression.kind {
-        ExpressionKind::Record { properties, .. } => walk_properties(properties),
-        ExpressionKind::Call { callee, arguments } => {
-            walk_properties(arguments);
-            walk(callee, visit);
-        }
-        ExpressionKind::Interpolated(parts) => {
-            for part in parts {
-                if let StringPart::Value(value) = part {
-                    walk(value, visit);
-                }
-            }
-        }
-        ExpressionKind::Array(items) => items.iter().for_each(|item| walk(item, visit)),
-        ExpressionKind::Dictionary(pairs) => pairs.iter().for_each(|(key, value)| {
-            walk(key, visit);
-            walk(value, visit);
-        }),
-        ExpressionKind::Function(function) => {
-            let defaults = function.parameters.iter().filter_map(|p| p.default.as_ref());
-            defaults.for_each(|default| walk(default, visit));
-            match &function.body {
-                Body::Expression(body) => walk(body, visit),
-                Body::Block(body) => walk_statements(body, visit),
-            }
-        }
-        ExpressionKind::Member { object, .. } => walk(object, visit),
-        ExpressionKind::Unary { operand, .. } => walk(operand, visit),
-        ExpressionKind::Index { object, index } => {
-            walk(object, visit);
-            walk(index, visit);
-        }
-        ExpressionKind::Pipe { source, calls } => {
-            walk(source, visit);
-            calls.iter().for_each(|call| walk(call, visit));
-        }
-        ExpressionKind::Chain { first, rest } => {
-            walk(first, visit);
-            rest.iter().for_each(|(_, operand)| walk(operand, visit));
-        }
-        ExpressionKind::Conditional { test, consequent, alternate } => {
-            [test, consequent, alternate].into_iter().for_each(|part| walk(part, visit));
-        }
-        _ => {}
     }
 }

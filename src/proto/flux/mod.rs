@@ -9,23 +9,28 @@
 //!
 //! Read `scan.rs`, `parse.rs` (statements), `expression.rs` and `literal.rs`; `ast.rs` is what comes out.
 //! Then `reads.rs` (the question and its answer), `value.rs`, `evaluate.rs`, `call.rs`, `predicate.rs`
-//! and `catalogue.rs` (what the known functions do).
+//! and `catalogue.rs` (what the known functions do); `shape.rs` and `grouping.rs` say of each result whether
+//! the results of several places, side by side, are the result of one place with everything.
 
 mod ast;
 mod call;
 mod catalogue;
 mod evaluate;
 mod expression;
+mod grouping;
 mod literal;
 mod parse;
 mod predicate;
 mod reads;
 mod scan;
+mod shape;
 mod value;
+mod walk;
 
 #[cfg(test)]
 mod tests;
 
 pub use ast::*;
 pub use parse::{SyntaxError, parse};
-pub use reads::{Measurements, Read, Reads, Uncertain, reads};
+pub use reads::{Measurements, Outcome, Read, Reads, Uncertain, reads};
+pub use shape::{Names, Shape};

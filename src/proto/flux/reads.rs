@@ -8,11 +8,16 @@ use std::collections::BTreeSet;
 
 use super::ast::File;
 use super::evaluate::Evaluator;
+use super::shape::Shape;
 
 /// What a script reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reads {
     pub reads: Vec<Read>,
+    /// What the client is handed.
+    pub results: Vec<Outcome>,
+    /// The stage at which rows are used otherwise than in a result: all of them are needed in one place.
+    pub apart: Option<String>,
     /// Absent: `reads` is all that is read.
     pub doubt: Option<Uncertain>,
 }
@@ -24,6 +29,14 @@ pub struct Read {
     /// Only if the script names one.
     pub org: Option<String>,
     pub measurements: Measurements,
+}
+
+/// One result: whose rows are in it, and what must be true of a place that can make it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Places in the list of reads, each narrowed to some measurements. Empty: it reads no bucket.
+    pub parts: Vec<(usize, Measurements)>,
+    pub shape: Shape,
 }
 
 /// What the filters of a read admit.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::ast::Function;
 use super::reads::Measurements;
+use super::shape::Shape;
 
 /// A place in the list of bindings: all that was bound before is in sight.
 pub(super) type Scope = Option<usize>;
@@ -15,6 +16,10 @@ pub(super) enum Value<'a> {
     /// Anything without a stream in it.
     Unknown,
     Text(Rc<str>),
+    Integer(i64),
+    Boolean(bool),
+    /// A float, a duration, a time, a regular expression: no name of a column.
+    Literal,
     List(usize),
     Record(usize),
     Function(&'a Function, Scope),
@@ -30,12 +35,28 @@ pub(super) enum Value<'a> {
 }
 
 /// Tables of some reads, each narrowed to some measurements.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Stream {
     /// The number of the read, and what the filters so far admit.
     pub parts: Vec<(usize, Measurements)>,
     /// Tables were rearranged: a filter no longer speaks of what is stored.
     pub rearranged: bool,
+    pub shape: Shape,
+}
+
+impl Stream {
+    /// A stream of which nothing is known; no read of ours is in it.
+    pub(super) fn unknown(what: &str) -> Stream {
+        Stream { parts: vec![], rearranged: true, shape: Shape::apart(what) }
+    }
+}
+
+/// The fields of a record; what comes first is found first.
+#[derive(Clone, Debug)]
+pub(super) struct Fields<'a> {
+    pub named: Vec<(&'a str, Value<'a>)>,
+    /// There may be more of them.
+    pub is_open: bool,
 }
 
 pub(super) struct Binding<'a> {

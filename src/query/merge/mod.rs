@@ -5,4 +5,5 @@
 //!
 //! Does not know: sockets, circles, who was asked and why.
 
+pub mod flux;
 pub mod influxql;
