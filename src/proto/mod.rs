@@ -4,9 +4,11 @@
 //!
 //! Does not know: what is done with what was read.
 //!
-//! Read in this order: `line`, `http`, `influxql`, `flux`.
+//! Read in this order: `line`, `http`, `influxql`, `flux`; `moment` and `predicate` are small ones.
 
 pub mod flux;
 pub mod http;
 pub mod influxql;
 pub mod line;
+pub mod moment;
+pub mod predicate;

@@ -39,10 +39,10 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
 pub async fn handle(gateway: &Gateway, voice: Voice, url: Params, request: Request) -> Reply {
     match read(url, &request) {
         Some(asked) => {
-            let is_read_only = asked.read_only;
+            let beside = statement::Asked::of(&asked);
             match query::influxql(&gateway.query, asked).await {
                 Ok(query::Answer::Statements(statements)) => {
-                    Reply::Whole(statement::handle(gateway, voice, &statements, is_read_only).await)
+                    Reply::Whole(statement::handle(gateway, voice, &statements, &beside).await)
                 }
                 other => reply(voice, other),
             }
