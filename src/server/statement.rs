@@ -5,7 +5,7 @@ use super::gateway::Gateway;
 use crate::config::checked::Kind;
 use crate::ingest::accept::Failure;
 use crate::ingest::statement::{Executed, Reach, Statement as Record, execute, is_unknown};
-use crate::proto::influxql::Statement;
+use crate::proto::influxql::{Statement, identifier};
 use crate::query::InfluxQl;
 use crate::query::plan::statements::{self, Context, Planned};
 use serde_json::{Value, json};
@@ -120,10 +120,34 @@ pub(super) async fn record(
     execute(&gateway.ingest, &Record { text, target, act }, &reach).await
 }
 
+/// InfluxDB warns with its own spelling of the statement, and of one of them it writes lengths another way.
 fn deprecated(statement: &Statement) -> String {
-    format!(
-        "deprecated use of '{statement}' in a read only context, please use a POST request instead"
-    )
+    let mut text = statement.to_string();
+    if let Statement::CreateDatabase { name, policy: Some(policy) } = statement {
+        let bare = Statement::CreateDatabase { name: name.clone(), policy: None };
+        text = format!("{bare} WITH");
+        let mut add = |word: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text.push_str(&format!(" {word} {value}"));
+            }
+        };
+        add("DURATION", policy.duration_ns.map(clock));
+        add("REPLICATION", policy.replication.map(|count| count.to_string()));
+        add("SHARD DURATION", policy.shard_duration_ns.map(clock));
+        add("NAME", policy.name.as_deref().map(identifier));
+    }
+    format!("deprecated use of '{text}' in a read only context, please use a POST request instead")
+}
+
+/// A length of time as Go writes it, in whole seconds: `72h0m0s`.
+fn clock(ns: i64) -> String {
+    let seconds = ns / 1_000_000_000;
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
 }
 
 pub(super) fn unavailable(voice: Voice, failure: &Failure) -> Answer {
