@@ -18,6 +18,8 @@ struct Entry {
     names: FastSet<String>,
     /// Made by a statement of ours: an answer that was asked for earlier may not know them yet.
     made: Vec<(String, Mono)>,
+    /// Dropped by a statement of ours: such an answer may still know them.
+    gone: Vec<(String, Mono)>,
 }
 
 /// What the catalogues say about a name.
@@ -39,10 +41,14 @@ impl Catalogue {
         mut names: FastSet<String>,
         asked: Mono,
     ) -> Catalogue {
-        let made = self.backends.remove(&backend).map(|old| old.made).unwrap_or_default();
-        let made: Vec<_> = made.into_iter().filter(|(_, at)| *at >= asked).collect();
+        let old = self.backends.remove(&backend);
+        let (mut made, mut gone) = old.map(|old| (old.made, old.gone)).unwrap_or_default();
+        for later in [&mut made, &mut gone] {
+            later.retain(|(_, at)| *at >= asked);
+        }
         names.extend(made.iter().map(|(name, _)| name.clone()));
-        self.backends.insert(backend, Entry { asked, names, made });
+        names.retain(|name| gone.iter().all(|(gone, _)| gone != name));
+        self.backends.insert(backend, Entry { asked, names, made, gone });
         self
     }
 
@@ -50,9 +56,26 @@ impl Catalogue {
     pub fn with_made(mut self, backend: BackendId, name: &str, now: Mono) -> Catalogue {
         if let Some(entry) = self.backends.get_mut(&backend) {
             entry.names.insert(name.to_owned());
+            entry.gone.retain(|(gone, _)| gone != name);
             entry.made.push((name.to_owned(), now));
         }
         self
+    }
+
+    /// A statement of ours has just dropped this database.
+    pub fn with_gone(mut self, backend: BackendId, name: &str, now: Mono) -> Catalogue {
+        if let Some(entry) = self.backends.get_mut(&backend) {
+            entry.names.remove(name);
+            entry.made.retain(|(made, _)| made != name);
+            entry.gone.push((name.to_owned(), now));
+        }
+        self
+    }
+
+    /// The databases and buckets that any of these backends has.
+    pub fn names(&self, backends: &[BackendId]) -> std::collections::BTreeSet<String> {
+        let entries = backends.iter().filter_map(|backend| self.backends.get(backend));
+        entries.flat_map(|entry| entry.names.iter().cloned()).collect()
     }
 
     pub fn without(mut self, backend: BackendId) -> Catalogue {

@@ -60,6 +60,13 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// Something was sent, and nothing came back in time.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Error::Broken(error) if is_timeout(error))
+    }
+}
+
 /// What is asked of a backend.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {

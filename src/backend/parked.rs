@@ -16,7 +16,7 @@ use crate::base::time::Stamp;
 use crate::ring::tag::database_of;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 #[expect(clippy::disallowed_types, reason = "the board is what shards share; parking is rare")]
 type Lock = std::sync::Mutex<()>;
@@ -32,6 +32,8 @@ pub struct Parked {
     pub is_open: AtomicBool,
     /// Statements wait here, or did: a start may send them again as long as it sends anything again.
     has_statements: AtomicBool,
+    /// What is older than this stamp is not needed: the database, or the policy, is about to be dropped.
+    moot_below: AtomicU64,
     cells: Vec<Cell>,
 }
 
@@ -104,6 +106,11 @@ impl Parked {
         self.is_open.load(Ordering::SeqCst)
     }
 
+    /// Whatever waits here and is older is confirmed without being sent.
+    pub fn moot_below(&self) -> Stamp {
+        Stamp(self.moot_below.load(Ordering::SeqCst))
+    }
+
     fn has_statements(&self) -> bool {
         self.has_statements.load(Ordering::SeqCst)
     }
@@ -163,6 +170,7 @@ impl ParkedList {
                 reason: reason.to_owned(),
                 is_open: AtomicBool::new(is_open),
                 has_statements: AtomicBool::new(false),
+                moot_below: AtomicU64::new(0),
                 cells,
             });
             let mut entries = Vec::clone(&self.entries.load());
@@ -212,6 +220,28 @@ impl ParkedList {
         stamp: Stamp,
     ) -> Option<Arc<Parked>> {
         self.related(backend, tag, |entry| entry.bound() <= stamp)
+    }
+
+    /// Says that whatever waits for a database, or for one policy of it, is not needed below this stamp: a
+    /// statement that drops it is about to be sent. Returns whether all of that is gone for good.
+    pub fn drop_below(
+        &self,
+        backend: BackendId,
+        tag: &[u8],
+        all_policies: bool,
+        stamp: Stamp,
+    ) -> bool {
+        let (entries, closed) = (self.entries.load(), self.closed.load());
+        let all = entries.iter().chain(closed.iter());
+        let concerned = |entry: &&Arc<Parked>| {
+            if all_policies { entry.is_related(backend, tag) } else { entry.is(backend, tag) }
+        };
+        let mut is_gone = true;
+        for entry in all.filter(concerned).filter(|entry| entry.bound() <= stamp) {
+            entry.moot_below.fetch_max(stamp.0, Ordering::SeqCst);
+            is_gone = false;
+        }
+        is_gone
     }
 
     /// An entry of another policy of which anything may be sent, or sent again, that is older than this.
@@ -298,7 +328,8 @@ impl ParkedList {
     pub fn has_stale_floor(&self, log: LogId) -> bool {
         let (entries, closed) = (self.entries.load(), self.closed.load());
         let all = || entries.iter().chain(closed.iter());
-        let has_statements = all().any(|entry| entry.has_statements());
+        let has_statements =
+            all().any(|entry| entry.has_statements() || entry.moot_below() > Stamp(0));
         all().any(|entry| {
             let oldest = entry.durable_oldest();
             entry.cell(log).durable_floor() < oldest && (has_statements || oldest == Stamp::NONE)

@@ -1,50 +1,117 @@
 //! Runs a statement on one backend and says what its answer means.
+//!
+//! A backend of 1.x is asked the text. One of 2.x knows no such texts, or few: what it does instead is an
+//! [`Act`]. Everything here may be asked again: what is there already, or gone already, is done.
 
-use super::answer::{Verdict, judge, message};
+mod buckets;
+
+use super::answer::{Verdict, judge};
 use super::client::{Client, Error, Reply, Request};
 use super::place::escape;
 use crate::config::checked::Kind;
 use crate::ring::Target;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A statement may take this long.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Makes a database, or the bucket that stands for it. One that exists already is fine.
-///
-/// `text` is the statement as 1.x takes it.
-pub async fn create_database(
+/// What a statement does, as a backend of 2.x can do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Whatever the text says: 2.x is asked it, too.
+    Text,
+    /// Makes the bucket, unless it is there.
+    Make(Lengths),
+    /// Changes the bucket.
+    Alter(Lengths),
+    /// Removes the bucket; with its policies: also those that are named after it, `d/weekly` beside `d`.
+    Drop { with_policies: bool },
+    /// Removes points.
+    Delete(Deletion),
+}
+
+/// How long a bucket or retention policy keeps its points, and a slice of time in it. 0 is for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lengths {
+    pub kept_s: Option<u64>,
+    pub slice_s: Option<u64>,
+}
+
+/// Which points are removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deletion {
+    /// The first and the last moment; both are removed, too.
+    pub start_ns: i64,
+    pub stop_ns: i64,
+    /// One request for each.
+    pub predicates: Vec<String>,
+    /// Also from the buckets that are named after the target's.
+    pub with_policies: bool,
+}
+
+/// Runs it; `text` is the statement as 1.x takes it.
+pub async fn run(
     client: &Rc<Client>,
     text: &str,
     target: &Target,
+    act: &Act,
 ) -> Result<Verdict, Error> {
-    match client.place.kind {
-        Kind::Influxdb1 => query(client, &format!("q={}", escape(text))).await,
-        Kind::Influxdb2 => make_bucket(client, target).await,
+    match (client.place.kind, act) {
+        (Kind::Influxdb1, _) | (Kind::Influxdb2, Act::Text) => {
+            let verdict = query(client, &target.database, text).await?;
+            Ok(as_done(act, verdict))
+        }
+        (Kind::Influxdb2, Act::Make(lengths)) => buckets::make(client, target, *lengths).await,
+        (Kind::Influxdb2, Act::Alter(lengths)) => buckets::alter(client, target, *lengths).await,
+        (Kind::Influxdb2, Act::Drop { with_policies }) => {
+            buckets::remove(client, target, *with_policies).await
+        }
+        (Kind::Influxdb2, Act::Delete(deletion)) => buckets::delete(client, target, deletion).await,
         // These make a database when it is written first.
-        Kind::Influxdb3 | Kind::LineProtocol => Ok(Verdict::Done),
-    }
-}
-
-/// Runs a statement in InfluxQL in a database; 2.x knows some of them, too.
-pub async fn influxql(client: &Rc<Client>, text: &str, database: &str) -> Result<Verdict, Error> {
-    match client.place.kind {
-        Kind::Influxdb1 | Kind::Influxdb2 => {
-            query(client, &format!("db={}&q={}", escape(database), escape(text))).await
-        }
-        Kind::Influxdb3 | Kind::LineProtocol => {
-            Ok(Verdict::Refused { message: "it takes no statements in InfluxQL".to_owned() })
+        (Kind::Influxdb3 | Kind::LineProtocol, Act::Make(_)) => Ok(Verdict::Done),
+        (kind @ (Kind::Influxdb3 | Kind::LineProtocol), _) => {
+            Ok(Verdict::Refused { message: refusal(kind).to_owned() })
         }
     }
 }
 
-async fn query(client: &Rc<Client>, body: &str) -> Result<Verdict, Error> {
+/// Why no backend of this kind can be asked; nothing if it can.
+pub fn refuses(kind: Kind, act: &Act) -> Option<&'static str> {
+    let takes = match kind {
+        Kind::Influxdb1 | Kind::Influxdb2 => true,
+        Kind::Influxdb3 | Kind::LineProtocol => matches!(act, Act::Make(_)),
+    };
+    (!takes).then(|| refusal(kind))
+}
+
+fn refusal(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Influxdb3 => "a backend of kind influxdb3 takes no such statement over its HTTP API",
+        _ => "a backend of kind line-protocol takes lines and no statements",
+    }
+}
+
+/// Where there is no database there is nothing that could be removed from it.
+fn as_done(act: &Act, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Refused { message }
+            if matches!(act, Act::Delete(_) | Act::Drop { .. })
+                && message.starts_with("database not found") =>
+        {
+            Verdict::Done
+        }
+        other => other,
+    }
+}
+
+async fn query(client: &Rc<Client>, database: &str, text: &str) -> Result<Verdict, Error> {
+    let body = format!("db={}&q={}", escape(database), escape(text));
     let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
-    let reply = post(client, "POST", "/query", fields, body.as_bytes()).await?;
+    let reply = ask(client, "POST", "/query", fields, body.as_bytes()).await?;
     if reply.head.status != 200 {
-        return Ok(judge(reply.head.status, &reply.body, reply.head.field("retry-after")));
+        return Ok(judged(&reply));
     }
     let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let error = value.as_ref().and_then(|value| value.pointer("/results/0/error")?.as_str());
@@ -54,27 +121,11 @@ async fn query(client: &Rc<Client>, body: &str) -> Result<Verdict, Error> {
     })
 }
 
-/// A bucket belongs to an organization by its id, which differs from server to server.
-async fn make_bucket(client: &Rc<Client>, target: &Target) -> Result<Verdict, Error> {
-    let path = format!("/api/v2/orgs?org={}", escape(&target.org));
-    let reply = post(client, "GET", &path, "", b"").await?;
-    let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    let id = value.as_ref().and_then(|value| value.pointer("/orgs/0/id")?.as_str());
-    let Some(id) = id.filter(|_| reply.head.status == 200) else {
-        return Ok(judge(reply.head.status.max(400), &reply.body, None));
-    };
-    let body = json!({ "orgID": id, "name": target.bucket(), "retentionRules": [] }).to_string();
-    let fields = "Content-Type: application/json\r\n";
-    let reply = post(client, "POST", "/api/v2/buckets", fields, body.as_bytes()).await?;
-    let exists = message(&reply.body).contains("already exists");
-    Ok(match reply.head.status {
-        201 => Verdict::Done,
-        422 if exists => Verdict::Done,
-        status => judge(status, &reply.body, reply.head.field("retry-after")),
-    })
+fn judged(reply: &Reply) -> Verdict {
+    judge(reply.head.status, &reply.body, reply.head.field("retry-after"))
 }
 
-async fn post(
+async fn ask(
     client: &Rc<Client>,
     method: &str,
     path: &str,

@@ -6,7 +6,7 @@
 use super::commit::wait_at_most;
 use super::queue::Part;
 use super::refuse::Isolated;
-use super::statement::is_create;
+use super::statement::never_waits;
 use super::{Feed, Outlet, Retry, order};
 use crate::backend::board::ORDER_WINDOW_MIN;
 use crate::backend::{Condition, Error, Verdict, write};
@@ -53,6 +53,7 @@ impl Outlet {
     pub async fn run(self: Rc<Self>, feed: Rc<Feed>) {
         while !feed.is_ended.get() {
             self.shed(&feed).await;
+            self.forget_moot(&feed).await;
             let next = match self.pause(&feed) {
                 Some(pause) => Next::Later(pause),
                 None => {
@@ -130,10 +131,10 @@ impl Outlet {
                 let may_wait = is_main && !self.facts.board.parked.is_forgotten();
                 feed.queue.borrow_mut().load(&frame, |run, has_older| {
                     // The parked queue takes runs in order: older ones that are still here go there first.
-                    // What makes a database went through the backend's own queue.
+                    // What makes or drops a database went through the backend's own queue.
                     self.is_dropped(backend, frame.number(), run.tag)
                         || (may_wait && !has_older && self.lead_away(backend, &frame, run))
-                        || (!is_main && is_create(&frame, run))
+                        || (!is_main && never_waits(&frame, run))
                 });
             }
             Item::Damaged(numbers) => {
@@ -152,7 +153,7 @@ impl Outlet {
             feed.queue.borrow_mut().next_statement(|stamp| self.statement_may_go(feed, stamp));
         if let Some(part) = statement {
             let tag = part.run().tag.clone();
-            if self.parked_instead(feed, &tag, &part) {
+            if self.parked_instead(feed, &tag, &part) || self.drop_waits(feed, &part) {
                 return Next::Order;
             }
             self.under_way(feed, 1);

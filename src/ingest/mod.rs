@@ -136,6 +136,7 @@ pub struct Feed {
     pub rejected: RefCell<FastSet<(u64, usize)>>,
     pub narrowed_at: Cell<Mono>,
     pub statement_tries: RefCell<Vec<Mono>>,
+    pub statement_vain: Cell<u32>,
     pub is_ended: Cell<bool>,
     /// Where the log ended at start: once the cursor is there, all that was found is delivered.
     pub start_end: u64,

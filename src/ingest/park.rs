@@ -2,7 +2,7 @@
 //! come behind them waits there, too: newer lines, and statements for that database but CREATE.
 
 use super::queue::{Part, Queue};
-use super::statement::is_create;
+use super::statement::{Dropping, dropped, never_waits};
 use super::{Feed, Outlet, order};
 use crate::backend::parked::{Parked, Waits};
 use crate::base::ids::BackendId;
@@ -29,7 +29,7 @@ impl Outlet {
         }
         match frame.kind {
             Kind::Lines => parked.before_lines(backend, run.tag, frame.stamp()),
-            Kind::Statement if is_create(frame, run) || is_planted(Planted::ParkedOvertaken) => {
+            Kind::Statement if never_waits(frame, run) || is_planted(Planted::ParkedOvertaken) => {
                 None
             }
             Kind::Statement => parked.before_statement(backend, run.tag, frame.stamp()),
@@ -53,6 +53,40 @@ impl Outlet {
         };
         self.park(feed, tag, &before.reason, true);
         true
+    }
+
+    /// A statement that drops a database, or a policy, needs nothing that waits for it: that is confirmed
+    /// first, in every log and on disk, so that no start sends it into a database of the same name that is
+    /// made later. Returns whether the statement has to wait for this.
+    pub(super) fn drop_waits(&self, feed: &Feed, part: &Part) -> bool {
+        let Some(dropping) = dropped(part) else { return false };
+        let parked = &self.facts.board.parked;
+        if parked.is_forgotten() {
+            return false;
+        }
+        let (backend, run) = (feed.queue.borrow().backend, part.run());
+        let all_policies = dropping == Dropping::Database;
+        let is_gone = parked.drop_below(backend, run.tag, all_policies, part.frame.stamp());
+        if !is_gone {
+            feed.queue.borrow_mut().put_back(run.tag);
+        }
+        !is_gone
+    }
+
+    /// Confirms what waits in a parked queue and is not needed any more.
+    pub(super) async fn forget_moot(self: &Rc<Self>, feed: &Rc<Feed>) {
+        let moot_below = match feed.parked.borrow().as_ref() {
+            Some(entry) => entry.moot_below(),
+            None => return,
+        };
+        while feed.sending.get() == 0 && feed.queue.borrow().owed().oldest < moot_below {
+            self.load(feed).await;
+            let moot = feed.queue.borrow_mut().take_below(moot_below);
+            if moot.is_empty() {
+                return;
+            }
+            self.settle_parts(feed, &moot);
+        }
     }
 
     /// Whether a parked statement may go: nothing that any queue holds of its database is older.
@@ -100,7 +134,7 @@ impl Outlet {
     /// the backend's own cell moves on.
     fn park(self: &Rc<Self>, feed: &Rc<Feed>, tag: &Rc<[u8]>, reason: &str, is_open: bool) {
         // What makes a database may not wait for it.
-        let stays = |part: &Part| is_create(&part.frame, &part.run());
+        let stays = |part: &Part| never_waits(&part.frame, &part.run());
         let parts = feed.queue.borrow_mut().take_lane(tag, stays);
         let backend = feed.queue.borrow().backend;
         let has_statements = parts.iter().any(|part| part.frame.kind == Kind::Statement);

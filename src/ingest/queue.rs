@@ -368,6 +368,18 @@ impl Queue {
         Vec::from(taken)
     }
 
+    /// Takes the loaded runs that are older than a stamp: they are to be settled without being sent.
+    pub fn take_below(&mut self, stamp: Stamp) -> Vec<Part> {
+        let mut taken = Vec::new();
+        for lane in &mut self.lanes {
+            let is_older = |part: &mut Part| part.frame.stamp() < stamp;
+            while let Some(part) = lane.waiting.pop_front_if(is_older) {
+                taken.push(part);
+            }
+        }
+        taken
+    }
+
     /// Counts runs as confirmed.
     pub fn settle(&mut self, parts: &[Part]) {
         for together in parts.chunk_by(|one, other| one.number() == other.number()) {

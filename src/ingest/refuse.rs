@@ -28,7 +28,7 @@ const REFUSALS_MAX: usize = 1000;
 /// Between two of them for one backend.
 const PAUSE: Duration = Duration::from_secs(1);
 
-const REFUSED_HERE: &str = "a line was refused here and taken elsewhere";
+const REFUSED_HERE: &str = "a line or statement was refused here and taken elsewhere";
 
 /// What became of a batch that was refused in part.
 #[derive(Debug)]
@@ -152,7 +152,7 @@ impl Outlet {
 
     /// Whether others take the line is known only later, maybe in another life: the next checkpoint, and any
     /// that says that the queue has passed the line, holds it.
-    fn note_refusal(&self, feed: &Feed, part: &Part, text: &[u8]) {
+    pub(super) fn note_refusal(&self, feed: &Feed, part: &Part, text: &[u8]) {
         let (backend, frame) = (feed.queue.borrow().backend, part.number());
         // Sent once more behind something older: what it means was said in an earlier life.
         if frame < self.reached_before(feed) {

@@ -7,7 +7,7 @@
 //!    Everything at or above the cut is sent again, from all queues, by the order rule.
 
 use super::queue::Queue;
-use super::statement::is_create;
+use super::statement::never_waits;
 use super::{Facts, Feed, Outlet, Retry, refuse, slow::Slow};
 use crate::backend::Client;
 use crate::backend::parked::{Parked, Waits};
@@ -205,6 +205,7 @@ impl Feed {
             rejected: RefCell::default(),
             narrowed_at: Cell::new(Mono(0)),
             statement_tries: RefCell::default(),
+            statement_vain: Cell::default(),
             is_noted: Cell::new(false),
             is_ended: Cell::new(false),
             start_end,
@@ -330,7 +331,7 @@ impl Outlet {
         let reason = "not found before the last stop";
         let board = self.facts.board.clone();
         let is_here = |frame: &Frame| {
-            frame.runs.iter().any(|run| *run.tag == *tag && !is_create(frame, &run))
+            frame.runs.iter().any(|run| *run.tag == *tag && !never_waits(frame, &run))
         };
         let statements = self.statements_from(backend, cursor, main_cursor, is_here).await?;
         let has_statements = !statements.is_empty();

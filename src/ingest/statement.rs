@@ -1,32 +1,38 @@
-//! Statements for every backend: recorded in the log, sent in order, each alone.
+//! Statements: recorded in the log for all whom they concern, sent in order, each alone.
+//!
+//! What makes a database or policy never waits for one. What drops one never waits either: it takes away the
+//! lines that wait for it, see `park`.
 
 use super::accept::{Failure, labels, unavailable};
 use super::queue::Part;
-use super::{Feed, Ingest, Outlet, Retry};
-use crate::backend::{self, Client, Verdict};
+use super::{Facts, Feed, Ingest, Outlet, Retry};
+use crate::backend::catalogue::Catalogue;
+use crate::backend::statement::{Act, Deletion, refuses, run};
+use crate::backend::{Condition, Verdict};
 use crate::base::failpoint;
 use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Mono;
+use crate::config::checked::Kind as BackendKind;
 use crate::ring::Target;
 use crate::rt::within;
 use crate::wal::{Frame, Kind, Run};
-use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::Duration;
+
+mod record;
+
+pub use record::Statement;
 
 /// Refused this often within a minute, while writes pass, it goes to the rejects.
 const REFUSALS_MAX: usize = 3;
 const REFUSALS_WITHIN: Duration = Duration::from_secs(60);
 
-/// What the log keeps of a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Statement {
-    /// `CREATE DATABASE`: the text as 1.x takes it, and the bucket that 2.x makes.
-    CreateDatabase { text: String, target: Target },
-    /// Anything else in InfluxQL: it is ordered with the lines of the database that the target names.
-    InfluxQl { text: String, target: Target },
-}
+/// So often it may take too long, or meet a trouble that may never end, before it goes there, too.
+const VAIN_MAX: u32 = 5;
+
+/// Longest record, in bytes.
+const BYTES_MAX: usize = 64 * 1024;
 
 /// How a statement went.
 #[derive(Clone, Debug, Default)]
@@ -37,60 +43,34 @@ pub struct Executed {
     pub refused: Option<String>,
 }
 
-impl Statement {
-    pub fn encode(&self) -> Vec<u8> {
-        let (kind, text, target) = match self {
-            Statement::CreateDatabase { text, target } => ("create_database", text, target),
-            Statement::InfluxQl { text, target } => ("influxql", text, target),
-        };
-        json!({ "kind": kind, "text": text, "org": target.org, "bucket": target.bucket() })
-            .to_string()
-            .into_bytes()
-    }
-
-    fn decode(bytes: &[u8], target: Target) -> Option<Statement> {
-        let value: Value = serde_json::from_slice(bytes).ok()?;
-        let text = value.get("text")?.as_str()?.to_owned();
-        match value.get("kind")?.as_str()? {
-            "create_database" => Some(Statement::CreateDatabase { text, target }),
-            "influxql" => Some(Statement::InfluxQl { text, target }),
-            _ => None,
-        }
-    }
-
-    fn text(&self) -> &str {
-        match self {
-            Statement::CreateDatabase { text, .. } | Statement::InfluxQl { text, .. } => text,
-        }
-    }
-
-    fn target(&self) -> &Target {
-        match self {
-            Statement::CreateDatabase { target, .. } | Statement::InfluxQl { target, .. } => target,
-        }
-    }
-
-    /// Asks a backend to run it.
-    async fn run(&self, client: &Rc<Client>) -> Result<Verdict, backend::Error> {
-        match self {
-            Statement::CreateDatabase { text, target } => {
-                backend::statement::create_database(client, text, target).await
-            }
-            Statement::InfluxQl { text, target } => {
-                backend::statement::influxql(client, text, &target.database).await
-            }
-        }
-    }
+/// Whom a statement concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every backend.
+    All,
+    /// In each circle the owners of these measurements.
+    Owners(Vec<Vec<u8>>),
 }
 
-/// Records a statement for all backends and waits until the current ones have run it.
-pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed, Failure> {
+/// Records a statement for all whom it concerns and waits until the current ones of them have run it.
+pub async fn execute(
+    ingest: &Ingest,
+    statement: &Statement,
+    reach: &Reach,
+) -> Result<Executed, Failure> {
     let facts = &ingest.facts;
     let outlet = &ingest.outlet;
     super::admit::whole(facts)?;
-    let targets: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
-    let tag: Rc<[u8]> = Rc::from(statement.target().to_tag());
+    let targets = targets(facts, statement, reach);
+    if let Some(refused) = obstacle(facts, &targets, statement) {
+        return Ok(Executed { pending: Vec::new(), refused: Some(refused) });
+    }
+    let tag: Rc<[u8]> = Rc::from(statement.target.to_tag());
     let text = statement.encode();
+    if text.len() > BYTES_MAX {
+        let refused = format!("a statement takes at most {BYTES_MAX} bytes in the log");
+        return Ok(Executed { pending: Vec::new(), refused: Some(refused) });
+    }
     failpoint::reach("statement.before_append");
     let placed = outlet.log.append_statement(&tag, &targets, &text);
     let placed = placed.map_err(|error| unavailable(&error))?;
@@ -114,19 +94,82 @@ pub async fn execute(ingest: &Ingest, statement: &Statement) -> Result<Executed,
     Ok(Executed { pending: labels(outlet, &missing), refused })
 }
 
-/// Whether it makes a database: then it never waits for one.
-pub(super) fn is_create(frame: &Frame, run: &Run<'_>) -> bool {
-    let target = || Target::from_tag(run.tag);
-    let decode = |target| Statement::decode(frame.payload(run), target);
-    frame.kind == Kind::Statement
-        && matches!(target().and_then(decode), Some(Statement::CreateDatabase { .. }))
+/// The database is known to nobody, as far as everybody was asked lately.
+pub fn is_unknown(ingest: &Ingest, target: &Target) -> bool {
+    super::accept::is_unknown(ingest, target)
+}
+
+/// In the order of the configuration.
+fn targets(facts: &Facts, statement: &Statement, reach: &Reach) -> Vec<BackendId> {
+    let everybody = || facts.places.iter().map(|place| place.id);
+    let Reach::Owners(measurements) = reach else { return everybody().collect() };
+    let mut owners = Vec::new();
+    for measurement in measurements {
+        if takes_policies(&statement.act)
+            && has_owner_for_each_policy(facts, statement, measurement)
+        {
+            return everybody().collect();
+        }
+        let slots = facts.topology.route(&statement.target, measurement);
+        owners.extend(slots.iter().map(|slot| facts.backend(*slot)));
+    }
+    everybody().filter(|backend| owners.contains(backend)).collect()
+}
+
+fn takes_policies(act: &Act) -> bool {
+    matches!(act, Act::Delete(Deletion { with_policies: true, .. }))
+}
+
+/// Points of one measurement may lie elsewhere for another policy, and nobody knows all policies.
+fn has_owner_for_each_policy(facts: &Facts, statement: &Statement, measurement: &[u8]) -> bool {
+    let other = Target { retention_policy: "another".into(), ..statement.target.clone() };
+    let topology = &facts.topology;
+    topology.route_key(&statement.target, measurement) != topology.route_key(&other, measurement)
+}
+
+/// Why one of these could never run it. Nobody is asked then: all copies are to stay alike.
+fn obstacle(facts: &Facts, targets: &[BackendId], statement: &Statement) -> Option<String> {
+    let places = targets.iter().filter_map(|backend| facts.place_of(*backend));
+    let mut obstacles = places.filter_map(|place| {
+        let why = refuses(place.kind, &statement.act)?;
+        Some(format!("{}: {why}", place.label()))
+    });
+    obstacles.next()
+}
+
+/// Whether it stays in the backend's own queue, whatever waits for its database.
+pub(super) fn never_waits(frame: &Frame, run: &Run<'_>) -> bool {
+    read(frame, run).is_some_and(|statement| statement.makes() || statement.drops())
+}
+
+/// Which policies a statement drops: none, that of its tag, or all of its database.
+pub(super) fn dropped(part: &Part) -> Option<Dropping> {
+    match read(&part.frame, &part.run())?.act {
+        Act::Drop { with_policies: true } => Some(Dropping::Database),
+        Act::Drop { with_policies: false } => Some(Dropping::Policy),
+        _ => None,
+    }
+}
+
+/// What a statement drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropping {
+    Database,
+    Policy,
+}
+
+fn read(frame: &Frame, run: &Run<'_>) -> Option<Statement> {
+    if frame.kind != Kind::Statement {
+        return None;
+    }
+    Statement::decode(frame.payload(run), Target::from_tag(run.tag)?)
 }
 
 /// The text of a statement, as a person runs it.
 pub(super) fn text_of(part: &Part) -> String {
     let target = Target::from_tag(part.run().tag);
     let statement = target.and_then(|target| Statement::decode(part.payload(), target));
-    statement.map_or_else(String::new, |statement| statement.text().to_owned())
+    statement.map_or_else(String::new, |statement| statement.text)
 }
 
 impl Outlet {
@@ -139,7 +182,7 @@ impl Outlet {
         let begun = self.facts.clock.mono();
         failpoint::reach("statement.before_send");
         let verdict = match &statement {
-            Some(statement) => statement.run(&client).await,
+            Some(Statement { text, target, act }) => run(&client, text, target, act).await,
             None => Ok(Verdict::Refused { message: "it cannot be read".to_owned() }),
         };
         failpoint::reach("statement.after_send");
@@ -151,7 +194,8 @@ impl Outlet {
                 {
                     crate::rt::spawn(crate::rt::Lane::Deliver, async move {
                         crate::rt::sleep(Duration::from_millis(50)).await;
-                        drop(statement.run(&client).await);
+                        let Statement { text, target, act } = &statement;
+                        drop(run(&client, text, target, act).await);
                     });
                 }
                 self.note_made(&feed, statement.as_ref());
@@ -160,19 +204,35 @@ impl Outlet {
             Ok(Verdict::Refused { message } | Verdict::Parked { message }) => {
                 self.refused_statement(&feed, &part, statement.as_ref(), &message).await;
             }
+            Ok(Verdict::Suspect { message }) => {
+                self.vain_statement(&feed, &part, statement.as_ref(), &message).await;
+            }
             Ok(other) => self.again(&feed, &tag, &format!("{other:?}")),
+            Err(error) if error.is_timeout() => {
+                self.vain_statement(&feed, &part, statement.as_ref(), &error.to_string()).await;
+            }
             Err(error) => self.again(&feed, &tag, &error.to_string()),
         }
         self.finished(&feed);
     }
 
-    /// Whoever writes to a new database right after it was made must not hear that it is unknown.
+    /// Whoever writes to a new database right after it was made must not hear that it is unknown, nor whoever
+    /// writes to one that was just dropped that it is there.
     fn note_made(&self, feed: &Feed, statement: Option<&Statement>) {
-        let Some(Statement::CreateDatabase { target, .. }) = statement else { return };
+        let Some(statement) = statement else { return };
         let (backend, now) = (feed.queue.borrow().backend, self.facts.clock.mono());
-        let name = target.bucket();
-        self.facts.board.catalogue.rcu(|old| {
-            crate::backend::catalogue::Catalogue::clone(old).with_made(backend, &name, now)
+        let kind = feed.client.as_ref().map(|client| client.place.kind);
+        let (is_v1, target) = (kind == Some(BackendKind::Influxdb1), &statement.target);
+        let name = if is_v1 { target.database.as_ref().into() } else { target.bucket() };
+        let is_made = match statement.act {
+            Act::Make(_) => true,
+            // A database of 1.x outlives its policies.
+            Act::Drop { with_policies } if with_policies || !is_v1 => false,
+            _ => return,
+        };
+        self.facts.board.catalogue.rcu(|old| match is_made {
+            true => Catalogue::clone(old).with_made(backend, &name, now),
+            false => Catalogue::clone(old).with_gone(backend, &name, now),
         });
     }
 
@@ -183,6 +243,7 @@ impl Outlet {
     async fn ran(&self, feed: &Feed, tag: &[u8]) {
         feed.queue.borrow_mut().confirm(tag);
         feed.statement_tries.borrow_mut().clear();
+        feed.statement_vain.set(0);
         feed.retry.set(Retry { was_up: true, ..Retry::default() });
         // A statement that ran must not run again after a crash, behind newer lines.
         self.checkpoint_soon().await;
@@ -205,7 +266,6 @@ impl Outlet {
         message: &str,
     ) {
         let now = self.facts.clock.mono();
-        let backend = feed.queue.borrow().backend;
         self.acks.refused(part.number(), &part.run().payload, message);
         let tries = {
             let mut tries = feed.statement_tries.borrow_mut();
@@ -213,20 +273,55 @@ impl Outlet {
             tries.retain(|at| now.since(*at) <= REFUSALS_WITHIN);
             tries.len()
         };
-        let tag = part.run().tag.clone();
         if tries < REFUSALS_MAX {
-            self.again(feed, &tag, message);
+            self.again(feed, &part.run().tag.clone(), message);
             return;
         }
-        let text = statement.map_or("", Statement::text);
+        if self.give_up_statement(feed, part, statement, message).await {
+            // What all refuse is nowhere, and nobody lacks it.
+            self.note_refusal(feed, part, part.payload());
+            self.ran(feed, &part.run().tag.clone()).await;
+        }
+    }
+
+    /// It took too long, or met a trouble that may never end.
+    async fn vain_statement(
+        &self,
+        feed: &Feed,
+        part: &Part,
+        statement: Option<&Statement>,
+        message: &str,
+    ) {
+        let backend = feed.queue.borrow().backend;
+        let tries = feed.statement_vain.get() + 1;
+        feed.statement_vain.set(tries);
+        if tries < VAIN_MAX || self.facts.board.condition(backend) != Condition::Up {
+            self.again(feed, &part.run().tag.clone(), message);
+            return;
+        }
+        if self.give_up_statement(feed, part, statement, message).await {
+            self.mark_incomplete(backend, "a statement was given up", 0);
+            self.ran(feed, &part.run().tag.clone()).await;
+        }
+    }
+
+    /// Keeps it in the rejects; false if that cannot be done now.
+    async fn give_up_statement(
+        &self,
+        feed: &Feed,
+        part: &Part,
+        statement: Option<&Statement>,
+        message: &str,
+    ) -> bool {
+        let backend = feed.queue.borrow().backend;
+        let text = statement.map_or("", |statement| &*statement.text);
         let name = self.facts.place_of(backend).map_or("", |place| place.name.as_str());
         if let Err(error) = self.keep_statement(name, &part.frame, text, message).await {
-            self.again(feed, &tag, &error.to_string());
-            return;
+            self.again(feed, &part.run().tag.clone(), &error.to_string());
+            return false;
         }
         tracing::error!(backend = name, statement = text, message, "a statement is refused");
         self.facts.meters.reject(name, "statement", 1);
-        self.mark_incomplete(backend, "a statement was refused", 0);
-        self.ran(feed, &tag).await;
+        true
     }
 }

@@ -4,11 +4,14 @@
 //!
 //! Does not know: what is done with what was read.
 //!
-//! Read in this order: `line`, `http`, `influxql`, `flux`, `results`, `annotated`.
+//! Read in this order: `line`, `http`, `influxql`, `flux`, `results`, `annotated`; `moment` and `predicate` are small
+//! ones.
 
 pub mod annotated;
 pub mod flux;
 pub mod http;
 pub mod influxql;
 pub mod line;
+pub mod moment;
+pub mod predicate;
 pub mod results;

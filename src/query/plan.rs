@@ -8,6 +8,7 @@
 
 pub mod flux;
 pub mod influxql;
+pub mod statements;
 
 use std::fmt;
 
@@ -24,7 +25,7 @@ pub enum Plan {
     /// All backends of one circle. Where a circle has one backend, that one answers; where it has
     /// several, the question is refused with [`Refusal::NotYet`] of `what`.
     WholeCircle { what: String },
-    /// Every backend of every circle, by way of the log; in this order.
+    /// By way of the log, to all whom each concerns (see `statements`); in this order.
     Everywhere { statements: Vec<Statement> },
 }
 

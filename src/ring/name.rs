@@ -96,6 +96,33 @@ impl Naming {
         }
     }
 
+    /// The database that a name of 1.x means, with all its policies; nothing where it is only a policy of one,
+    /// or where the table leads its policies into several.
+    pub fn whole(&self, database: &str) -> Option<Target> {
+        let target = self.v1(database, None);
+        let is_same = |renamed: &Renamed| {
+            let org = renamed.org.as_deref().unwrap_or(&self.default_org);
+            *renamed.database == *target.database && *org == *target.org
+        };
+        let mut rows = self.table.iter().filter(|((name, _), _)| **name == *database);
+        let is_whole = target.retention_policy.is_empty() && rows.all(|(_, row)| is_same(row));
+        is_whole.then_some(target)
+    }
+
+    /// The rows of the table: database and policy as clients call them, and what they mean; in order.
+    pub fn rows(&self) -> Vec<(&str, &str, Target)> {
+        let mut rows: Vec<_> = self
+            .table
+            .keys()
+            .map(|(database, policy)| {
+                let target = self.v1(database, Some(policy));
+                (&**database, &**policy, target)
+            })
+            .collect();
+        rows.sort();
+        rows
+    }
+
     pub fn default_org(&self) -> &str {
         &self.default_org
     }

@@ -12,7 +12,7 @@ use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::presence::Presence;
 use super::query::Reply;
-use super::{complete, health, ping, query, write};
+use super::{buckets, complete, delete, health, ping, query, write};
 use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -358,7 +358,13 @@ async fn dispatch(gateway: &Gateway, call: Call, request: Request, asker: &Cance
         }
         Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request, asker).await,
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
-        Job::Setup => ping::setup(),
+        Job::Setup { is_tried } => ping::setup(voice, is_tried),
+        Job::Delete(params) => delete::handle(gateway, voice, &params, &request.body).await,
+        Job::Buckets(job, params) => {
+            buckets::handle(gateway, voice, &job, &params, &request.body).await
+        }
+        Job::Orgs(params) => buckets::orgs(&gateway.settings.naming, voice, &params),
+        Job::Mappings => buckets::mappings(&gateway.settings.naming),
         Job::Status => health::status(&(gateway.facts)()),
         Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
         Job::Health => health::health(&(gateway.facts)()),

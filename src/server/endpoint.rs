@@ -4,7 +4,7 @@ use super::answer::{self, Answer, Dialect, Voice};
 use super::auth;
 use super::gateway::Settings;
 use super::meter::Rejection;
-use super::{complete, query, write};
+use super::{buckets, complete, query, write};
 use crate::proto::http::body::Framing;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -20,6 +20,12 @@ pub enum Endpoint {
     Ready,
     Metrics,
     Setup,
+    Delete,
+    Buckets,
+    /// One bucket, by its id.
+    Bucket,
+    Orgs,
+    Mappings,
     /// What `circlet status` prints.
     Status,
     /// `circlet backend mark-complete`.
@@ -43,11 +49,12 @@ impl Endpoint {
             "/api/v2/query" => Endpoint::QueryV2,
             "/api/v2/setup" => Endpoint::Setup,
             "/-/status" => Endpoint::Status,
-            "/api/v2/delete"
-            | "/api/v2/buckets"
-            | "/api/v2/orgs"
-            | "/api/v2/query/ast"
-            | "/api/v2/query/analyze" => Endpoint::Later,
+            "/api/v2/delete" => Endpoint::Delete,
+            "/api/v2/buckets" => Endpoint::Buckets,
+            "/api/v2/orgs" => Endpoint::Orgs,
+            "/api/v2/dbrps" => Endpoint::Mappings,
+            "/api/v2/query/ast" | "/api/v2/query/analyze" => Endpoint::Later,
+            path if buckets::id_of(path).is_some() => Endpoint::Bucket,
             path if complete::backend_of(path).is_some() => Endpoint::Complete,
             _ => Endpoint::Other,
         }
@@ -65,6 +72,10 @@ impl Endpoint {
             Endpoint::Ready => "/ready",
             Endpoint::Metrics => "/metrics",
             Endpoint::Setup => "/api/v2/setup",
+            Endpoint::Delete => "/api/v2/delete",
+            Endpoint::Buckets | Endpoint::Bucket => "/api/v2/buckets",
+            Endpoint::Orgs => "/api/v2/orgs",
+            Endpoint::Mappings => "/api/v2/dbrps",
             Endpoint::Status => "/-/status",
             Endpoint::Complete => "/-/backend/complete",
             Endpoint::Later => "later",
@@ -75,12 +86,16 @@ impl Endpoint {
     /// The methods that it takes, as `Allow` says it; nothing if it takes all.
     fn allow(self) -> Option<&'static str> {
         match self {
-            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::QueryV2 => Some("OPTIONS, POST"),
-            Endpoint::QueryV1 => Some("GET, OPTIONS, POST"),
+            Endpoint::WriteV1 | Endpoint::WriteV2 => Some("OPTIONS, POST"),
+            Endpoint::QueryV2 | Endpoint::Delete => Some("OPTIONS, POST"),
+            Endpoint::Bucket => Some("DELETE, GET, OPTIONS, PATCH"),
+            Endpoint::Orgs | Endpoint::Mappings => Some("GET, OPTIONS"),
+            Endpoint::QueryV1 | Endpoint::Buckets => Some("GET, OPTIONS, POST"),
             Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => {
                 Some("GET, HEAD")
             }
-            Endpoint::Setup | Endpoint::Status => Some("GET"),
+            Endpoint::Setup => Some("GET, POST"),
+            Endpoint::Status => Some("GET"),
             Endpoint::Complete => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
         }
@@ -92,7 +107,9 @@ impl Endpoint {
             Method::Head => "HEAD",
             Method::Post => "POST",
             Method::Options => "OPTIONS",
-            Method::Put | Method::Patch | Method::Delete | Method::Other => "",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+            Method::Put | Method::Other => "",
         };
         self.allow().is_none_or(|allow| allow.split(", ").any(|allowed| allowed == name))
     }
@@ -103,6 +120,8 @@ impl Endpoint {
             Endpoint::Setup | Endpoint::Other => false,
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Complete => true,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Status | Endpoint::Later => true,
+            Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => true,
+            Endpoint::Orgs | Endpoint::Mappings => true,
         }
     }
 }
@@ -121,13 +140,24 @@ pub enum Job {
     Write(write::Plan),
     InfluxQl(Params),
     Flux(query::FluxPlan),
-    Ping { is_verbose: bool },
+    Ping {
+        is_verbose: bool,
+    },
     Health,
     Ready,
     Metrics,
-    Setup,
+    Setup {
+        /// Somebody wants to make the first user.
+        is_tried: bool,
+    },
+    Delete(Params),
+    Buckets(buckets::Job, Params),
+    Orgs(Params),
+    Mappings,
     Status,
-    Complete { backend: String },
+    Complete {
+        backend: String,
+    },
 }
 
 /// A request that is answered without its body.
@@ -188,13 +218,27 @@ fn job(
         Endpoint::Health => Job::Health,
         Endpoint::Ready => Job::Ready,
         Endpoint::Metrics => Job::Metrics,
-        Endpoint::Setup => Job::Setup,
+        Endpoint::Setup => Job::Setup { is_tried: head.method == Method::Post },
+        Endpoint::Delete => Job::Delete(params),
+        Endpoint::Buckets | Endpoint::Bucket => Job::Buckets(bucket_job(head), params),
+        Endpoint::Orgs => Job::Orgs(params),
+        Endpoint::Mappings => Job::Mappings,
         Endpoint::Status => Job::Status,
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }
         }
         Endpoint::Later | Endpoint::Other => return Err(answer::not_yet(voice, &head.path)),
     })
+}
+
+fn bucket_job(head: &Head) -> buckets::Job {
+    match (buckets::id_of(&head.path), head.method) {
+        (None, Method::Post) => buckets::Job::Make,
+        (None, _) => buckets::Job::List,
+        (Some(id), Method::Patch) => buckets::Job::Alter { id },
+        (Some(id), Method::Delete) => buckets::Job::Remove { id },
+        (Some(id), _) => buckets::Job::Get { id },
+    }
 }
 
 /// A path of 2.x with a slash too much; 1.x has no such kindness.

@@ -8,15 +8,18 @@
 //! query asks.
 //!
 //! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
-//! `endpoint` (the table), `write` and `query` (one file for each kind), `answer` (what is said),
+//! `endpoint` (the table), `write`, `query`, `statement`, `delete` and
+//! `buckets` (one file for each kind), `answer` (what is said),
 //! `gateway` (what a connection needs).
 
 pub mod answer;
 pub mod auth;
+pub mod buckets;
 pub mod budget;
 pub mod complete;
 pub mod conn;
 mod content;
+pub mod delete;
 pub mod endpoint;
 pub mod gateway;
 pub mod health;

@@ -11,6 +11,9 @@ pub fn handle(voice: Voice, is_verbose: bool) -> Answer {
 }
 
 /// Nobody can be made the first user here: that is done on each backend.
-pub fn setup() -> Answer {
+pub fn setup(voice: Voice, is_tried: bool) -> Answer {
+    if is_tried {
+        return answer::conflict(voice, "onboarding has already been completed");
+    }
     answer::found("application/json; charset=utf-8", "{\n\t\"allowed\": false\n}")
 }

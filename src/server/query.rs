@@ -46,10 +46,10 @@ pub async fn handle(
 ) -> Reply {
     match read(url, &request, asker) {
         Some(asked) => {
-            let is_read_only = asked.read_only;
+            let beside = statement::Asked::of(&asked);
             match query::influxql(&gateway.query, asked).await {
                 Ok(query::Answer::Statements(statements)) => {
-                    Reply::Whole(statement::handle(gateway, voice, &statements, is_read_only).await)
+                    Reply::Whole(statement::handle(gateway, voice, &statements, &beside).await)
                 }
                 other => reply(voice, other),
             }

@@ -1,71 +1,156 @@
-//! Statements that run on every backend: recorded in the log, answered when the current backends ran them.
+//! Statements that change something: recorded in the log, answered when the current backends ran them.
 
 use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;
+use crate::config::checked::Kind;
 use crate::ingest::accept::Failure;
-use crate::ingest::statement::{Statement as Record, execute};
-use crate::proto::influxql::Statement;
+use crate::ingest::statement::{Executed, Reach, Statement as Record, execute, is_unknown};
+use crate::proto::influxql::{Statement, identifier};
+use crate::query::InfluxQl;
+use crate::query::plan::statements::{self, Context, Planned};
 use serde_json::{Value, json};
 
-/// InfluxDB has no limit; a file system has, and so has the log.
-const NAME_BYTES_MAX: usize = 255;
+/// How the answer is to look, and what the request says beside the text.
+pub struct Asked {
+    database: Option<String>,
+    policy: Option<String>,
+    is_read_only: bool,
+    is_pretty: bool,
+}
+
+impl Asked {
+    pub fn of(asked: &InfluxQl) -> Asked {
+        let is_pretty =
+            asked.params.iter().any(|(name, value)| name == "pretty" && value == "true");
+        Asked {
+            database: asked.target_db.clone(),
+            policy: asked.rp.clone(),
+            is_read_only: asked.read_only,
+            is_pretty,
+        }
+    }
+}
 
 /// Runs them one after the other. After one that failed the others are not run, as InfluxDB does.
 pub async fn handle(
     gateway: &Gateway,
     voice: Voice,
     statements: &[Statement],
-    is_read_only: bool,
+    asked: &Asked,
 ) -> Answer {
     let mut results: Vec<Value> = Vec::new();
     let mut pending: Vec<String> = Vec::new();
     let mut has_failed = false;
     for (number, statement) in statements.iter().enumerate() {
         let mut result = json!({ "statement_id": number });
-        if is_read_only {
-            result["messages"] = json!([{ "level": "warning", "text": deprecated(statement) }]);
-        }
-        let outcome = match record(gateway, statement) {
-            _ if has_failed => Err("not executed".to_owned()),
-            Ok(record) => match execute(&gateway.ingest, &record).await {
+        let outcome = match has_failed {
+            true => Err("not executed".to_owned()),
+            false => match run(gateway, statement, asked).await {
                 Ok(executed) => {
                     pending.extend(executed.pending);
                     executed.refused.map_or(Ok(()), Err)
                 }
                 Err(failure) => return unavailable(voice, &failure),
             },
-            Err(why) => Err(why),
         };
         if let Err(error) = outcome {
             has_failed = true;
             result["error"] = json!(error);
+        } else if asked.is_read_only && !matches!(statement, Statement::Delete(_)) {
+            result["messages"] = json!([{ "level": "warning", "text": deprecated(statement) }]);
         }
         results.push(result);
     }
+    pending.sort_unstable();
     pending.dedup();
-    let mut body = json!({ "results": results }).to_string().into_bytes();
-    body.push(b'\n');
-    answer::with_pending(answer::found("application/json", body), &pending)
+    answer::with_pending(told(voice, &json!({ "results": results }), asked.is_pretty), &pending)
 }
 
-fn record(gateway: &Gateway, statement: &Statement) -> Result<Record, String> {
-    let Statement::CreateDatabase { name, .. } = statement else {
-        return Err(format!("{statement} is not supported yet"));
-    };
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(['/', '\\', '\0']) {
-        return Err("invalid name".to_owned());
+/// In CSV a statement without rows says nothing.
+fn told(voice: Voice, results: &Value, is_pretty: bool) -> Answer {
+    if voice.csv {
+        return answer::found("text/csv", Vec::new());
     }
-    let target = gateway.settings.naming.v1(name, None);
-    Ok(Record::CreateDatabase { text: statement.to_string(), target })
+    let mut body = match is_pretty {
+        true => answer::indented(results, "    "),
+        false => results.to_string(),
+    };
+    body.push('\n');
+    answer::found("application/json", body)
 }
 
+async fn run(gateway: &Gateway, statement: &Statement, asked: &Asked) -> Result<Executed, Failure> {
+    let said = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
+    let (database, policy) = (said(&asked.database), said(&asked.policy));
+    let context = context(gateway, database.as_deref(), policy.as_deref());
+    match statements::plan(statement, &context) {
+        Ok(planned) => record(gateway, planned, |name| format!("database not found: {name}")).await,
+        Err(why) => Ok(Executed { pending: Vec::new(), refused: Some(why) }),
+    }
+}
+
+/// What a plan has to know of this gateway.
+pub(super) fn context<'a>(
+    gateway: &'a Gateway,
+    database: Option<&'a str>,
+    policy: Option<&'a str>,
+) -> Context<'a> {
+    let has = |kind| gateway.ingest.facts.places.iter().any(|place| place.kind == kind);
+    Context {
+        database,
+        policy,
+        naming: &gateway.settings.naming,
+        now: gateway.clock.unix(),
+        has_v1: has(Kind::Influxdb1),
+        has_v2: has(Kind::Influxdb2),
+    }
+}
+
+/// Records what was planned; `unknown` words that its database is not there.
+pub(super) async fn record(
+    gateway: &Gateway,
+    planned: Planned,
+    unknown: impl FnOnce(&str) -> String,
+) -> Result<Executed, Failure> {
+    let Planned { text, target, act, measurements, needs } = planned;
+    if let Some(name) = needs.filter(|_| is_unknown(&gateway.ingest, &target)) {
+        return Ok(Executed { pending: Vec::new(), refused: Some(unknown(&name)) });
+    }
+    let reach = measurements.map_or(Reach::All, Reach::Owners);
+    execute(&gateway.ingest, &Record { text, target, act }, &reach).await
+}
+
+/// InfluxDB warns with its own spelling of the statement, and of one of them it writes lengths another way.
 fn deprecated(statement: &Statement) -> String {
-    format!(
-        "deprecated use of '{statement}' in a read only context, please use a POST request instead"
-    )
+    let mut text = statement.to_string();
+    if let Statement::CreateDatabase { name, policy: Some(policy) } = statement {
+        let bare = Statement::CreateDatabase { name: name.clone(), policy: None };
+        text = format!("{bare} WITH");
+        let mut add = |word: &str, value: Option<String>| {
+            if let Some(value) = value {
+                text.push_str(&format!(" {word} {value}"));
+            }
+        };
+        add("DURATION", policy.duration_ns.map(clock));
+        add("REPLICATION", policy.replication.map(|count| count.to_string()));
+        add("SHARD DURATION", policy.shard_duration_ns.map(clock));
+        add("NAME", policy.name.as_deref().map(identifier));
+    }
+    format!("deprecated use of '{text}' in a read only context, please use a POST request instead")
 }
 
-fn unavailable(voice: Voice, failure: &Failure) -> Answer {
+/// A length of time as Go writes it, in whole seconds: `72h0m0s`.
+fn clock(ns: i64) -> String {
+    let seconds = ns / 1_000_000_000;
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, _) => format!("{minutes}m{rest}s"),
+        _ => format!("{hours}h{minutes}m{rest}s"),
+    }
+}
+
+pub(super) fn unavailable(voice: Voice, failure: &Failure) -> Answer {
     match failure {
         Failure::Unavailable { why, retry_after_s } => {
             answer::unavailable(voice, why, *retry_after_s)

@@ -25,6 +25,7 @@ mod recorded;
 mod reroute;
 mod shards;
 mod spill;
+mod statements;
 mod targets;
 mod telegraf;
 mod tools;

@@ -10,10 +10,11 @@ const V1: &str = "influxdb_1_6_http.jsonl";
 const V2: &str = "influxdb_2_7_http.jsonl";
 
 /// Paths of the rows.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/write",
     "/api/v2/write",
     "/api/v2/write/",
+    "/api/v2/delete",
     "/ping",
     "/status",
     "/",
@@ -223,7 +224,7 @@ fn a_gateway_before_1_6_answers_as_2_7_was_recorded() {
         server.query("", statement);
     }
     let (count, found) = replay(&world, V2);
-    assert_eq!(count, 100);
+    assert_eq!(count, 112);
     check(V2, &found);
 }
 

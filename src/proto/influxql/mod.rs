@@ -32,7 +32,7 @@ mod tests;
 pub use ast::*;
 pub use error::ParseError;
 pub use params::Params;
-pub use render::identifier;
+pub use render::{identifier, quoted};
 
 /// All statements of `text`, in order; none if it holds only blanks, comments and semicolons.
 ///

@@ -16,7 +16,8 @@ pub fn identifier(name: &str) -> String {
     if plain && keyword(name).is_none() { name.to_owned() } else { quoted(name, '"') }
 }
 
-pub(super) fn quoted(text: &str, quote: char) -> String {
+/// A text between quotes, with InfluxQL's escapes.
+pub fn quoted(text: &str, quote: char) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);
     for c in text.chars() {

@@ -7,7 +7,7 @@ pub mod known;
 pub mod spread;
 pub mod steps;
 
-use super::{Plan, Refusal, SEVERAL, both};
+use super::{Plan, Refusal, SEVERAL, both, statements};
 use crate::proto::influxql::{
     self as language, Measurement, MeasurementName, Params, Select, Show, ShowSchema, Source,
     Statement, Subject,
@@ -46,34 +46,16 @@ pub fn plan(
 
 impl Context<'_> {
     fn statement(&self, statement: &Statement) -> Result<Plan, Refusal> {
-        let what = match statement {
-            Statement::Select(select) | Statement::Explain { select, .. } => {
-                return self.select(select);
-            }
-            Statement::Show(show) => return self.show(show),
-            Statement::CreateDatabase { .. } => {
-                return Ok(Plan::Everywhere { statements: vec![statement.clone()] });
-            }
-            Statement::DropDatabase(_) => "DROP DATABASE",
-            Statement::CreateRetentionPolicy { .. } => "CREATE RETENTION POLICY",
-            Statement::AlterRetentionPolicy { .. } => "ALTER RETENTION POLICY",
-            Statement::DropRetentionPolicy { .. } => "DROP RETENTION POLICY",
-            Statement::Delete(_) => "DELETE",
-            Statement::DropSeries(_) => "DROP SERIES",
-            Statement::DropMeasurement(_) => "DROP MEASUREMENT",
-            Statement::DropShard(_) => "DROP SHARD",
-            Statement::CreateUser { .. } => "CREATE USER",
-            Statement::DropUser(_) => "DROP USER",
-            Statement::SetPassword { .. } => "SET PASSWORD",
-            Statement::Grant { .. } => "GRANT",
-            Statement::Revoke { .. } => "REVOKE",
-            Statement::CreateContinuousQuery(_) => "CREATE CONTINUOUS QUERY",
-            Statement::DropContinuousQuery { .. } => "DROP CONTINUOUS QUERY",
-            Statement::CreateSubscription(_) => "CREATE SUBSCRIPTION",
-            Statement::DropSubscription { .. } => "DROP SUBSCRIPTION",
-            Statement::KillQuery { .. } => "KILL QUERY",
-        };
-        Err(Refusal::not_yet(what))
+        match statement {
+            Statement::Select(select) | Statement::Explain { select, .. } => self.select(select),
+            Statement::Show(show) => self.show(show),
+            other => match statements::never(other) {
+                None => Ok(Plan::Everywhere { statements: vec![other.clone()] }),
+                Some((what, why)) => {
+                    Err(Refusal::CannotMerge { why: format!("{what} is not run: {why}") })
+                }
+            },
+        }
     }
 
     fn select(&self, select: &Select) -> Result<Plan, Refusal> {

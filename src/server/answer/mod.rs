@@ -92,6 +92,30 @@ pub fn found(content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
     Answer::new(200).content(content_type, body)
 }
 
+/// The same of something that was just made.
+pub fn made(content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
+    Answer::new(201).content(content_type, body)
+}
+
+/// JSON as the newer resources of 2.x write it: a tab for each level.
+pub fn tabbed(value: &serde_json::Value) -> String {
+    indented(value, "\t")
+}
+
+/// JSON with one member a line. No text in JSON holds the end of a line.
+pub fn indented(value: &serde_json::Value, indent: &str) -> String {
+    let mut out = String::new();
+    for line in format!("{value:#}").lines() {
+        let text = line.trim_start_matches(' ');
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&indent.repeat((line.len() - text.len()) / 2));
+        out.push_str(text);
+    }
+    out
+}
+
 /// The same for somebody who only looks at the status: this part does not serve now.
 pub fn not_serving(content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
     Answer::new(503).content(content_type, body).with("Retry-After", RETRY_AFTER_S.to_string())
@@ -149,6 +173,27 @@ pub fn unprocessable(voice: Voice, message: &str) -> Answer {
 
 pub fn not_found(voice: Voice, message: &str) -> Answer {
     dialect::error(voice, Kind::NotFound, message)
+}
+
+/// Something of the newer resources of 2.x is not there.
+pub fn no_such(voice: Voice, message: &str) -> Answer {
+    match voice.dialect {
+        Dialect::V1 => not_found(voice, message),
+        Dialect::V2 => dialect::indented(Kind::NotFound, message),
+    }
+}
+
+/// It is there already.
+pub fn conflict(voice: Voice, message: &str) -> Answer {
+    match voice.dialect {
+        Dialect::V1 => unprocessable(voice, message),
+        Dialect::V2 => dialect::indented(Kind::Conflict, message),
+    }
+}
+
+/// Nobody does this.
+pub fn not_implemented(voice: Voice, message: &str) -> Answer {
+    dialect::error(voice, Kind::NotImplemented, message)
 }
 
 /// The text is the one at which Telegraf creates the database.

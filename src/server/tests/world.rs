@@ -6,14 +6,14 @@ use crate::ingest::accept::{Accepted, BadLines, Failure};
 use crate::proto::http::request::Method;
 use crate::proto::http::response::{self, Reader, Whole};
 use crate::proto::line::{Lines, Rules};
-use crate::ring::Naming;
+use crate::ring::{Naming, Target};
 use crate::server::answer::{self, Answer, Voice};
 use crate::server::budget::Budget;
 use crate::server::conn::About;
 use crate::server::endpoint::{self, Call, Job};
 use crate::server::gateway::Settings;
 use crate::server::machine::{Machine, Request, Want};
-use crate::server::{health, ping, query, write};
+use crate::server::{buckets, delete, health, ping, query, write};
 use std::time::Duration;
 
 pub struct World {
@@ -131,7 +131,17 @@ impl World {
                 write::conclude(&plan, outcome)
             }
             Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
-            Job::Setup => ping::setup(),
+            Job::Setup { is_tried } => ping::setup(voice, is_tried),
+            Job::Delete(params) => {
+                match delete::read(&self.settings, voice, &params, &request.body) {
+                    Ok(wanted) if self.knows(&wanted.target) => answer::empty(voice),
+                    Ok(wanted) => answer::unknown_database(voice, &wanted.name),
+                    Err(answer) => answer,
+                }
+            }
+            Job::Buckets(..) => answer::not_yet(voice, "buckets"),
+            Job::Orgs(params) => buckets::orgs(&self.settings.naming, voice, &params),
+            Job::Mappings => buckets::mappings(&self.settings.naming),
             Job::Status => health::status(&health::Facts::default()),
             Job::Complete { backend } => answer::found("application/json", backend),
             Job::Health => health::health(&health::Facts::default()),
@@ -148,8 +158,12 @@ impl World {
         }
     }
 
+    fn knows(&self, target: &Target) -> bool {
+        self.databases.iter().any(|known| **known == *target.database)
+    }
+
     fn lines(&mut self, plan: &write::Plan, body: &[u8]) -> Result<Accepted, Failure> {
-        if !self.databases.iter().any(|known| **known == *plan.target.database) {
+        if !self.knows(&plan.target) {
             return Err(Failure::UnknownDatabase);
         }
         let is_v2 = plan.bad_lines == BadLines::RefuseAll;

@@ -80,7 +80,7 @@ fn the_flag_has_a_reason(
     let Some(flag) = flag.filter(|_| setup.shape.budget.is_none()) else { return };
     let power = record.risk.get() > 0 && !record.cuts.borrow().is_empty();
     let has_reason = match flag.reason.as_str() {
-        "a line was refused here and taken elsewhere" => {
+        "a line or statement was refused here and taken elsewhere" => {
             models.iter().any(|model| !model.denied.borrow().is_empty())
                 || rejected.keys().any(|point| is_elsewhere(model, models, *point))
                 || record.has_doubtful_rejects.get()

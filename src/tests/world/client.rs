@@ -4,10 +4,11 @@
 use super::backend::Model;
 use super::record::{Fate, Record, Register, What};
 use super::shape::Shape;
+use crate::backend::statement::{Act, Lengths};
 use crate::config::checked::Ack;
 use crate::ingest::Ingest;
 use crate::ingest::accept::{self, Accepted, BadLines, Consistency, Failure, Request};
-use crate::ingest::statement::{self, Statement};
+use crate::ingest::statement::{self, Reach, Statement};
 use crate::proto::line::Precision;
 use crate::ring::Target;
 use crate::rt::sim_tasks::SimTasks;
@@ -165,13 +166,16 @@ impl Client {
         let statement = match &what {
             What::Create(name) => {
                 let text = format!("CREATE DATABASE \"{name}\"");
-                Statement::CreateDatabase { text, target }
+                Statement { text, target, act: Act::Make(Lengths::default()) }
             }
-            _ => Statement::InfluxQl { text: format!("DELETE \"delete-{operation}\""), target },
+            _ => {
+                let text = format!("DELETE \"delete-{operation}\"");
+                Statement { text, target, act: Act::Text }
+            }
         };
         self.record
             .tell(now, || format!("connection {} sends {operation}: {what:?}", self.connection));
-        let outcome = statement::execute(&self.ingest, &statement).await;
+        let outcome = statement::execute(&self.ingest, &statement, &Reach::All).await;
         let now = self.tasks.now_ns();
         self.record.tell(now, || format!("operation {operation} is answered {outcome:?}"));
         match outcome {
