@@ -301,6 +301,11 @@ impl Arriving {
         self.head.status == 200
     }
 
+    /// The backend does not understand the question.
+    pub fn is_complaint(&self) -> bool {
+        self.head.status == 400
+    }
+
     /// The backend could not do it; another one may.
     pub fn is_trouble(&self) -> bool {
         self.head.status >= 500

@@ -131,7 +131,7 @@ async fn gather(
         query.latencies.record(Stage::Query, query.clock.mono().since(begun));
         let place = |slot: u16| &query.places[usize::from(slot)];
         return Ok(Answer::Streamed {
-            status: 200,
+            status: None,
             headers,
             backends: names.iter().map(|slot| place(*slot).name.clone()).collect(),
             circle: names.first().map_or_else(String::new, |slot| place(*slot).circle_name.clone()),

@@ -136,7 +136,7 @@ impl Query {
     pub(super) fn answer(&self, candidate: Candidate, arriving: Arriving) -> Answer {
         let place = &self.places[usize::from(candidate.slot)];
         Answer::Streamed {
-            status: arriving.head.status,
+            status: Some(arriving.head.status),
             headers: arriving.head.fields.clone(),
             backends: vec![place.name.clone()],
             circle: place.circle_name.clone(),

@@ -97,7 +97,7 @@ pub(super) async fn answer(
     let circle = choice.slots.first().map(|slot| place(slot).circle_name.clone());
     let content_type = if form == Form::Csv { "text/csv" } else { "application/json" };
     Ok(Answer::Streamed {
-        status: 200,
+        status: None,
         headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
         backends: choice.slots.iter().map(|slot| place(slot).name.clone()).collect(),
         circle: circle.unwrap_or_default(),
@@ -335,14 +335,15 @@ impl Merged {
     async fn other(&self, slot: u16, answer: Arriving) -> Trouble {
         let status = answer.head.status;
         let place = &self.query.places[usize::from(slot)];
-        if status >= 500 {
+        if answer.is_trouble() {
             return Trouble::Backend(format!("{} answered {status}", place.label()));
         }
+        let is_complaint = answer.is_complaint();
         let line = Source::new(answer).line().await.ok().flatten();
         let said = line.and_then(|line| crate::proto::results::read(&line).ok());
         let text = said.and_then(|said| said.error);
         match text {
-            Some(text) if status == 400 => Trouble::Refused(Refusal::Parse(text)),
+            Some(text) if is_complaint => Trouble::Refused(Refusal::Parse(text)),
             Some(text) => Trouble::Failed(text),
             None => Trouble::Backend(format!("{} answered {status}", place.label())),
         }

@@ -99,7 +99,8 @@ pub enum Answer {
         body: Vec<u8>,
     },
     Streamed {
-        status: u16,
+        /// One backend's; none for what several answered, each of them well.
+        status: Option<u16>,
         headers: Vec<(String, String)>,
         /// The names of those who answer, all of one circle.
         backends: Vec<String>,

@@ -129,7 +129,7 @@ fn reply(voice: Voice, outcome: Result<query::Answer, Refusal>) -> Reply {
             if incomplete {
                 headers.push(("X-Circlet-Incomplete".to_owned(), "true".to_owned()));
             }
-            Reply::Streamed { status, fields: headers, body }
+            Reply::Streamed { status: status.unwrap_or(200), fields: headers, body }
         }
         Ok(query::Answer::Statements(_)) => {
             // Only InfluxQL has them, and there they are taken out before.
