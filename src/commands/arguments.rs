@@ -31,6 +31,8 @@ pub enum Command {
     },
     /// Print the route key of measurements, and their owner in every circle
     Route(super::route::Arguments),
+    /// Print who would answer a query, why, and how the answers are merged; asks nobody
+    Explain(super::explain::Arguments),
     /// Print what a running gateway says of its backends, backlog and errors
     Status {
         #[command(flatten)]

@@ -15,6 +15,7 @@ pub mod arguments;
 mod backend;
 mod backlog;
 pub mod check_config;
+mod explain;
 mod http;
 mod online;
 mod rejects;
@@ -53,6 +54,9 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::CheckConfig { file, online } => check_config::run(&file, online, environment),
         Command::Route(arguments) => {
             with_config(&arguments.config, environment, |config| route::run(config, &arguments))
+        }
+        Command::Explain(arguments) => {
+            with_config(&arguments.config, environment, |config| explain::run(config, &arguments))
         }
         Command::Status { file, json } => {
             with_config(&file.config, environment, |config| status::run(config, json))

@@ -86,7 +86,7 @@ impl Query {
         }
     }
 
-    fn can_be_asked(&self, slot: u16, language: Language) -> bool {
+    pub(super) fn can_be_asked(&self, slot: u16, language: Language) -> bool {
         let place = &self.places[usize::from(slot)];
         speaks(place.kind, language) && !place.write_only
     }
@@ -144,6 +144,11 @@ impl Query {
         Ok(ranked.into_iter().map(|(_, _, candidate)| candidate).collect())
     }
 
+    /// Whether a backend, by its place, holds all that it should.
+    pub fn is_complete(&self, slot: u16) -> bool {
+        self.standing(slot, None).1
+    }
+
     /// 0 complete, 1 up, 2 not known, 3 down.
     fn standing(&self, slot: u16, target: Option<&Target>) -> (u8, bool) {
         let id = self.places[usize::from(slot)].id;
@@ -163,14 +168,15 @@ impl Query {
     }
 }
 
-fn speaks(kind: Kind, language: Language) -> bool {
+/// Whether a kind of backend answers in this language.
+pub fn speaks(kind: Kind, language: Language) -> bool {
     match language {
         Language::InfluxQl => matches!(kind, Kind::Influxdb1 | Kind::Influxdb2 | Kind::Influxdb3),
         Language::Flux => kind == Kind::Influxdb2,
     }
 }
 
-fn no_speaker(language: Language) -> &'static str {
+pub(super) fn no_speaker(language: Language) -> &'static str {
     match language {
         Language::InfluxQl => "no backend that could be asked answers InfluxQL",
         Language::Flux => {

@@ -24,10 +24,13 @@ pub struct Merged {
     first: Option<Vec<u8>>,
 }
 
-pub(super) async fn ask(query: &Query, asked: &Flux) -> Result<Answer, Refusal> {
+pub(super) fn decode(asked: &Flux) -> Result<FluxRequest, Refusal> {
     let content_type = Some(asked.content_type.as_str()).filter(|text| !text.is_empty());
-    let request = flux_body::decode(content_type, &asked.body)
-        .map_err(|error| Refusal::Parse(error.to_string()))?;
+    flux_body::decode(content_type, &asked.body).map_err(|error| Refusal::Parse(error.to_string()))
+}
+
+pub(super) async fn ask(query: &Query, asked: &Flux) -> Result<Answer, Refusal> {
+    let request = decode(asked)?;
     let org = asked.org.as_deref();
     let plan = plan::flux::plan(&request, org, &query.naming)?;
     let org = query.naming.v2(org, "").org;

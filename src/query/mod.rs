@@ -7,9 +7,10 @@
 //!
 //! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
 //! circle), `forward` (one backend answers), `scatter` (several do), `merge` (their answers become one), `influxql`, `flux`,
-//! `flux_body`.
+//! `flux_body`; `explain` says all this without asking.
 
 pub mod choose;
+pub mod explain;
 pub mod flux;
 pub mod flux_body;
 pub mod forward;
@@ -25,6 +26,7 @@ use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
 use crate::rt::Clock;
 use crate::telemetry::{Latencies, Meters};
+use explain::Explained;
 use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -165,6 +167,22 @@ async fn stepped(query: &Rc<Query>, asked: InfluxQl, params: &Params) -> Result<
     influxql::answer(query, steps, asked).await
 }
 
+/// What an InfluxQL text comes to.
+pub fn explain_influxql(query: &Query, asked: &InfluxQl) -> Result<Explained, Refusal> {
+    let params = asked.params.iter().find(|(name, _)| name == "params");
+    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text))?;
+    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
+    let can_be_asked = |slot, language| query.can_be_asked(slot, language);
+    Ok(query.places_of_data(&can_be_asked).influxql(&asked.text, db, rp, &params))
+}
+
+/// What a Flux request comes to.
+pub fn explain_flux(query: &Query, asked: &Flux) -> Result<Explained, Refusal> {
+    let request = flux::decode(asked)?;
+    let can_be_asked = |slot, language| query.can_be_asked(slot, language);
+    Ok(query.places_of_data(&can_be_asked).flux(&request, asked.org.as_deref()))
+}
+
 /// Some clients send `null` for none.
 fn read_params(text: &str) -> Result<Params, Refusal> {
     match text.trim() {
@@ -192,6 +210,13 @@ pub async fn flux(query: &Query, asked: Flux) -> Result<Answer, Refusal> {
 }
 
 impl Query {
+    fn places_of_data<'a>(
+        &'a self,
+        can_be_asked: &'a dyn Fn(u16, choose::Language) -> bool,
+    ) -> explain::Places<'a> {
+        explain::Places { topology: &self.topology, naming: &self.naming, can_be_asked }
+    }
+
     fn count(&self, language: &'static str, answer: &Result<Answer, Refusal>) {
         let outcome = match answer {
             Ok(_) => "answered",

@@ -7,7 +7,11 @@ use super::{multipart, statement};
 use crate::backend::Cancel;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Head, Method};
+use crate::query::explain::Explained;
 use crate::query::{self, BodyStream, Flux, InfluxQl, Refusal};
+
+/// The parameter that asks for the plan in place of the answer.
+const EXPLAIN: &str = "circlet_explain";
 
 /// Parameters that only the backend reads.
 const PASSED_ON: [&str; 6] = ["epoch", "chunked", "chunk_size", "pretty", "params", "async"];
@@ -19,6 +23,7 @@ pub struct FluxPlan {
     pub content_type: String,
     pub accept_encoding: Option<String>,
     pub prefer: Option<String>,
+    pub is_explained: bool,
 }
 
 /// An answer that is whole, or one that comes from a backend piece by piece.
@@ -33,6 +38,7 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
         content_type: head.fields.content_type.clone().unwrap_or_default(),
         accept_encoding: head.fields.accept_encoding.clone(),
         prefer: head.fields.prefer.clone(),
+        is_explained: params.get(EXPLAIN) == Some("true"),
     }
 }
 
@@ -44,7 +50,11 @@ pub async fn handle(
     request: Request,
     asker: &Cancel,
 ) -> Reply {
+    let is_explained = url.get(EXPLAIN) == Some("true");
     match read(url, &request, asker) {
+        Some(asked) if is_explained => {
+            Reply::Whole(explained(gateway, voice, query::explain_influxql(&gateway.query, &asked)))
+        }
         Some(asked) => {
             let beside = statement::Asked::of(&asked);
             match query::influxql(&gateway.query, asked).await {
@@ -65,6 +75,7 @@ pub async fn handle_flux(
     request: Request,
     asker: &Cancel,
 ) -> Reply {
+    let is_explained = plan.is_explained;
     let asked = Flux {
         org: plan.org,
         body: request.body.to_vec(),
@@ -73,7 +84,24 @@ pub async fn handle_flux(
         prefer: plan.prefer,
         asker: asker.clone(),
     };
+    if is_explained {
+        let plan = query::explain_flux(&gateway.query, &asked);
+        return Reply::Whole(explained(gateway, voice, plan));
+    }
     reply(voice, query::flux(&gateway.query, asked).await)
+}
+
+/// The plan as JSON, with what is known of the backends now.
+fn explained(gateway: &Gateway, voice: Voice, plan: Result<Explained, Refusal>) -> Answer {
+    match plan {
+        Ok(plan) => {
+            let query = &gateway.query;
+            let is_complete = |slot| query.is_complete(slot);
+            let plan = plan.json(&query.topology, Some(&is_complete));
+            answer::found("application/json", (answer::indented(&plan, "  ") + "\n").into_bytes())
+        }
+        Err(refusal) => refuse(voice, refusal),
+    }
 }
 
 pub(super) fn no_question(voice: Voice) -> Answer {

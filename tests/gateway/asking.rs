@@ -26,6 +26,54 @@ fn the_owners_answer_comes_back_byte_for_byte() {
     }
 }
 
+/// The backends that a plan names, part by part, in each circle.
+fn planned(plan: &Value) -> Vec<Vec<Vec<String>>> {
+    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let name = |backend: &Value| {
+        assert_eq!(backend["complete"], true, "{backend}");
+        backend["name"].as_str().expect("a name").to_owned()
+    };
+    let circle = |circle: &Value| list(circle, "backends").iter().map(name).collect();
+    let part = |part: &Value| list(part, "circles").iter().map(circle).collect();
+    list(plan, "parts").iter().map(part).collect()
+}
+
+#[test]
+fn a_plan_names_those_who_then_answer() {
+    let world = filled(Setup::new());
+    for (query, answer) in [
+        ("SELECT v FROM three", "forwarded"),
+        ("SELECT v FROM one, two, three, four", "merged"),
+        ("SHOW MEASUREMENTS", "merged"),
+        ("SHOW DATABASES", "forwarded"),
+    ] {
+        let path = format!("/query?db=d&q={}", encode(query));
+        let plan = world.ask(&Request::get(&format!("{path}&circlet_explain=true"))).expect(200);
+        let plan = plan.json();
+        assert_eq!(plan["parts"][0]["answer"], answer, "{plan}");
+        let asked = world.ask(&Request::get(&path)).expect(200);
+        let who = asked.header("X-Circlet-Backend").expect("who answered");
+        let circle = asked.header("X-Circlet-Circle").expect("of which circle");
+        let who: Vec<&str> = who
+            .split(", ")
+            .map(|who| who.strip_prefix(circle).expect("of that circle").trim_start_matches('/'))
+            .collect();
+        let circles = planned(&plan).remove(0);
+        let is_planned = |circle: &Vec<String>| match query {
+            // Any one of them.
+            "SHOW DATABASES" => circle.iter().any(|name| who == [name]),
+            _ => *circle == who,
+        };
+        assert!(circles.iter().any(is_planned), "{query}: {who:?} answered, of {circles:?}");
+        let config = world.directory.path().join("circlet.toml");
+        let config = config.to_str().expect("a path of ours");
+        let said = world.circlet.command(&["explain", "-c", config, "--db", "d", query]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.starts_with(&format!("{query}\n  {answer}: ")), "{said}");
+        assert!(said.contains(&circles[0].join(", ")), "{said}");
+    }
+}
+
 #[test]
 fn csv_comes_back_as_csv() {
     let world = filled(Setup::new());

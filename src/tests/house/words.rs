@@ -20,6 +20,9 @@ const READERS_OF_STATUS: [&str; 7] = [
     "src/proto/http/response.rs",
 ];
 
+/// A parameter of a request that is named like a metric.
+const PARAMETER: &str = "\"circlet_explain\"";
+
 fn unsafe_elsewhere(house: &House) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in &house.sources {
@@ -35,7 +38,8 @@ fn unsafe_elsewhere(house: &House) -> Vec<String> {
 fn metric_names_elsewhere(house: &House) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in house.product().filter(|source| source.folder() != "telemetry") {
-        for (at, _) in source.spoken.match_indices("\"circlet_") {
+        let quoted = source.spoken.match_indices("\"circlet_");
+        for (at, _) in quoted.filter(|(at, _)| !source.spoken[*at..].starts_with(PARAMETER)) {
             complaints.push(format!("{}: only telemetry spells a metric's name", source.at(at)));
         }
     }
