@@ -7,7 +7,7 @@ mod source;
 
 use super::choose::{Choice, Language, Wanted};
 use super::forward::influxql_question;
-use super::merge::influxql::{Merge, Turn, Way};
+use super::merge::influxql::{Key, Merge, Turn, Way};
 use super::plan::influxql::known::{self, Known};
 use super::plan::influxql::spread;
 use super::plan::influxql::steps::{Step, Who};
@@ -244,6 +244,12 @@ impl Merged {
         if choice.slots.len() > 1 {
             let refused = |refusal: super::plan::Refusal| Trouble::Refused(refusal.into());
             way = spread::way(&statement, self.piece_rows).map_err(refused)?;
+            if let Way::Rows { key: Key::Name, piece_rows, .. } = &mut way
+                && matches!(self.writer.form(), Form::Json { chunked: true, .. })
+            {
+                // A server lists measurements at once, whatever the size of chunks.
+                *piece_rows = usize::MAX;
+            }
             self.check_targets(&step.who, choice).map_err(Trouble::Refused)?;
             spread::spread(&mut statement, self.query.clock.unix().0);
             if let Statement::Select(select) = &mut statement {

@@ -16,7 +16,8 @@ pub struct Line {
 /// What a line says of one statement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    pub statement: u64,
+    /// -1 where a server lost count: it caught a fault of its own.
+    pub statement: i64,
     pub series: Vec<Series>,
     /// More of this statement follows.
     pub partial: bool,

@@ -44,10 +44,67 @@ const PREFERRED: [Kind; 5] =
 
 /// The questions that must be asked before `select` is, one for each SELECT in it that reads measurements.
 pub fn probes(select: &Select) -> Vec<Probe> {
-    let range = select.condition.as_ref().map(times).unwrap_or_default();
+    let mut range = select.condition.as_ref().map(times).unwrap_or_default();
+    if let Some(every) = extra_window(select) {
+        let descending = select.order.is_some_and(|order| order.descending);
+        range.iter_mut().for_each(|time| widen(time, every, descending));
+    }
     let mut found = Vec::new();
     collect(select, &range, &mut found);
     found
+}
+
+/// The length of the windows in ns, if a function over windows reads one more than it shows.
+fn extra_window(select: &Select) -> Option<i64> {
+    const READ_ONE_MORE: [&str; 7] = [
+        "derivative",
+        "non_negative_derivative",
+        "difference",
+        "non_negative_difference",
+        "moving_average",
+        "cumulative_sum",
+        "elapsed",
+    ];
+    let mut reads_more = false;
+    for field in &select.fields {
+        field.expression.walk(&mut |inner| {
+            reads_more |= matches!(inner, Expression::Call { name, .. }
+                if READ_ONE_MORE.contains(&name.as_str()));
+        });
+    }
+    let every = |dimension: &Expression| match dimension {
+        Expression::Call { name, arguments } if name == "time" => match arguments.first() {
+            Some(Expression::Duration(every)) => Some(*every),
+            _ => None,
+        },
+        _ => None,
+    };
+    select.dimensions.iter().find_map(every).filter(|_| reads_more)
+}
+
+/// Moves a lower bound down by so much, or an upper one up if the newest comes first.
+fn widen(time: &mut Expression, every_ns: i64, descending: bool) {
+    let Expression::Chain { first, rest } = time else { return };
+    let [(operator, right)] = rest.as_mut_slice() else { return };
+    let is_left = matches!(&**first, Expression::Reference { .. });
+    let is_lower = match operator {
+        Operator::Greater | Operator::GreaterOrEqual => is_left,
+        Operator::Less | Operator::LessOrEqual => !is_left,
+        _ => return,
+    };
+    if is_lower == descending {
+        return;
+    }
+    let moment = if is_left { right } else { &mut **first };
+    let operator = if descending { Operator::Add } else { Operator::Subtract };
+    let step = (operator, Expression::Duration(every_ns));
+    match moment {
+        Expression::Chain { rest, .. } if rest[0].0.precedence() == 4 => rest.push(step),
+        other => {
+            let first = Box::new(other.clone());
+            *other = Expression::Chain { first, rest: vec![step] };
+        }
+    }
 }
 
 fn collect(select: &Select, range: &[Expression], found: &mut Vec<Probe>) {

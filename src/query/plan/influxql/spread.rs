@@ -42,6 +42,11 @@ fn way_of_schema(schema: &ShowSchema, piece_rows: usize) -> Result<Way, Refusal>
         }
         return Ok(Way::Sum);
     }
+    let is_timed = schema.condition.as_ref().is_some_and(|condition| !times(condition).is_empty());
+    if is_timed && schema.subject != Subject::Measurements && schema.subject != Subject::FieldKeys {
+        // A server looks whether any of its windows is in the range, whatever measurement filled it.
+        return Err(never("SHOW with a time range over several measurements"));
+    }
     let Limits { limit, offset, .. } = schema.limits;
     let limit = limit.filter(|limit| *limit > 0);
     let rows = |key| Way::Rows { key, offset: offset.unwrap_or(0), limit, piece_rows };
