@@ -19,6 +19,7 @@ mod commands;
 mod crash;
 mod delivery;
 mod harness;
+mod merged;
 mod order;
 mod readme;
 mod recorded;

@@ -130,6 +130,14 @@ impl Influxd {
         value.and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// Names of all databases, in the order in which they were made.
+    pub fn databases(&self) -> Vec<String> {
+        let series = self.series("", "SHOW DATABASES");
+        let rows = series.first().and_then(|series| series["values"].as_array()).cloned();
+        let names = rows.unwrap_or_default();
+        names.iter().map(|row| row[0].as_str().expect("a name").to_owned()).collect()
+    }
+
     /// Names of all measurements of a database.
     pub fn measurements(&self, db: &str) -> Vec<String> {
         let series = self.series(db, "SHOW MEASUREMENTS");

@@ -45,7 +45,7 @@ const PREFERRED: [Kind; 5] =
 /// The questions that must be asked before `select` is, one for each SELECT in it that reads measurements.
 pub fn probes(select: &Select) -> Vec<Probe> {
     let mut range = select.condition.as_ref().map(times).unwrap_or_default();
-    if let Some(every) = extra_window(select) {
+    if let Some(every) = extra_windows(select) {
         let descending = select.order.is_some_and(|order| order.descending);
         range.iter_mut().for_each(|time| widen(time, every, descending));
     }
@@ -54,22 +54,14 @@ pub fn probes(select: &Select) -> Vec<Probe> {
     found
 }
 
-/// The length of the windows in ns, if a function over windows reads one more than it shows.
-fn extra_window(select: &Select) -> Option<i64> {
-    const READ_ONE_MORE: [&str; 7] = [
-        "derivative",
-        "non_negative_derivative",
-        "difference",
-        "non_negative_difference",
-        "moving_average",
-        "cumulative_sum",
-        "elapsed",
-    ];
-    let mut reads_more = false;
+/// The length in ns of the windows that are read beside those that are shown.
+fn extra_windows(select: &Select) -> Option<i64> {
+    let mut count = 0;
     for field in &select.fields {
         field.expression.walk(&mut |inner| {
-            reads_more |= matches!(inner, Expression::Call { name, .. }
-                if READ_ONE_MORE.contains(&name.as_str()));
+            if let Expression::Call { name, arguments } = inner {
+                count = count.max(windows_before(name, arguments));
+            }
         });
     }
     let every = |dimension: &Expression| match dimension {
@@ -79,7 +71,25 @@ fn extra_window(select: &Select) -> Option<i64> {
         },
         _ => None,
     };
-    select.dimensions.iter().find_map(every).filter(|_| reads_more)
+    let every = select.dimensions.iter().find_map(every)?;
+    (count > 0).then(|| every.saturating_mul(count))
+}
+
+/// How many windows before the first one a function looks at.
+fn windows_before(function: &str, arguments: &[Expression]) -> i64 {
+    match function {
+        "derivative"
+        | "non_negative_derivative"
+        | "difference"
+        | "non_negative_difference"
+        | "cumulative_sum"
+        | "elapsed" => 1,
+        "moving_average" => match arguments.get(1) {
+            Some(Expression::Integer(count)) => *count,
+            _ => 1,
+        },
+        _ => 0,
+    }
 }
 
 /// Moves a lower bound down by so much, or an upper one up if the newest comes first.
