@@ -458,3 +458,6 @@ fn dimensions(dimensions: &[Expression], known: &Known) -> Vec<Expression> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests;

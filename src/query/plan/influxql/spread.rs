@@ -228,3 +228,6 @@ fn pin_moment(moment: &mut Expression, now_ns: i64) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
