@@ -25,7 +25,7 @@ use std::rc::Rc;
 const PIECE_BYTES: usize = 32 * 1024;
 
 /// Rows in a piece of a backend's answer, if the client does not say how many.
-const PIECE_ROWS: usize = 5_000;
+const PIECE_ROWS: usize = 1_000;
 
 /// InfluxDB's own number, and the most that is asked for at a time.
 const CHUNK_ROWS_MAX: usize = 10_000;

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spread::{also, compared, times};
+use super::spread::{compared, times};
 use crate::proto::influxql::{
     self as language, Expression, Field, Kind, Operator, Params, Select, Source, Statement,
 };
@@ -133,7 +133,13 @@ fn collect(select: &Select, range: &[Expression], found: &mut Vec<Probe>) {
 
 fn probe(select: &Select, from: &str, range: &[Expression]) -> Probe {
     let nothing = compared(NEVER, Operator::Equal, Expression::String("x".to_owned()));
-    let condition = range.iter().fold(nothing, |all, time| also(time.clone(), all));
+    let ranges =
+        range.iter().map(|time| (Operator::And, Expression::Parenthesis(Box::new(time.clone()))));
+    let ranges: Vec<(Operator, Expression)> = ranges.collect();
+    let condition = match ranges.is_empty() {
+        true => nothing,
+        false => Expression::Chain { first: Box::new(nothing), rest: ranges },
+    };
     let explain = |what: &str| format!("EXPLAIN SELECT {what} FROM {from} WHERE {condition}");
     let mut regexes = BTreeSet::new();
     let mut has_wildcard = false;

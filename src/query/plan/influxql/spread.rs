@@ -131,7 +131,7 @@ fn pin(select: &mut Select, now_ns: i64, is_bounded: bool) {
 }
 
 /// `(a) AND b`.
-pub(super) fn also(a: Expression, b: Expression) -> Expression {
+fn also(a: Expression, b: Expression) -> Expression {
     let first = Box::new(Expression::Parenthesis(Box::new(a)));
     Expression::Chain { first, rest: vec![(Operator::And, b)] }
 }

@@ -143,15 +143,15 @@ fn the_probe_looks_at_what_the_query_reads() {
     let nothing = "\"circlet reads nothing\" = 'x'";
     assert_eq!(
         texts("SELECT v FROM a, d..b WHERE x = 1 AND (time > 5 OR 9 > time)"),
-        [format!("EXPLAIN SELECT * FROM a, d..b WHERE (9 > time) AND (time > 5) AND {nothing}")]
+        [format!("EXPLAIN SELECT * FROM a, d..b WHERE {nothing} AND (time > 5) AND (9 > time)")]
     );
     let probed =
         texts("SELECT difference(mean(*)) FROM a WHERE time >= 5 - 1h GROUP BY time(1m), /x/");
     assert_eq!(
         probed,
         [
-            format!("EXPLAIN SELECT * FROM a WHERE (time >= 5 - 1h - 1m) AND {nothing}"),
-            format!("EXPLAIN SELECT /x/ FROM a WHERE (time >= 5 - 1h - 1m) AND {nothing}"),
+            format!("EXPLAIN SELECT * FROM a WHERE {nothing} AND (time >= 5 - 1h - 1m)"),
+            format!("EXPLAIN SELECT /x/ FROM a WHERE {nothing} AND (time >= 5 - 1h - 1m)"),
             "SHOW TAG KEYS FROM a".to_owned(),
         ]
     );
