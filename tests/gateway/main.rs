@@ -20,6 +20,7 @@ mod crash;
 mod delivery;
 mod harness;
 mod merged;
+mod merged_trouble;
 mod order;
 mod readme;
 mod recorded;

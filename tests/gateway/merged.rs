@@ -17,8 +17,11 @@ const BEGIN_S: i64 = 1_700_000_000;
 const WEEK_S: i64 = 604_800;
 const FIRST_WEEK_S: i64 = 1_699_833_600;
 
-/// Recorded rows that write, or read what they wrote: they are not for merging.
-const WRITING: [&str; 2] = ["ddl_", "into_"];
+/// Whether a recorded row only reads, or asks for SELECT INTO, which is refused before anything is done.
+fn is_for_reading(row: &Value) -> bool {
+    let (name, statement) = (text(row, "name"), text(row, "q"));
+    !name.starts_with("ddl_") && (!name.starts_with("into_") || statement.contains(" INTO "))
+}
 
 /// A small generator of numbers: the same run again has the same data and statements.
 struct Dice(u64);
@@ -241,13 +244,10 @@ fn two_servers_behind_circlet_answer_as_one_with_everything() {
     both.world.wait_drained(seconds(30));
     let held = both.world.servers().map(|server| server.measurements("r").len());
     assert!(held.into_iter().all(|count| (1..8).contains(&count)), "the ring splits them");
-    for row in &recorded[1..] {
-        let name = text(row, "name");
-        if !WRITING.iter().any(|prefix| name.starts_with(prefix)) {
-            let (request, has_form) = recorded_request(row);
-            let compare = if has_form { Both::compare } else { Both::compare_forms };
-            compare(&mut both, &request, name);
-        }
+    for row in recorded[1..].iter().filter(|row| is_for_reading(row)) {
+        let (request, has_form) = recorded_request(row);
+        let compare = if has_form { Both::compare } else { Both::compare_forms };
+        compare(&mut both, &request, text(row, "name"));
     }
     let lines = STATEMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     for line in lines {
@@ -266,7 +266,7 @@ fn two_servers_behind_circlet_answer_as_one_with_everything() {
     println!("{} the same, refused: {:#?}", both.same, both.refused);
     assert!(both.same > 2_000, "{}", both.same);
     let refused: u32 = both.refused.values().sum();
-    assert!(refused <= 42, "{refused} refused");
+    assert!(refused <= 88, "{refused} refused");
 }
 
 /// The request of a recorded row, and whether it says in which form it wants its answer.
