@@ -13,6 +13,8 @@ import threading
 
 DATABASES = (b'{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],'
              b'"values":[["bench"]]}]}]}\n')
+PLAN = (b'{"results":[{"statement_id":0,"series":[{"columns":["QUERY PLAN"],"values":[["EXPRESSION: <nil>"],'
+        b'["AUXILIARY FIELDS: v::float"],["NUMBER OF SHARDS: 1"],["NUMBER OF SERIES: 1"]]}]}]}\n')
 ROWS = 10_000
 
 
@@ -48,9 +50,10 @@ def serve(connection, mebibytes, more, last):
     while request := head_of(connection):
         if request.split(b" ")[1].startswith((b"/ping", b"/write")):
             connection.sendall(b"HTTP/1.1 204 No Content\r\nX-Influxdb-Version: 1.6.7\r\n\r\n")
-        elif b"DATABASES" in request:
+        elif b"DATABASES" in request or b"EXPLAIN" in request:
+            body = DATABASES if b"DATABASES" in request else PLAN
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-            connection.sendall(head % len(DATABASES) + DATABASES)
+            connection.sendall(head % len(body) + body)
         else:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                                b"Transfer-Encoding: chunked\r\n\r\n")

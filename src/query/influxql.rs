@@ -345,8 +345,9 @@ impl Merged {
             return Trouble::Backend(format!("{} answered {status}", place.label()));
         }
         let is_complaint = answer.is_complaint();
-        let line = Source::new(answer).line().await.ok().flatten();
-        let said = line.and_then(|line| crate::proto::results::read(&line).ok());
+        let mut source = Source::new(answer);
+        let line = source.line().await.ok().flatten();
+        let said = line.and_then(|line| crate::proto::results::read(line).ok());
         let text = said.and_then(|said| said.error);
         match text {
             Some(text) if is_complaint => Trouble::Refused(Refusal::Parse(text)),

@@ -112,6 +112,9 @@ fn series(scanner: &mut Scanner<'_>) -> Result<Series, Malformed> {
 }
 
 fn rows(scanner: &mut Scanner<'_>) -> Result<Rows, Malformed> {
+    if let Some((text, ends)) = scanner.plain_rows() {
+        return Ok(Rows { text: text.to_owned(), ends });
+    }
     let mut rows = Rows::default();
     array(scanner, |scanner| {
         if scanner.peek() != Some(b'[') {

@@ -85,7 +85,8 @@ impl<'a> Scanner<'a> {
     fn plain(&mut self) -> Result<(), Malformed> {
         let begin = self.at;
         let bytes = self.text.as_bytes();
-        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+        let is_part =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         while bytes.get(self.at).is_some_and(is_part) {
             self.at += 1;
         }
@@ -118,8 +119,61 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A list of rows without blanks, lists or objects in them: their text, and where each ends in it. `None` and
+    /// nothing taken if it is anything else. Most of an answer is this, so it looks only at what can end a row.
+    pub fn plain_rows(&mut self) -> Option<(&'a str, Vec<usize>)> {
+        let bytes = self.text.as_bytes();
+        if !bytes.get(self.at..)?.starts_with(b"[[") {
+            return None;
+        }
+        let begin = self.at + 1;
+        let (mut at, mut ends) = (begin, Vec::new());
+        loop {
+            at = end_of_row(bytes, at + 1)?;
+            ends.push(at - begin);
+            match bytes.get(at..at + 2)? {
+                b",[" => at += 1,
+                [b']', _] => break,
+                _ => return None,
+            }
+        }
+        let text = self.text.get(begin..at)?;
+        if memchr::memchr2(b'{', b'}', text.as_bytes()).is_some() {
+            return None;
+        }
+        self.at = at + 1;
+        Some((text, ends))
+    }
+
     /// Whether nothing but blanks is left.
     pub fn is_done(&mut self) -> bool {
         self.peek().is_none()
+    }
+}
+
+/// What follows the bracket that closes a row; `at` is behind the one that opens it.
+fn end_of_row(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = memchr::memchr3(b'"', b'[', b']', rest)?;
+        at += found + 1;
+        match rest[found] {
+            b']' => return Some(at),
+            b'"' => at = end_of_string(bytes, at)?,
+            _ => return None,
+        }
+    }
+}
+
+/// What follows the quote that closes a string; `at` is behind the one that opens it.
+fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = memchr::memchr2(b'"', b'\\', rest)?;
+        at += found + 1;
+        if rest[found] == b'"' {
+            return Some(at);
+        }
+        at += 1;
     }
 }

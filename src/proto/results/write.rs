@@ -4,6 +4,9 @@ use super::json::{push_head, push_indented_head, push_indented_rows, push_line};
 use super::text::push_quoted;
 use super::{Series, csv};
 
+/// What a series mostly needs besides its rows.
+const HEAD_BYTES: usize = 256;
+
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -56,6 +59,7 @@ impl Writer {
 
     /// A piece of the statement. Pieces of one series come one after the other.
     pub fn piece(&mut self, series: Series, out: &mut String) {
+        out.reserve(series.rows.as_ref().map_or(0, |rows| rows.text().len()) + HEAD_BYTES);
         match self.form {
             Form::Csv => self.csv(&series, out),
             Form::Json { pretty, chunked: true } => {

@@ -3,6 +3,7 @@
 use super::Trouble;
 use crate::backend::client::Arriving;
 use crate::proto::results::{self, Part, cells, string};
+use std::ops::Range;
 
 /// A longer line is not taken: a piece of an answer has at most some thousand rows.
 const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -22,27 +23,35 @@ impl Source {
     }
 
     /// The next line; `None` at the end of the answer.
-    pub async fn line(&mut self) -> Result<Option<String>, Trouble> {
+    pub async fn line(&mut self) -> Result<Option<&str>, Trouble> {
+        let Some(line) = self.find().await? else { return Ok(None) };
+        let text = std::str::from_utf8(&self.buffer[line]);
+        let text = text.map_err(|_| Trouble::Backend("a backend's answer is no text".to_owned()));
+        text.map(Some)
+    }
+
+    /// Where the next line stands in the buffer.
+    async fn find(&mut self) -> Result<Option<Range<usize>>, Trouble> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {
-                let line = self.buffer[self.read..self.searched + end].to_vec();
+                let line = self.read..self.searched + end;
                 self.searched += end + 1;
                 self.read = self.searched;
-                return text(line).map(Some);
+                return Ok(Some(line));
             }
             self.buffer.drain(..self.read);
             (self.read, self.searched) = (0, self.buffer.len());
             if self.buffer.len() > LINE_BYTES_MAX {
                 return Err(Trouble::Backend("a backend's answer has too long a line".to_owned()));
             }
-            let piece = self.arriving.next().await;
+            let piece = self.arriving.next_slice().await;
             match piece.map_err(|error| Trouble::Backend(error.to_string()))? {
-                Some(piece) => self.buffer.extend_from_slice(&piece),
+                Some(piece) => self.buffer.extend_from_slice(piece),
                 None if self.buffer.is_empty() => return Ok(None),
                 None => {
-                    let rest = std::mem::take(&mut self.buffer);
-                    self.searched = 0;
-                    return text(rest).map(Some);
+                    // The last line has no end.
+                    (self.read, self.searched) = (self.buffer.len(), self.buffer.len());
+                    return Ok(Some(0..self.read));
                 }
             }
         }
@@ -54,7 +63,7 @@ impl Source {
         if line.trim().is_empty() {
             return Ok(Some(Vec::new()));
         }
-        match results::read(&line) {
+        match results::read(line) {
             Ok(read) => match read.error {
                 Some(error) => Err(Trouble::Failed(error)),
                 None => Ok(Some(read.parts)),
@@ -88,9 +97,4 @@ impl Source {
         }
         Ok(found)
     }
-}
-
-fn text(line: Vec<u8>) -> Result<String, Trouble> {
-    String::from_utf8(line)
-        .map_err(|_| Trouble::Backend("a backend's answer is no text".to_owned()))
 }
