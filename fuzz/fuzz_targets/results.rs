@@ -34,7 +34,7 @@ fn merged(all: &[Series], owners: usize) -> Vec<Series> {
     let mut out = Vec::new();
     let mut fed = vec![false; owners];
     loop {
-        match merge.next().expect("no series is on two backends") {
+        match merge.turn().expect("no series is on two backends") {
             Turn::Need(at) if fed[at] => merge.end(at),
             Turn::Need(at) => {
                 let own = all.iter().filter(|series| owner(series) == at);

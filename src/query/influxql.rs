@@ -392,7 +392,7 @@ impl Running {
 
     async fn event(&mut self) -> Result<Event, Trouble> {
         loop {
-            match self.merge.next().map_err(|conflict| cannot_merge(&conflict.to_string()))? {
+            match self.merge.turn().map_err(|conflict| cannot_merge(&conflict.to_string()))? {
                 Turn::Piece(series) => return Ok(Event::Piece(series)),
                 Turn::Done => return Ok(Event::Done),
                 Turn::Need(at) => match self.sources[at].parts().await? {

@@ -15,13 +15,16 @@ const WRITE: [&str; 9] = [
     "ingest::deliver::run",
     "backend::write::send",
 ];
-const QUERY: [&str; 9] = [
+const QUERY: [&str; 12] = [
     "server::conn::serve",
     "server::query::handle",
     "proto::influxql::parse",
     "proto::flux::parse",
     "query::plan::influxql::plan",
     "query::plan::flux::plan",
+    "query::plan::influxql::steps::steps",
+    "query::influxql::answer",
+    "query::merge::influxql::turn",
     "query::forward::influxql",
     "backend::query::ask",
     "server::answer::stream",

@@ -115,7 +115,7 @@ impl Merge {
         self.sources[source].has_ended = true;
     }
 
-    pub fn next(&mut self) -> Result<Turn, Conflict> {
+    pub fn turn(&mut self) -> Result<Turn, Conflict> {
         if self.is_done {
             return Ok(Turn::Done);
         }
@@ -166,7 +166,7 @@ impl Merge {
             None if source.has_ended => Err(Conflict::Order),
             None => Ok(Turn::Need(open)),
             Some(piece) => {
-                if !self.shape.as_ref().is_some_and(|shape| shape.columns == piece.columns) {
+                if self.shape.as_ref().is_none_or(|shape| shape.columns != piece.columns) {
                     return Err(Conflict::Columns);
                 }
                 if !piece.partial {

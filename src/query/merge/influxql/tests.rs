@@ -24,7 +24,7 @@ fn merged(way: Way, sources: Vec<Vec<Series>>) -> Result<Vec<Series>, Conflict> 
     let mut merge = Merge::new(way, sources.len());
     let mut out = Vec::new();
     loop {
-        match merge.next()? {
+        match merge.turn()? {
             Turn::Need(at) => match sources[at].pop_front() {
                 Some(piece) => merge.feed(at, vec![piece]),
                 None => merge.end(at),
@@ -102,7 +102,7 @@ fn counts_are_added_and_keys_united() {
 fn what_all_must_know_alike_comes_once_or_not_at_all() {
     let said = vec![series("u", None, &["[1,2]"]), series("v", None, &["[3,4]"])];
     assert_eq!(merged(Way::Equal, vec![said.clone(), said.clone()]).unwrap(), said);
-    assert_eq!(merged(Way::Equal, vec![said.clone(), vec![]]), Err(Conflict::Unequal));
+    assert_eq!(merged(Way::Equal, vec![said, vec![]]), Err(Conflict::Unequal));
 }
 
 #[test]

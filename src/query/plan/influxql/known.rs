@@ -284,11 +284,10 @@ fn check_mixed(select: &Select, known: &Known) -> Result<(), String> {
             Expression::Wildcard(_) | Expression::Regex(_) => {
                 trouble = Some("a wildcard over a measurement beside a subquery");
             }
-            Expression::Reference { name, kind: None } => {
-                if known.kind_of(name).is_some_and(|kind| kind != Kind::Float) {
-                    trouble =
-                        Some("a measurement beside a subquery whose columns may differ in type");
-                }
+            Expression::Reference { name, kind: None }
+                if known.kind_of(name).is_some_and(|kind| kind != Kind::Float) =>
+            {
+                trouble = Some("a measurement beside a subquery whose columns may differ in type");
             }
             _ => {}
         });

@@ -112,7 +112,7 @@ fn pin(select: &mut Select, now_ns: i64, is_bounded: bool) {
     let mut is_bounded = is_bounded;
     if let Some(condition) = &mut select.condition {
         pin_condition(condition, now_ns);
-        is_bounded |= times(condition).iter().any(|time| is_upper(time));
+        is_bounded |= times(condition).iter().any(is_upper);
     }
     if has_windows && !is_bounded {
         // Without an upper bound, windows end with now.

@@ -131,7 +131,7 @@ fn an_answer_that_is_not_understood_is_never_taken_for_none() {
         explained("b::float, mean(x)"),
         explained("b"),
     ] {
-        assert!(probe.known(&[&[strange.clone()]]).is_err(), "{strange:?}");
+        assert!(probe.known(&[std::slice::from_ref(&strange)]).is_err(), "{strange:?}");
     }
 }
 
