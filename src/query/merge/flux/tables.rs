@@ -60,6 +60,8 @@ enum Stop {
     Want(usize),
     Full,
     End(End),
+    /// It has said so, and how.
+    Ended,
 }
 
 impl TablesMerger {
@@ -105,6 +107,7 @@ impl TablesMerger {
                 Err(Stop::Want(_) | Stop::Full) => return Step::Out(self.writer.take()),
                 Err(Stop::End(End::Broken(why))) => self.fail(&why),
                 Err(Stop::End(end)) => self.end = Some(end),
+                Err(Stop::Ended) => break,
             }
         }
         if self.writer.pending_bytes() > 0 {
@@ -231,11 +234,12 @@ impl TablesMerger {
                 Event::Error { message, reference } => {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     self.writer.error(&text(&message), &text(&reference));
-                    return Err(Stop::End(match self.writer.has_header() {
+                    self.end = Some(match self.writer.has_header() {
                         true => End::Done,
                         // Without a header nothing tells an error from data.
                         false => End::Broken(text(&message)),
-                    }));
+                    });
+                    return Err(Stop::Ended);
                 }
             }
         }
