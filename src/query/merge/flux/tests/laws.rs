@@ -1,7 +1,7 @@
 //! Any split of any tables gives back the same tables; whatever goes wrong is said.
 
-use super::merge;
-use super::model::{Column, Table, dialect, read, sorted, write};
+use super::model::{Column, Table, read, sorted, write};
+use super::{dialect, merge};
 use crate::proto::flux::Names;
 use crate::query::flux_body::Dialect;
 use crate::query::merge::flux::{Merger, Step};

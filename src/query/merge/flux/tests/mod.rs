@@ -1,10 +1,18 @@
 //! What comes out of a merger is what one server with all data has answered, as recorded.
 
 mod laws;
+#[path = "../../../../../tests/support/annotated.rs"]
 mod model;
 mod vectors;
 
 use super::{Merger, Step};
+use crate::query::flux_body::Dialect;
+
+/// All annotations, as most clients ask for them.
+fn dialect() -> Dialect {
+    let annotations = ["datatype", "group", "default"].map(str::to_owned).to_vec();
+    Dialect { header: true, delimiter: ',', annotations }
+}
 
 /// Feeds whole answers in pieces of these sizes; what comes out, and how it ended.
 fn merge(mut merger: Merger, answers: &[&[u8]], sizes: &[usize]) -> (String, Result<(), String>) {

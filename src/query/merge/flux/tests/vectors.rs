@@ -1,7 +1,7 @@
 //! Recorded answers, cut into the parts that the owners of their measurements would have sent.
 
-use super::merge;
-use super::model::{Table, dialect, read, sorted, write};
+use super::model::{Table, read, sorted, write};
+use super::{dialect, merge};
 use crate::proto::flux::Names;
 use crate::proto::flux::{Measurements, Shape, parse, reads};
 use crate::query::flux_body::{Dialect, decode};

@@ -1,6 +1,5 @@
 //! Annotated CSV as whole tables, read and written the simple way.
 
-use crate::query::flux_body::Dialect;
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +23,6 @@ impl Table {
         let at = self.columns.iter().position(|column| column.label == "_measurement");
         at.map_or("", |at| self.rows.first().map_or(&self.key[at], |row| &row[at]))
     }
-}
-
-pub fn dialect() -> Dialect {
-    let annotations = ["datatype", "group", "default"].map(str::to_owned).to_vec();
-    Dialect { header: true, delimiter: ',', annotations }
 }
 
 /// Rows of cells without their quotes.
