@@ -5,7 +5,7 @@ use crate::support::annotated::{Table, read, sorted, write};
 use crate::support::circlet::Circlet;
 use crate::support::ports;
 use crate::support::prelude::*;
-use crate::support::python::run;
+use crate::support::python::{run, run_javascript};
 use crate::support::vectors::{path, rows, text};
 use crate::support::world::{backend, directory};
 use std::collections::BTreeMap;
@@ -216,12 +216,13 @@ fn every_recorded_answer_comes_back_from_its_parts() {
 }
 
 #[test]
-fn the_python_client_reads_merged_answers_as_those_of_one_server() {
+fn clients_read_merged_answers_as_those_of_one_server() {
     let stage = stage(1);
     let url = format!("http://{}", stage.circlet.address);
     let vectors = path("flux_2_7.jsonl");
-    let asked = run("v2_merged.py", &[&url, "123456", "klec-org", vectors.to_str().unwrap()]);
-    assert_eq!(asked.trim(), "23");
+    let arguments = [&*url, "123456", "klec-org", vectors.to_str().unwrap()];
+    assert_eq!(run("v2_merged.py", &arguments).trim(), "23");
+    assert_eq!(run_javascript("v2_merged.js", &arguments).trim(), "23");
 }
 
 /// The script of a recorded row, with a comment that tells the backends to misbehave.
