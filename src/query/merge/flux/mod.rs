@@ -1,5 +1,7 @@
 //! Merges annotated CSV: tables side by side, or names as a set.
 //!
+//! Promises: whatever order pieces come in, the same tables come out; an answer that breaks off never looks whole.
+//!
 //! The answers must have all three annotations and a header, in the client's delimiter; what is written follows
 //! the client's dialect. Cells are copied as they came; only the number of a table is new, and the name of the
 //! result where the client wants no `#default`.

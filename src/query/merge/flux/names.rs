@@ -14,6 +14,7 @@ const NAMES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So much is written before it is handed out.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// Lives on: the shard that asked.
 #[derive(Debug)]
 pub struct NamesMerger {
     decoders: Vec<Decoder>,

@@ -13,6 +13,7 @@ const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So much is written before it is handed out.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// Lives on: the shard that asked.
 #[derive(Debug)]
 pub struct TablesMerger {
     answers: Vec<Answer>,
