@@ -55,6 +55,7 @@ fn merge(text: &[u8]) -> Option<Vec<u8>> {
                 None => merger.end(0),
             },
             Step::Out(bytes) => out.extend_from_slice(&bytes),
+            Step::Pause => {}
             Step::Done => return Some(out),
             Step::Broken(_) => return None,
         }

@@ -62,6 +62,7 @@ fuzz_target!(|data: &[u8]| {
                 None => merger.end(answer),
             },
             Step::Out(bytes) => out.extend_from_slice(&bytes),
+            Step::Pause => {}
             Step::Done => break,
             Step::Broken(why) => panic!("{why}"),
         }

@@ -10,6 +10,7 @@ use super::{Answer, BodyStream, Flux, Query, Refusal, flux_body, plan};
 use crate::backend::client::Arriving;
 use crate::backend::place::escape;
 use crate::backend::query::Question;
+use crate::rt::breathe;
 use crate::telemetry::Stage;
 use serde_json::{Value as Json, json};
 
@@ -160,6 +161,7 @@ impl Merged {
                         self.merger.fail(&format!("a backend's answer broke off: {error}"));
                     }
                 },
+                Step::Pause => breathe().await,
                 Step::Done => {
                     self.answers.clear();
                     return Ok(None);

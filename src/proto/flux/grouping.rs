@@ -425,3 +425,6 @@ pub(super) fn called(path: &str) -> String {
         package => format!("{package}.{name}()"),
     }
 }
+
+#[cfg(test)]
+mod tests;

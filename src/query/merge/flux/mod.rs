@@ -32,6 +32,8 @@ pub enum Step {
     /// The next piece of this answer, by [`Merger::push`] or [`Merger::end`].
     Want(usize),
     Out(Vec<u8>),
+    /// Nothing, but others should have their turn before it goes on.
+    Pause,
     /// All is written.
     Done,
     /// What was written is not whole, and its end must not look like one.

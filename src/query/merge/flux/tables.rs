@@ -22,6 +22,8 @@ pub struct TablesMerger {
     result: Option<Vec<u8>>,
     /// The answer of which rows are taken, and whether they are for now.
     reading: Option<(usize, Use)>,
+    /// A table that was kept, and how many of its rows are written.
+    kept: Option<(LaterTable, usize)>,
     later_bytes: usize,
     end: Option<End>,
 }
@@ -78,6 +80,7 @@ impl TablesMerger {
             writer: Writer::new(dialect, delimiter),
             result: None,
             reading: None,
+            kept: None,
             later_bytes: 0,
             end: None,
         }
@@ -123,6 +126,16 @@ impl TablesMerger {
     fn advance(&mut self) -> Result<(), Stop> {
         if let Some((answer, wanted)) = self.reading {
             return self.read(answer, wanted);
+        }
+        if let Some((table, written)) = &mut self.kept {
+            while let Some(row) = table.row(*written) {
+                if self.writer.pending_bytes() >= OUT_BYTES {
+                    return Err(Stop::Full);
+                }
+                self.writer.row(row);
+                *written += 1;
+            }
+            self.kept = None;
         }
         for answer in 0..self.answers.len() {
             if matches!(self.answers[answer].head, Head::Unknown) {
@@ -173,7 +186,7 @@ impl TablesMerger {
         if let Some(table) = answer.take_later(result) {
             self.later_bytes -= table.bytes();
             self.writer.table(at, &table.result, &table.block, table.is_empty);
-            table.rows().for_each(|row| self.writer.row(row));
+            self.kept = Some((table, 0));
         } else if let Head::Table(table) = std::mem::replace(&mut answer.head, Head::Unknown) {
             self.writer.table(at, &table.result, &table.block, table.is_empty);
             if !table.is_empty {
