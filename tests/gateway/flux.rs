@@ -80,6 +80,9 @@ fn play(own: &str, owners: &Owners, request: &str, client: &mut TcpStream) -> Re
     if request.starts_with("GET /api/v2/buckets") {
         return answer(client, BUCKETS);
     }
+    if request.contains("// endless rows") {
+        return flood(own, client);
+    }
     let (head, body) = request.split_once("\r\n\r\n").unwrap_or_default();
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let script = body["query"].as_str().unwrap_or_default();
@@ -121,6 +124,25 @@ fn play(own: &str, owners: &Owners, request: &str, client: &mut TcpStream) -> Re
         std::thread::sleep(Duration::from_millis(50));
         return Err(Error::from(ErrorKind::Other));
     }
+    client.write_all(b"0\r\n\r\n")
+}
+
+/// What each backend sends of a large answer, in bytes.
+const FLOOD_BYTES: usize = 16 << 20;
+
+/// One table of many rows.
+fn flood(own: &str, client: &mut TcpStream) -> Result<()> {
+    client.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/csv; charset=utf-8\r\n")?;
+    client.write_all(b"Transfer-Encoding: chunked\r\n\r\n")?;
+    let head = "#datatype,string,long,string,string\r\n#group,false,false,true,false\r\n\
+        #default,_result,,,\r\n,result,table,_measurement,_value\r\n";
+    chunk(client, head.as_bytes())?;
+    let row = format!(",,0,{own},{}\r\n", "v".repeat(1000));
+    let rows = row.repeat(64);
+    for _ in 0..FLOOD_BYTES / rows.len() {
+        chunk(client, rows.as_bytes())?;
+    }
+    chunk(client, b"\r\n")?;
     client.write_all(b"0\r\n\r\n")
 }
 
@@ -309,4 +331,25 @@ fn what_influx_proxy_gets_wrong_in_flux_is_right_or_refused() {
     for script in refused {
         assert_eq!(status(&script), (422, 0), "{script}");
     }
+}
+
+#[test]
+fn a_large_merged_answer_passes_through_little_memory_however_slowly_it_is_read() {
+    let stage = stage(1);
+    let before = stage.circlet.resident_bytes();
+    let mut client = TcpStream::connect(stage.circlet.address).unwrap();
+    client.write_all(&request(&all_last("// endless rows")).bytes()).unwrap();
+    // The backends wait for this client.
+    std::thread::sleep(Duration::from_millis(500));
+    let (mut buffer, mut all, mut end) = (vec![0; 1 << 20], 0, Vec::new());
+    while !end.ends_with(b"\r\n0\r\n\r\n") {
+        let read = std::io::Read::read(&mut client, &mut buffer).unwrap();
+        assert!(read > 0, "the answer ended after {all} bytes");
+        all += read;
+        end.extend_from_slice(&buffer[read.saturating_sub(7)..read]);
+        end.drain(..end.len().saturating_sub(7));
+    }
+    assert!(all > 3 * FLOOD_BYTES / 100 * 99, "{all} bytes");
+    let more = stage.circlet.resident_peak_bytes().saturating_sub(before);
+    assert!(more < 24 << 20, "{more} bytes more");
 }
