@@ -19,7 +19,7 @@ fn decode(text: &[u8], size: usize) -> Vec<Said> {
     let mut decoder = Decoder::new(b',');
     let (mut said, mut pieces) = (vec![], text.chunks(size));
     loop {
-        let next = match decoder.next() {
+        let next = match decoder.event() {
             Ok(Event::Table { result, block, measurement, is_empty }) => {
                 Said::Table(result, block.header.clone(), measurement, is_empty)
             }

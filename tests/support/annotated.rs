@@ -120,7 +120,7 @@ fn check_numbers(text: &str, delimiter: char) {
         let result = if row[1].is_empty() { named.clone() } else { row[1].clone() };
         let before = last.entry(result).or_insert(-1);
         // Without `#default` an empty table does not show its number.
-        let next = text.contains("#default").then_some(*before + 1).unwrap_or(number.max(*before));
+        let next = if text.contains("#default") { *before + 1 } else { number.max(*before) };
         assert!(number == *before || number == next, "{number} after {before}: {text}");
         *before = number;
     }

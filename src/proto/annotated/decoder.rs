@@ -99,7 +99,7 @@ impl Decoder {
     }
 
     /// What comes next in the bytes so far.
-    pub fn next(&mut self) -> Result<Event<'_>, Malformed> {
+    pub fn event(&mut self) -> Result<Event<'_>, Malformed> {
         loop {
             let Some((length, content)) = self.row()? else {
                 if !self.has_ended {

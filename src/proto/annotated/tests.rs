@@ -11,7 +11,7 @@ fn said(body: &str, delimiter: u8, sizes: &[usize]) -> Vec<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut said = Vec::new();
     loop {
-        match decoder.next() {
+        match decoder.event() {
             Ok(Event::More) if rest.is_empty() => decoder.end(),
             Ok(Event::More) => {
                 let size = (*sizes.next().unwrap()).clamp(1, rest.len());

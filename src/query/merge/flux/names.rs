@@ -151,7 +151,7 @@ impl NamesMerger {
     /// Takes some of what an answer has so far.
     fn read(&mut self) -> Result<Read, String> {
         for _ in 0..NAMES_AT_ONCE {
-            match self.decoders[self.reading].next().map_err(|error| error.to_string())? {
+            match self.decoders[self.reading].event().map_err(|error| error.to_string())? {
                 Event::Row(cells) => {
                     let name = unquoted(cells.get(1..).unwrap_or_default()).into_owned();
                     let cells = cells.to_vec();

@@ -217,7 +217,7 @@ impl TablesMerger {
     fn read(&mut self, at: usize, wanted: Use) -> Result<(), Stop> {
         let Answer { decoder, head, later, seen } = &mut self.answers[at];
         loop {
-            let event = decoder.next();
+            let event = decoder.event();
             match event.map_err(|error| Stop::End(End::Broken(error.to_string())))? {
                 Event::Row(cells) if wanted == Use::Now => {
                     self.writer.row(cells);

@@ -113,7 +113,7 @@ proptest! {
                 Some(names) => Merger::names(&dialect(), b',', answers.len(), names),
                 None => Merger::tables(&dialect(), b',', answers.len()),
             };
-            let _ = merge(merger, &answers, &sizes);
+            drop(merge(merger, &answers, &sizes));
         }
     }
 }
