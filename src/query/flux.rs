@@ -10,6 +10,7 @@ use super::{Answer, BodyStream, Flux, Query, Refusal, flux_body, plan};
 use crate::backend::client::Arriving;
 use crate::backend::place::escape;
 use crate::backend::query::Question;
+use crate::rt::breathe;
 use crate::telemetry::Stage;
 use serde_json::{Value as Json, json};
 
@@ -97,7 +98,8 @@ async fn gather(
 ) -> Result<Answer, Refusal> {
     let begun = query.clock.mono();
     let delimiter = delimiter(&request.dialect)?;
-    let body = spread_body(query, asked, request);
+    let now = request.now.clone().unwrap_or_else(|| query.clock.unix().rfc3339());
+    let body = spread_body(&asked.body, request, &now);
     loop {
         let gathered = query
             .gather(choices, &asked.asker, |_| spread_question(query, org, asked, &body))
@@ -160,6 +162,7 @@ impl Merged {
                         self.merger.fail(&format!("a backend's answer broke off: {error}"));
                     }
                 },
+                Step::Pause => breathe().await,
                 Step::Done => {
                     self.answers.clear();
                     return Ok(None);
@@ -221,12 +224,11 @@ fn spread_question(query: &Query, org: &str, asked: &Flux, body: &str) -> Questi
 }
 
 /// The client's request as JSON, with one `now` for all backends, and with all that a merger needs to see.
-fn spread_body(query: &Query, asked: &Flux, request: &FluxRequest) -> String {
-    let mut body = match serde_json::Deserializer::from_slice(&asked.body).into_iter().next() {
+fn spread_body(asked: &[u8], request: &FluxRequest, now: &str) -> String {
+    let mut body = match serde_json::Deserializer::from_slice(asked).into_iter().next() {
         Some(Ok(Json::Object(body))) if !request.is_raw => body,
         _ => serde_json::Map::new(),
     };
-    let now = request.now.clone().unwrap_or_else(|| query.clock.unix().rfc3339());
     body.insert("query".to_owned(), json!(request.query));
     body.insert("type".to_owned(), json!("flux"));
     body.insert("now".to_owned(), json!(now));
@@ -239,3 +241,6 @@ fn spread_body(query: &Query, asked: &Flux, request: &FluxRequest) -> String {
     dialect["annotations"] = json!(["datatype", "group", "default"]);
     Json::Object(body).to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,7 @@ mod clients;
 mod commands;
 mod crash;
 mod delivery;
+mod flux;
 mod harness;
 mod merged;
 mod merged_trouble;

@@ -6,6 +6,7 @@
 //! Read `world` first: it puts the other parts together.
 
 pub mod actor;
+pub mod annotated;
 pub mod asked;
 pub mod circlet;
 pub mod deaths;

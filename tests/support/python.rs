@@ -1,4 +1,4 @@
-//! Runs the scripts of `tests/clients` with the Python of `.venv`.
+//! Runs the scripts of `tests/clients` with the Python of `.venv`, and those of JavaScript with node.
 
 use super::process::Process;
 use super::vectors::root;
@@ -39,6 +39,15 @@ pub fn finish(command: &mut Command) -> String {
 pub fn output(command: &mut Command) -> Output {
     let output = command.output();
     output.unwrap_or_else(|error| panic!("{command:?}: {error}: run scripts/setup"))
+}
+
+/// Runs one of our scripts of JavaScript to its end; panics with what it wrote unless it exits 0.
+#[track_caller]
+pub fn run_javascript(script: &str, arguments: &[&str]) -> String {
+    let modules = root().join(".venv/js/node_modules");
+    assert!(modules.exists(), "no .venv/js/node_modules: run scripts/setup");
+    let script = root().join("tests/clients").join(script);
+    finish(Command::new("node").arg(script).args(arguments))
 }
 
 /// The small server that answers only the recorded Flux questions; ended on drop.

@@ -99,7 +99,7 @@ impl Decoder {
     }
 
     /// What comes next in the bytes so far.
-    pub fn next(&mut self) -> Result<Event<'_>, Malformed> {
+    pub fn event(&mut self) -> Result<Event<'_>, Malformed> {
         loop {
             let Some((length, content)) = self.row()? else {
                 if !self.has_ended {
@@ -151,7 +151,10 @@ impl Decoder {
             None if bytes.len() > ROW_BYTES_MAX => return Err(Malformed("a row has no end")),
             None if !self.has_ended || bytes.is_empty() => return Ok(None),
             None if self.scan.is_quoted() => return Err(Malformed("it ends inside of a cell")),
-            None => bytes.len(),
+            None => {
+                self.scan = RowScan::default();
+                bytes.len()
+            }
         };
         let row = &bytes[..length];
         let row = row.strip_suffix(b"\n").unwrap_or(row);

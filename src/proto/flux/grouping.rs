@@ -144,7 +144,7 @@ impl<'a> Evaluator<'a> {
                 let keys = names.keys && cut;
                 Shape::Names(Names { keys, sorted: true, ..names })
             }
-            "limit" if !has("offset") && !(cut && names.sorted) => match arguments.get("n") {
+            "limit" if !has("offset") && (!cut || !names.sorted) => match arguments.get("n") {
                 Some(Value::Integer(count)) if *count > 0 => {
                     let count = count.unsigned_abs();
                     let limit = Some(names.limit.map_or(count, |limit| limit.min(count)));
@@ -425,3 +425,6 @@ pub(super) fn called(path: &str) -> String {
         package => format!("{package}.{name}()"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,9 +40,9 @@ impl LaterTable {
         self.ends.push(self.cells.len());
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.cells[start..*end])
+    pub(super) fn row(&self, at: usize) -> Option<&[u8]> {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.ends.get(at).map(|end| &self.cells[start..*end])
     }
 
     /// Bytes that it takes, about.

@@ -1,5 +1,7 @@
 //! Merges annotated CSV: tables side by side, or names as a set.
 //!
+//! Promises: whatever order pieces come in, the same tables come out; an answer that breaks off never looks whole.
+//!
 //! The answers must have all three annotations and a header, in the client's delimiter; what is written follows
 //! the client's dialect. Cells are copied as they came; only the number of a table is new, and the name of the
 //! result where the client wants no `#default`.
@@ -30,6 +32,8 @@ pub enum Step {
     /// The next piece of this answer, by [`Merger::push`] or [`Merger::end`].
     Want(usize),
     Out(Vec<u8>),
+    /// Nothing, but others should have their turn before it goes on.
+    Pause,
     /// All is written.
     Done,
     /// What was written is not whole, and its end must not look like one.

@@ -14,6 +14,10 @@ const NAMES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So much is written before it is handed out.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// Names that are put in their place before others have their turn.
+const NAMES_AT_ONCE: usize = 256;
+
+/// Lives on: the shard that asked.
 #[derive(Debug)]
 pub struct NamesMerger {
     decoders: Vec<Decoder>,
@@ -32,6 +36,8 @@ pub struct NamesMerger {
 #[derive(Debug)]
 enum Phase {
     Reading,
+    /// By bytes, into this.
+    Sorting(BTreeMap<(u8, Vec<u8>), Vec<u8>>),
     Writing,
     Done,
     Broken(String),
@@ -79,10 +85,14 @@ impl NamesMerger {
                 break;
             }
             match self.read() {
-                Ok(true) => self.reading += 1,
-                Ok(false) => return Step::Want(self.reading),
+                Ok(Read::All) => self.reading += 1,
+                Ok(Read::More) => return Step::Want(self.reading),
+                Ok(Read::Enough) => return Step::Pause,
                 Err(why) => self.fail(&why),
             }
+        }
+        if self.sort() {
+            return Step::Pause;
         }
         while matches!(self.phase, Phase::Writing) && self.writer.pending_bytes() < OUT_BYTES {
             match self.found.pop_first() {
@@ -102,25 +112,50 @@ impl NamesMerger {
         }
     }
 
-    /// Takes what an answer has so far; whether that is all.
-    fn read(&mut self) -> Result<bool, String> {
-        loop {
-            match self.decoders[self.reading].next().map_err(|error| error.to_string())? {
+    /// Sorts some names by bytes; false when there is nothing to sort.
+    fn sort(&mut self) -> bool {
+        let Phase::Sorting(sorted) = &mut self.phase else { return false };
+        for _ in 0..NAMES_AT_ONCE {
+            let Some(((_, name), cells)) = self.found.pop_first() else {
+                self.found = std::mem::take(sorted);
+                self.phase = Phase::Writing;
+                return false;
+            };
+            sorted.insert((0, name), cells);
+        }
+        true
+    }
+
+    fn keep(&mut self, name: Vec<u8>, cells: Vec<u8>) {
+        let first = match &*name {
+            _ if !self.names.keys => 4,
+            b"_start" => 0,
+            b"_stop" => 1,
+            b"_field" => 2,
+            b"_measurement" => 3,
+            _ => 4,
+        };
+        let bytes = |name: &[u8], cells: &[u8]| name.len() + cells.len() + size_of::<[usize; 8]>();
+        let added = bytes(&name, &cells);
+        if self.found.insert((first, name), cells).is_none() {
+            self.found_bytes += added;
+        }
+        let limit = self.names.limit.and_then(|limit| usize::try_from(limit).ok());
+        if limit.is_some_and(|limit| self.found.len() > limit)
+            && let Some(((_, name), cells)) = self.found.pop_last()
+        {
+            self.found_bytes -= bytes(&name, &cells);
+        }
+    }
+
+    /// Takes some of what an answer has so far.
+    fn read(&mut self) -> Result<Read, String> {
+        for _ in 0..NAMES_AT_ONCE {
+            match self.decoders[self.reading].event().map_err(|error| error.to_string())? {
                 Event::Row(cells) => {
-                    let name = unquoted(cells.get(1..).unwrap_or_default());
-                    let first = match &*name {
-                        _ if !self.names.keys => 4,
-                        b"_start" => 0,
-                        b"_stop" => 1,
-                        b"_field" => 2,
-                        b"_measurement" => 3,
-                        _ => 4,
-                    };
-                    let key = (first, name.into_owned());
-                    if !self.found.contains_key(&key) {
-                        self.found_bytes += 2 * cells.len() + size_of::<[usize; 8]>();
-                        self.found.insert(key, cells.to_vec());
-                    }
+                    let name = unquoted(cells.get(1..).unwrap_or_default()).into_owned();
+                    let cells = cells.to_vec();
+                    self.keep(name, cells);
                     if self.found_bytes > NAMES_BYTES_MAX {
                         return Err("there are too many names to make one list of them".to_owned());
                     }
@@ -142,28 +177,30 @@ impl NamesMerger {
                         true => Phase::Done,
                         false => Phase::Broken(message),
                     };
-                    return Ok(true);
+                    return Ok(Read::All);
                 }
-                Event::More => return Ok(false),
-                Event::End => return Ok(true),
+                Event::More => return Ok(Read::More),
+                Event::End => return Ok(Read::All),
             }
         }
+        Ok(Read::Enough)
     }
 
     fn begin_writing(&mut self) {
-        let limit = self.names.limit.and_then(|limit| usize::try_from(limit).ok());
-        if let Some(limit) = limit {
-            while self.found.len() > limit {
-                self.found.pop_last();
-            }
-        }
-        if self.names.sorted {
-            let found = std::mem::take(&mut self.found).into_iter();
-            self.found = found.map(|((_, name), cells)| ((0, name), cells)).collect();
-        }
         if let Some(block) = &self.block {
             self.writer.table(0, &self.result, block, self.found.is_empty());
         }
-        self.phase = Phase::Writing;
+        self.phase = match self.names.sorted && self.names.keys {
+            true => Phase::Sorting(BTreeMap::new()),
+            false => Phase::Writing,
+        };
     }
+}
+
+/// How far an answer was read.
+enum Read {
+    All,
+    More,
+    /// There is more, and it may wait.
+    Enough,
 }

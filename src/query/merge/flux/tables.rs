@@ -13,6 +13,7 @@ const LATER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// So much is written before it is handed out.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// Lives on: the shard that asked.
 #[derive(Debug)]
 pub struct TablesMerger {
     answers: Vec<Answer>,
@@ -21,6 +22,8 @@ pub struct TablesMerger {
     result: Option<Vec<u8>>,
     /// The answer of which rows are taken, and whether they are for now.
     reading: Option<(usize, Use)>,
+    /// A table that was kept, and how many of its rows are written.
+    kept: Option<(LaterTable, usize)>,
     later_bytes: usize,
     end: Option<End>,
 }
@@ -60,6 +63,8 @@ enum Stop {
     Want(usize),
     Full,
     End(End),
+    /// It has said so, and how.
+    Ended,
 }
 
 impl TablesMerger {
@@ -75,6 +80,7 @@ impl TablesMerger {
             writer: Writer::new(dialect, delimiter),
             result: None,
             reading: None,
+            kept: None,
             later_bytes: 0,
             end: None,
         }
@@ -105,6 +111,7 @@ impl TablesMerger {
                 Err(Stop::Want(_) | Stop::Full) => return Step::Out(self.writer.take()),
                 Err(Stop::End(End::Broken(why))) => self.fail(&why),
                 Err(Stop::End(end)) => self.end = Some(end),
+                Err(Stop::Ended) => break,
             }
         }
         if self.writer.pending_bytes() > 0 {
@@ -119,6 +126,16 @@ impl TablesMerger {
     fn advance(&mut self) -> Result<(), Stop> {
         if let Some((answer, wanted)) = self.reading {
             return self.read(answer, wanted);
+        }
+        if let Some((table, written)) = &mut self.kept {
+            while let Some(row) = table.row(*written) {
+                if self.writer.pending_bytes() >= OUT_BYTES {
+                    return Err(Stop::Full);
+                }
+                self.writer.row(row);
+                *written += 1;
+            }
+            self.kept = None;
         }
         for answer in 0..self.answers.len() {
             if matches!(self.answers[answer].head, Head::Unknown) {
@@ -169,7 +186,7 @@ impl TablesMerger {
         if let Some(table) = answer.take_later(result) {
             self.later_bytes -= table.bytes();
             self.writer.table(at, &table.result, &table.block, table.is_empty);
-            table.rows().for_each(|row| self.writer.row(row));
+            self.kept = Some((table, 0));
         } else if let Head::Table(table) = std::mem::replace(&mut answer.head, Head::Unknown) {
             self.writer.table(at, &table.result, &table.block, table.is_empty);
             if !table.is_empty {
@@ -200,7 +217,7 @@ impl TablesMerger {
     fn read(&mut self, at: usize, wanted: Use) -> Result<(), Stop> {
         let Answer { decoder, head, later, seen } = &mut self.answers[at];
         loop {
-            let event = decoder.next();
+            let event = decoder.event();
             match event.map_err(|error| Stop::End(End::Broken(error.to_string())))? {
                 Event::Row(cells) if wanted == Use::Now => {
                     self.writer.row(cells);
@@ -231,11 +248,12 @@ impl TablesMerger {
                 Event::Error { message, reference } => {
                     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                     self.writer.error(&text(&message), &text(&reference));
-                    return Err(Stop::End(match self.writer.has_header() {
+                    self.end = Some(match self.writer.has_header() {
                         true => End::Done,
                         // Without a header nothing tells an error from data.
                         false => End::Broken(text(&message)),
-                    }));
+                    });
+                    return Err(Stop::Ended);
                 }
             }
         }

@@ -69,7 +69,7 @@ impl Writer {
         }
         self.lead.clear();
         self.lead.push(self.delimiter);
-        if self.names_results {
+        if self.names_results || block.default.is_none() {
             self.lead.extend_from_slice(result);
         }
         self.lead.push(self.delimiter);

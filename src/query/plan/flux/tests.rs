@@ -144,7 +144,6 @@ fn what_is_not_certain_is_nobodys() {
     ];
     for script in cases {
         let planned = shown(script);
-        println!("{planned} <- {script}");
         assert!(!planned.starts_with("o b") && planned != "any", "{script}: {planned}");
     }
 }
@@ -218,4 +217,103 @@ fn recorded_scripts_get_the_plan_of_their_class() {
         counts[class] += 1;
     }
     assert_eq!(counts, [98, 2, 21, 5, 9]);
+}
+
+/// The rows of a table of `docs/flux.md`: what follows the read, and the outcome.
+fn documented() -> Vec<(String, String)> {
+    let page = include_str!("../../../../docs/flux.md");
+    let rows = page.lines().filter_map(|line| {
+        let (code, outcome) = line.strip_prefix("| `")?.rsplit_once("` | ")?;
+        Some((code.replace("\\|", "|"), outcome.trim_end_matches(" |").to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_documented_outcomes_are_those_of_the_planner() {
+    let rows = documented();
+    assert!(rows.len() > 30, "{}", rows.len());
+    for (code, outcome) in rows {
+        let script = format!("from(bucket: \"b\") |> range(start: -1h) |> {code}");
+        assert_eq!(shown(&script), outcome, "{script}");
+        // The owner of the one measurement takes all of it.
+        let filter = "filter(fn: (r) => r._measurement == \"cpu\")";
+        let one = format!("from(bucket: \"b\") |> range(start: -1h) |> {filter} |> {code}");
+        assert_eq!(shown(&one), "o b cpu", "{one}");
+    }
+}
+
+#[test]
+fn several_results_are_judged_each_by_itself() {
+    let cpu = "from(bucket: \"b\") |> filter(fn: (r) => r._measurement == \"cpu\")";
+    let mem = "from(bucket: \"b\") |> filter(fn: (r) => r._measurement == \"mem\")";
+    let all = "from(bucket: \"b\")";
+    let other = "from(bucket: \"c\")";
+    let schema = "import \"influxdata/influxdb/schema\"\nimport \"array\"\n";
+    let cases = [
+        (format!("{cpu} |> group() |> yield(name: \"x\")\n{mem} |> group() |> sum()"), "tables"),
+        (
+            format!("{cpu} |> yield(name: \"x\")\n{all} |> group() |> sum()"),
+            "group() without _measurement",
+        ),
+        (
+            format!("{all} |> yield(name: \"x\") |> group() |> yield(name: \"y\")"),
+            "group() without _measurement",
+        ),
+        (format!("union(tables: [{cpu}, {mem}])"), "tables"),
+        (format!("union(tables: [{cpu}, {mem} |> group()])"), "group() without _measurement"),
+        (format!("union(tables: [{all}, {other}])"), "union() of several buckets"),
+        (format!("{all} |> yield(name: \"x\")\n{other} |> yield(name: \"y\")"), "tables"),
+        (
+            format!("{schema}union(tables: [{all}, array.from(rows: [{{_value: 1}}])])"),
+            "union() with rows that no bucket holds",
+        ),
+        (
+            format!(
+                "{schema}{all} |> yield(name: \"x\")\narray.from(rows: [{{_value: 1}}]) |> yield(name: \"y\")"
+            ),
+            "a result that reads no bucket, beside others",
+        ),
+        (
+            format!("{schema}{all} |> yield(name: \"x\")\nschema.tagKeys(bucket: \"b\")"),
+            "a list of names, beside other results",
+        ),
+        (
+            format!(
+                "x = {mem} |> findRecord(fn: (key) => true, idx: 0)\n{cpu} |> map(fn: (r) => ({{r with y: x._value}}))"
+            ),
+            "findRecord()",
+        ),
+        (
+            format!(
+                "x = ({mem} |> findColumn(fn: (key) => true, column: \"_value\"))[0]\n{all} |> filter(fn: (r) => r._value > x)"
+            ),
+            "findColumn()",
+        ),
+        (
+            format!(
+                "f = (tables=<-) => tables |> group()\n{all} |> f() |> group(columns: [\"_measurement\"])"
+            ),
+            "group() without _measurement",
+        ),
+        (format!("c = [\"_measurement\"]\n{all} |> group(columns: c)"), "tables"),
+        (format!("{all} |> elapsed(columnName: \"_measurement\")"), "elapsed() with columnName"),
+        (
+            format!("{all} |> map(fn: (r) => if r.x == \"a\" then r else r)"),
+            "map() that changes _measurement",
+        ),
+        (
+            format!("{schema}schema.tagValues(bucket: \"b\", tag: \"h\") |> sort(desc: true)"),
+            "sort() of a list of names",
+        ),
+        (
+            format!(
+                "{schema}schema.tagValues(bucket: \"b\", tag: \"h\") |> limit(n: 5, offset: 2)"
+            ),
+            "limit() of a list of names",
+        ),
+    ];
+    for (script, outcome) in cases {
+        assert_eq!(shown(&script), outcome, "{script}");
+    }
 }
