@@ -166,7 +166,7 @@ fn a_delete_concerns_the_owners_of_what_it_names() {
 
 #[test]
 fn a_dropped_database_takes_the_lines_that_wait_for_it() {
-    let world = Setup::new().start();
+    let mut world = Setup::new().start();
     let missing = world.owners(&["--db", "d"], "m")[1].clone();
     world.server(&missing).query("", "DROP DATABASE d");
     let answer = world.write("d", format!("m v=1 {T}\n")).expect(204);
@@ -177,6 +177,9 @@ fn a_dropped_database_takes_the_lines_that_wait_for_it() {
     }
     ok(world.query("", "DROP DATABASE d"));
     world.wait_drained(seconds(30));
+    // No start brings them back either.
+    world.circlet.kill();
+    world.circlet.restart();
     ok(world.query("", "CREATE DATABASE d"));
     world.write("d", format!("m v=11 {}\n", T + 11)).expect(204);
     world.wait_drained(seconds(30));
