@@ -1,6 +1,6 @@
 //! Statements that change something: recorded in the log, answered when the current backends ran them.
 
-mod between;
+pub(super) mod between;
 
 use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;

@@ -149,6 +149,7 @@ fn a_delete_concerns_the_owners_of_what_it_names() {
     let id = made.expect(201).json()["id"].as_str().expect("an id").to_owned();
     let list = world.ask(&Request::get("/api/v2/buckets?name=b")).expect(200).json();
     assert_eq!(list["buckets"][0]["id"], id);
+    assert_eq!(list["buckets"][0]["retentionRules"][0]["everySeconds"], 7200);
     assert!(world.servers().all(|server| policies(server, "b") == ["autogen 2h0m0s"]));
     let path = format!("/api/v2/buckets/{id}");
     let rules = "{\"retentionRules\":[{\"type\":\"expire\",\"everySeconds\":10800}]}";

@@ -16,24 +16,32 @@ const LEAD: &str = "{\"results\":[{\"statement_id\":0";
 const END: &str = "]}";
 
 pub(super) async fn ask(gateway: &Gateway, question: InfluxQl) -> Outcome {
+    match whole(gateway, question).await {
+        Ok(body) => told(&body),
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+/// The answer to a question, or why there is none.
+pub(in super::super) async fn whole(
+    gateway: &Gateway,
+    question: InfluxQl,
+) -> Result<Vec<u8>, String> {
     match query::influxql(&gateway.query, question).await {
-        Ok(Answer::Local { body, .. }) => told(&body),
+        Ok(Answer::Local { body, .. }) => Ok(body),
         Ok(Answer::Streamed { mut body, .. }) => {
             let mut whole = Vec::new();
-            loop {
-                match body.next().await {
-                    Ok(Some(piece)) => whole.extend_from_slice(&piece),
-                    Ok(None) => return told(&whole),
-                    Err(why) => return Outcome::Failed(why),
-                }
+            while let Some(piece) = body.next().await? {
+                whole.extend_from_slice(&piece);
                 if whole.len() > BYTES_MAX {
                     let why = "too much for one text with other statements: ask it alone";
-                    return Outcome::Failed(why.to_owned());
+                    return Err(why.to_owned());
                 }
             }
+            Ok(whole)
         }
-        Ok(Answer::Statements(_)) => Outcome::Failed("it is no question".to_owned()),
-        Err(refusal) => Outcome::Failed(match refusal {
+        Ok(Answer::Statements(_)) => Err("it is no question".to_owned()),
+        Err(refusal) => Err(match refusal {
             Refusal::Parse(why) | Refusal::CannotMerge(why) => why,
             Refusal::NotYet(what) => format!("{what} is not supported yet"),
             Refusal::UnknownDatabase(name) => format!("database not found: {name}"),
