@@ -110,3 +110,26 @@ impl Catalogue {
         Some(names.iter().any(|name| entry.names.contains(*name)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_statements_count_before_older_answers() {
+        let here = BackendId(1);
+        let known = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let has = |catalogue: &Catalogue, name: &str| catalogue.has(here, [name, name]);
+        let catalogue = Catalogue::default().with(here, known(&["a"]), Mono(10));
+        let catalogue = catalogue.with_made(here, "b", Mono(20)).with_gone(here, "a", Mono(20));
+        assert_eq!((has(&catalogue, "a"), has(&catalogue, "b")), (Some(false), Some(true)));
+        let catalogue = catalogue.with(here, known(&["a"]), Mono(15));
+        assert_eq!((has(&catalogue, "a"), has(&catalogue, "b")), (Some(false), Some(true)));
+        let again = catalogue.clone().with_made(here, "a", Mono(30)).with_gone(here, "b", Mono(30));
+        let again = again.with(here, known(&["b"]), Mono(25));
+        assert_eq!((has(&again, "a"), has(&again, "b")), (Some(true), Some(false)));
+        let catalogue = catalogue.with(here, known(&["a"]), Mono(20));
+        let catalogue = catalogue.with(here, known(&["a"]), Mono(21));
+        assert_eq!((has(&catalogue, "a"), has(&catalogue, "b")), (Some(true), Some(false)));
+    }
+}

@@ -431,4 +431,25 @@ mod tests {
         assert!(!waits(&weekly, 20), "older lines go first");
         assert!(!waits(&other, 21), "another database");
     }
+
+    #[test]
+    fn what_drops_a_database_waits_until_no_start_can_send_its_lines_again() {
+        let list = ParkedList::new(1);
+        let (default, weekly, other) = (tag("d", ""), tag("d", "weekly"), tag("e", ""));
+        park(&list, &weekly, 10, false);
+        park(&list, &other, 10, false);
+        assert!(list.drop_below(HERE, &default, false, Stamp(20)), "another policy");
+        assert!(list.drop_below(HERE, &weekly, false, Stamp(9)), "newer lines stay");
+        let entry = list.find(HERE, &weekly).expect("it waits");
+        assert_eq!(entry.moot_below(), Stamp(0), "nobody has dropped it");
+        assert!(!list.drop_below(HERE, &default, true, Stamp(20)));
+        assert!(!list.drop_below(HERE, &weekly, false, Stamp(15)));
+        assert_eq!(entry.moot_below(), Stamp(20), "the later one counts");
+        entry.cell(LogId(0)).publish(Stamp::NONE, Stamp::NONE, 0, 0);
+        assert!(list.remove_if_empty(&entry));
+        assert!(!list.drop_below(HERE, &default, true, Stamp(20)), "the cursors do not know");
+        list.forget_closed(LogId(0), |_| false);
+        assert!(list.drop_below(HERE, &default, true, Stamp(20)));
+        assert_eq!(list.find(HERE, &other).expect("it waits").moot_below(), Stamp(0));
+    }
 }

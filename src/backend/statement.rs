@@ -110,7 +110,7 @@ async fn query(client: &Rc<Client>, database: &str, text: &str) -> Result<Verdic
     let body = format!("db={}&q={}", escape(database), escape(text));
     let fields = "Content-Type: application/x-www-form-urlencoded\r\n";
     let reply = ask(client, "POST", "/query", fields, body.as_bytes()).await?;
-    if reply.head.status != 200 {
+    if !is_found(&reply) {
         return Ok(judged(&reply));
     }
     let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
@@ -125,6 +125,19 @@ fn judged(reply: &Reply) -> Verdict {
     judge(reply.head.status, &reply.body, reply.head.field("retry-after"))
 }
 
+fn is_found(reply: &Reply) -> bool {
+    reply.head.status == 200
+}
+
+fn is_missing(reply: &Reply) -> bool {
+    reply.head.status == 404
+}
+
+/// It cannot be done, and that is no fault of the server.
+fn is_refusal(reply: &Reply) -> bool {
+    reply.head.status == 422
+}
+
 async fn ask(
     client: &Rc<Client>,
     method: &str,
@@ -134,3 +147,6 @@ async fn ask(
 ) -> Result<Reply, Error> {
     client.ask(Request { method, path, fields, body: &[body], limit: LIMIT }).await
 }
+
+#[cfg(test)]
+mod tests;

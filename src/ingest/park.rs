@@ -86,6 +86,8 @@ impl Outlet {
                 return;
             }
             self.settle_parts(feed, &moot);
+            // The statement waits until the disk knows.
+            self.checkpoint_now.raise();
         }
     }
 

@@ -304,3 +304,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_older_than_a_drop_is_taken_unsent_and_the_rest_stays() {
+    let mut queue = Queue::new(HERE, Some(Rc::from(&b"a"[..])), 1);
+    let frames = [
+        lines(1, &[("a", &[HERE])]),
+        lines(2, &[("b", &[HERE]), ("a", &[HERE])]),
+        lines(3, &[("a", &[HERE])]),
+    ];
+    load_all(&mut queue, &frames);
+    let taken = queue.take_below(Stamp(30));
+    assert_eq!(numbers(&taken), [1, 2]);
+    queue.settle(&taken);
+    assert_eq!((queue.cursor(), queue.owed().oldest), (3, Stamp(30)));
+    assert!(queue.take_below(Stamp(30)).is_empty());
+    assert_eq!(numbers(&queue.next_batch(b"a", |_| true)), [3]);
+}

@@ -9,7 +9,7 @@ use super::plan::flux::{Merging, Wanted as Needed};
 use super::plan::influxql::spread;
 use super::plan::influxql::steps::{self, Step, Who};
 use super::plan::{self, Plan, Refusal};
-use crate::proto::influxql::Params;
+use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Target, Topology};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -96,22 +96,34 @@ impl Places<'_> {
                 whole(Fate::Forwarded, why, self.all())
             }
             Ok(Plan::WholeCircle { .. }) => stepped(),
-            Ok(Plan::Everywhere { statements }) => statements
-                .iter()
-                .map(|statement| Part {
-                    text: statement.to_string(),
-                    fate: Fate::Logged,
-                    why: "it changes what backends hold: it is kept in the log and sent, in order with the \
-                          lines, to all whom it concerns"
-                        .to_owned(),
-                    circles: self.all(),
-                })
-                .collect(),
+            Ok(Plan::Everywhere { statements }) => {
+                let part = |statement| self.beside_changes(statement, db, rp);
+                statements.iter().flat_map(part).collect()
+            }
             Err(Refusal::NotYet { what }) if what == plan::influxql::RENAMED => stepped(),
             Err(refusal) => whole(Fate::Refused, &refusal.to_string(), Vec::new()),
         };
         parts.iter_mut().for_each(|part| self.leave_out(part, Language::InfluxQl));
         Explained { language: "influxql", parts }
+    }
+
+    /// A statement of a text that changes something.
+    fn beside_changes(
+        self,
+        statement: &Statement,
+        db: Option<&str>,
+        rp: Option<&str>,
+    ) -> Vec<Part> {
+        let text = statement.to_string();
+        if matches!(
+            statement,
+            Statement::Select(_) | Statement::Explain { .. } | Statement::Show(_)
+        ) {
+            return self.influxql(&text, db, rp, &Params::default()).parts;
+        }
+        let why = "it changes what backends hold: it is kept in the log and sent, in order with the lines, to all \
+                   whom it concerns";
+        vec![Part { text, fate: Fate::Logged, why: why.to_owned(), circles: self.all() }]
     }
 
     fn step(self, step: &Step) -> Part {
@@ -363,8 +375,9 @@ mod tests {
 
     #[test]
     fn what_changes_data_goes_by_way_of_the_log() {
-        let part = &parts(&[2, 2], "DROP MEASUREMENT m")[0];
-        assert_eq!(part.fate, Fate::Logged);
+        let parts_of = |text| parts(&[2, 2], text).into_iter().map(|part| part.fate);
+        let fates: Vec<Fate> = parts_of("DROP MEASUREMENT m; SELECT v FROM n").collect();
+        assert_eq!(fates, [Fate::Logged, Fate::Forwarded]);
         let part = &parts(&[2, 2], "SELEC v FROM m")[0];
         assert_eq!(part.fate, Fate::Refused);
         assert!(part.why.starts_with("error parsing query: found SELEC"), "{}", part.why);

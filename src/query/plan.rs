@@ -25,7 +25,8 @@ pub enum Plan {
     /// All backends of one circle. Where a circle has one backend, that one answers; where it has
     /// several, the question is refused with [`Refusal::NotYet`] of `what`.
     WholeCircle { what: String },
-    /// By way of the log, to all whom each concerns (see `statements`); in this order.
+    /// One after the other: what changes something goes by way of the log to all whom it concerns (see
+    /// `statements`), a question between two of them is asked alone.
     Everywhere { statements: Vec<Statement> },
 }
 
@@ -65,12 +66,8 @@ fn both(first: Plan, second: Plan) -> Result<Plan, Refusal> {
     Ok(match (first, second) {
         (AnyBackend, other @ (Owner { .. } | WholeCircle { .. } | AnyBackend)) => other,
         (other @ (Owner { .. } | WholeCircle { .. }), AnyBackend) => other,
-        (Everywhere { mut statements }, Everywhere { statements: more }) => {
-            statements.extend(more);
-            Everywhere { statements }
-        }
         (Everywhere { .. }, _) | (_, Everywhere { .. }) => {
-            return Err(Refusal::not_yet("a statement for all backends in one text with others"));
+            unreachable!("a text with such a statement is run statement by statement")
         }
         (first @ Owner { .. }, second @ Owner { .. }) if first == second => first,
         (Owner { .. }, Owner { .. }) => WholeCircle { what: SEVERAL.to_owned() },

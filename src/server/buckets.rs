@@ -3,6 +3,8 @@
 //! Every backend has ids of its own, so that none of them means anything here. A bucket is known by its name;
 //! the id that a client is told is made of that name, is the same on every gateway, and leads back to it.
 
+mod kept;
+
 use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;
 use super::statement::{context, record, unavailable};
@@ -44,7 +46,7 @@ pub async fn handle(
     let known = known(gateway);
     let find = |id: &str| known.iter().find(|name| bucket_id(name) == id).cloned();
     match job {
-        Job::List => list(naming, params, &known),
+        Job::List => list(gateway, params, &known).await,
         Job::Make => make(gateway, voice, body, &known).await,
         Job::Get { id } | Job::Alter { id } | Job::Remove { id } => {
             let Some(name) = find(id) else { return answer::no_such(voice, "bucket not found") };
@@ -56,7 +58,11 @@ pub async fn handle(
                     let done = answer::empty(voice);
                     run(gateway, voice, bucket::remove(target, has_v1), done).await
                 }
-                _ => answer::found(JSON, answer::tabbed(&shown(naming, &name))),
+                _ => {
+                    let mut shown = shown(naming, &name);
+                    shown["retentionRules"] = kept::rules(gateway, &[&name]).await.remove(0);
+                    answer::found(JSON, answer::tabbed(&shown))
+                }
             }
         }
     }
@@ -71,7 +77,8 @@ fn known(gateway: &Gateway) -> Vec<String> {
     facts.board.catalogue.load().names(&backends).into_iter().collect()
 }
 
-fn list(naming: &Naming, params: &Params, known: &[String]) -> Answer {
+async fn list(gateway: &Gateway, params: &Params, known: &[String]) -> Answer {
+    let naming = &gateway.settings.naming;
     let number = |name: &str| params.get(name).and_then(|text| text.parse::<usize>().ok());
     let limit = number("limit").unwrap_or(PAGE).clamp(1, PAGE_MAX);
     let offset = number("offset").unwrap_or(0);
@@ -79,13 +86,15 @@ fn list(naming: &Naming, params: &Params, known: &[String]) -> Answer {
         params.get("name").is_none_or(|wanted| wanted == *name)
             && params.get("id").is_none_or(|id| id == bucket_id(name))
     };
-    let buckets: Vec<Value> = known
-        .iter()
-        .filter(wanted)
-        .skip(offset)
-        .take(limit)
-        .map(|name| shown(naming, name))
-        .collect();
+    let page = known.iter().filter(wanted).skip(offset).take(limit);
+    let page: Vec<&str> = page.map(String::as_str).collect();
+    let rules = kept::rules(gateway, &page).await;
+    let bucket = |(name, rules): (&&str, Value)| {
+        let mut shown = shown(naming, name);
+        shown["retentionRules"] = rules;
+        shown
+    };
+    let buckets: Vec<Value> = page.iter().zip(rules).map(bucket).collect();
     let link = format!("/api/v2/buckets?descending=false&limit={limit}&offset={offset}");
     let value = json!({ "links": { "self": link }, "buckets": buckets });
     answer::found(JSON, answer::tabbed(&value))
@@ -192,7 +201,7 @@ fn rules(lengths: Lengths) -> Value {
     json!([rule])
 }
 
-/// A bucket as a client is told of it. How long it keeps its points only the backends know.
+/// A bucket as a client is told of it, but for how long it keeps its points: only the backends know.
 fn shown(naming: &Naming, name: &str) -> Value {
     let (id, org) = (bucket_id(name), org_id(naming.default_org()));
     let kind = if name.starts_with('_') { "system" } else { "user" };

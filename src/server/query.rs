@@ -98,7 +98,10 @@ fn explained(gateway: &Gateway, voice: Voice, plan: Result<Explained, Refusal>) 
             let query = &gateway.query;
             let is_complete = |slot| query.is_complete(slot);
             let plan = plan.json(&query.topology, Some(&is_complete));
-            answer::found("application/json", (answer::indented(&plan, "  ") + "\n").into_bytes())
+            answer::found(
+                "application/json",
+                (answer::indented(&plan.to_string(), "  ") + "\n").into_bytes(),
+            )
         }
         Err(refusal) => refuse(voice, refusal),
     }

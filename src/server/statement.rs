@@ -1,14 +1,17 @@
 //! Statements that change something: recorded in the log, answered when the current backends ran them.
 
+pub(super) mod between;
+
 use super::answer::{self, Answer, Voice};
 use super::gateway::Gateway;
+use crate::backend::Cancel;
 use crate::config::checked::Kind;
 use crate::ingest::accept::Failure;
 use crate::ingest::statement::{Executed, Reach, Statement as Record, execute, is_unknown};
 use crate::proto::influxql::{Statement, identifier};
 use crate::query::InfluxQl;
 use crate::query::plan::statements::{self, Context, Planned};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How the answer is to look, and what the request says beside the text.
 pub struct Asked {
@@ -16,17 +19,43 @@ pub struct Asked {
     policy: Option<String>,
     is_read_only: bool,
     is_pretty: bool,
+    /// How times are written.
+    epoch: Option<(String, String)>,
+    asker: Cancel,
+}
+
+/// What one statement came to.
+enum Outcome {
+    Ran,
+    Failed(String),
+    /// The result of a question, but for its number.
+    Told(String),
 }
 
 impl Asked {
     pub fn of(asked: &InfluxQl) -> Asked {
-        let is_pretty =
-            asked.params.iter().any(|(name, value)| name == "pretty" && value == "true");
+        let find = |wanted: &str| asked.params.iter().find(|(name, _)| name == wanted);
         Asked {
             database: asked.target_db.clone(),
             policy: asked.rp.clone(),
             is_read_only: asked.read_only,
-            is_pretty,
+            is_pretty: find("pretty").is_some_and(|(_, value)| value == "true"),
+            epoch: find("epoch").cloned(),
+            asker: asked.asker.clone(),
+        }
+    }
+
+    /// One question of the text, asked alone.
+    pub(super) fn question(&self, statement: &Statement) -> InfluxQl {
+        InfluxQl {
+            text: statement.to_string(),
+            target_db: self.database.clone(),
+            rp: self.policy.clone(),
+            params: self.epoch.iter().cloned().collect(),
+            accept: Some("application/json".to_owned()),
+            accept_encoding: None,
+            read_only: self.is_read_only,
+            asker: self.asker.clone(),
         }
     }
 }
@@ -38,43 +67,58 @@ pub async fn handle(
     statements: &[Statement],
     asked: &Asked,
 ) -> Answer {
-    let mut results: Vec<Value> = Vec::new();
+    if voice.csv && statements.iter().any(asks) {
+        return answer::not_yet(voice, "CSV for questions in one text with other statements");
+    }
+    let mut results: Vec<String> = Vec::new();
     let mut pending: Vec<String> = Vec::new();
     let mut has_failed = false;
     for (number, statement) in statements.iter().enumerate() {
-        let mut result = json!({ "statement_id": number });
         let outcome = match has_failed {
-            true => Err("not executed".to_owned()),
+            true => Outcome::Failed("not executed".to_owned()),
+            false if asks(statement) => between::ask(gateway, asked.question(statement)).await,
             false => match run(gateway, statement, asked).await {
                 Ok(executed) => {
                     pending.extend(executed.pending);
-                    executed.refused.map_or(Ok(()), Err)
+                    executed.refused.map_or(Outcome::Ran, Outcome::Failed)
                 }
                 Err(failure) => return unavailable(voice, &failure),
             },
         };
-        if let Err(error) = outcome {
-            has_failed = true;
-            result["error"] = json!(error);
-        } else if asked.is_read_only && !matches!(statement, Statement::Delete(_)) {
-            result["messages"] = json!([{ "level": "warning", "text": deprecated(statement) }]);
+        has_failed |= matches!(outcome, Outcome::Failed(_));
+        let mut result = json!({ "statement_id": number });
+        match outcome {
+            Outcome::Failed(error) => result["error"] = json!(error),
+            Outcome::Told(rest) => {
+                results.push(format!("{{\"statement_id\":{number}{rest}"));
+                continue;
+            }
+            Outcome::Ran if asked.is_read_only && !matches!(statement, Statement::Delete(_)) => {
+                result["messages"] = json!([{ "level": "warning", "text": deprecated(statement) }]);
+            }
+            Outcome::Ran => {}
         }
-        results.push(result);
+        results.push(result.to_string());
     }
     pending.sort_unstable();
     pending.dedup();
-    answer::with_pending(told(voice, &json!({ "results": results }), asked.is_pretty), &pending)
+    answer::with_pending(told(voice, &results, asked.is_pretty), &pending)
+}
+
+/// It changes nothing.
+fn asks(statement: &Statement) -> bool {
+    matches!(statement, Statement::Select(_) | Statement::Explain { .. } | Statement::Show(_))
 }
 
 /// In CSV a statement without rows says nothing.
-fn told(voice: Voice, results: &Value, is_pretty: bool) -> Answer {
+fn told(voice: Voice, results: &[String], is_pretty: bool) -> Answer {
     if voice.csv {
         return answer::found("text/csv", Vec::new());
     }
-    let mut body = match is_pretty {
-        true => answer::indented(results, "    "),
-        false => results.to_string(),
-    };
+    let mut body = format!("{{\"results\":[{}]}}", results.join(","));
+    if is_pretty {
+        body = answer::indented(&body, "    ");
+    }
     body.push('\n');
     answer::found("application/json", body)
 }

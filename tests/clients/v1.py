@@ -47,10 +47,33 @@ def write_and_ask(host, port, database, gzip):
     client.close()
 
 
+def change(host, port):
+    """Policies, deletes and drops, in a database of its own."""
+    client = InfluxDBClient(host, port, database="py_gone", timeout=20)
+    client.create_database("py_gone")
+    client.create_retention_policy("short", "2h", 1, database="py_gone")
+    client.alter_retention_policy("short", database="py_gone", duration="3h")
+    client.create_retention_policy("none", "2h", 1, database="py_gone")
+    client.drop_retention_policy("none", database="py_gone")
+    policies = {row["name"]: row["duration"] for row in client.get_list_retention_policies("py_gone")}
+    assert policies == {"autogen": "0s", "short": "3h0m0s"}, policies
+    lines = [f"{name},host={host} v=1 1700000000000000000" for name in "abc" for host in "xy"]
+    assert client.write(lines, {"db": "py_gone"}, 204, "line")
+    client.delete_series(measurement="a", tags={"host": "x"})
+    client.drop_measurement("b")
+    client.query("DELETE FROM c WHERE time < now() AND host = 'y'", method="POST")
+    kept = [(name, row["host"]) for name in "abc" for row in client.query(f"SELECT * FROM {name}").get_points()]
+    assert kept == [("a", "y"), ("c", "x")], kept
+    client.drop_database("py_gone")
+    assert "py_gone" not in [row["name"] for row in client.get_list_database()]
+    client.close()
+
+
 def main():
     host, port, database = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     for gzip in (False, True):
         write_and_ask(host, port, database, gzip)
+    change(host, port)
 
 
 main()

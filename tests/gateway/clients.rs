@@ -29,7 +29,7 @@ fn the_python_client_of_v1_writes_and_asks() {
 }
 
 #[test]
-fn the_python_client_of_v2_writes() {
+fn the_python_client_of_v2_writes_and_deletes() {
     let world = Setup::new().tokens(&["123456"]).start();
     let url = format!("http://{}", world.circlet.address);
     run("v2_write.py", &[&url, "123456", "default", "d"]);
@@ -39,7 +39,8 @@ fn the_python_client_of_v2_writes() {
         let count = |name: &str| {
             points.keys().filter(|(series, _)| series.split(',').next() == Some(name)).count()
         };
-        assert_eq!((count("python2"), count("python2_gzip")), (300, 100), "circle {}", circle + 1);
+        let counts = (count("python2"), count("python2_gzip"), count("python2_gone"));
+        assert_eq!(counts, (300, 100, 0), "circle {}", circle + 1);
     }
 }
 

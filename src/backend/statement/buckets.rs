@@ -4,7 +4,7 @@
 use super::super::answer::{Verdict, message};
 use super::super::client::{Client, Error, Reply};
 use super::super::place::escape;
-use super::{Deletion, Lengths, ask, judged};
+use super::{Deletion, Lengths, ask, is_found, is_missing, is_refusal, judged};
 use crate::proto::moment;
 use crate::ring::Target;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(super) async fn make(
     let body = json!({ "orgID": org, "name": target.bucket(), "retentionRules": rules });
     let body = body.to_string();
     let reply = ask(client, "POST", "/api/v2/buckets", JSON, body.as_bytes()).await?;
-    let exists = reply.head.status == 422 && message(&reply.body).contains("already exists");
+    let exists = is_refusal(&reply) && message(&reply.body).contains("already exists");
     Ok(if exists { Verdict::Done } else { told(&reply) })
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn remove(
     for bucket in found {
         let path = format!("/api/v2/buckets/{}", bucket.id);
         let reply = ask(client, "DELETE", &path, "", b"").await?;
-        if reply.head.status != 404 && told(&reply) != Verdict::Done {
+        if !is_missing(&reply) && told(&reply) != Verdict::Done {
             return Ok(told(&reply));
         }
     }
@@ -97,7 +97,7 @@ pub(super) async fn delete(
         for predicate in &deletion.predicates {
             let body = json!({ "start": start, "stop": stop, "predicate": predicate }).to_string();
             let reply = ask(client, "POST", &path, JSON, body.as_bytes()).await?;
-            let is_gone = reply.head.status == 404 && message(&reply.body).contains("bucket");
+            let is_gone = is_missing(&reply) && message(&reply.body).contains("bucket");
             if !is_gone && told(&reply) != Verdict::Done {
                 return Ok(told(&reply));
             }
@@ -112,7 +112,7 @@ async fn org(client: &Rc<Client>, target: &Target) -> Result<Found<String>, Erro
     let reply = ask(client, "GET", &path, "", b"").await?;
     let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
     let id = value.as_ref().and_then(|value| value.pointer("/orgs/0/id")?.as_str());
-    Ok(match id.filter(|_| reply.head.status == 200) {
+    Ok(match id.filter(|_| is_found(&reply)) {
         Some(id) => Ok(id.to_owned()),
         None => Err(trouble(&reply)),
     })
@@ -136,7 +136,7 @@ async fn named(
         let reply = ask(client, "GET", &path, "", b"").await?;
         let value: Option<Value> = serde_json::from_slice(&reply.body).ok();
         let list = value.as_ref().and_then(|value| value.get("buckets")?.as_array());
-        let Some(list) = list.filter(|_| reply.head.status == 200) else {
+        let Some(list) = list.filter(|_| is_found(&reply)) else {
             return Ok(Err(trouble(&reply)));
         };
         for bucket in list {
@@ -167,7 +167,7 @@ fn rules(lengths: Lengths) -> Value {
     json!([rule])
 }
 
-/// What an answer to a change means: 2.x stores nothing in part here, so 422 is a refusal.
+/// What an answer to a change means: nothing is done in part here.
 fn told(reply: &Reply) -> Verdict {
     match judged(reply) {
         Verdict::Partial { message } => Verdict::Refused { message },

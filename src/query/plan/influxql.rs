@@ -39,9 +39,21 @@ pub fn plan(
         .map_err(|error| Refusal::Parse { message: format!("error parsing query: {error}") })?;
     let said = |name: &&str| !name.is_empty();
     let context = Context { database: db.filter(said), policy: rp.filter(said), naming };
-    let mut plans = statements.iter().map(|statement| context.statement(statement));
-    let first = plans.next().unwrap_or(Ok(Plan::AnyBackend))?;
-    plans.try_fold(first, |plan, next| both(plan, next?))
+    let mut plans = Vec::new();
+    let mut renamed = None;
+    for statement in &statements {
+        match context.statement(statement) {
+            Err(Refusal::NotYet { what }) if what == RENAMED => renamed = Some(what),
+            plan => plans.push(plan?),
+        }
+    }
+    if plans.iter().any(|plan| matches!(plan, Plan::Everywhere { .. })) {
+        return Ok(Plan::Everywhere { statements });
+    }
+    if let Some(what) = renamed {
+        return Err(Refusal::NotYet { what });
+    }
+    plans.into_iter().try_fold(Plan::AnyBackend, both)
 }
 
 impl Context<'_> {

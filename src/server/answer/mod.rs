@@ -99,21 +99,53 @@ pub fn made(content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
 
 /// JSON as the newer resources of 2.x write it: a tab for each level.
 pub fn tabbed(value: &serde_json::Value) -> String {
-    indented(value, "\t")
+    indented(&value.to_string(), "\t")
 }
 
-/// JSON with one member a line. No text in JSON holds the end of a line.
-pub fn indented(value: &serde_json::Value, indent: &str) -> String {
-    let mut out = String::new();
-    for line in format!("{value:#}").lines() {
-        let text = line.trim_start_matches(' ');
-        if !out.is_empty() {
-            out.push('\n');
+/// JSON without blanks, written with one member a line; numbers and strings stay as they are.
+pub fn indented(json: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut is_escaped) = (0, false, false);
+    let mut letters = json.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if in_string {
+            out.push(letter);
+            in_string = is_escaped || letter != '"';
+            is_escaped = letter == '\\' && !is_escaped;
+            continue;
         }
-        out.push_str(&indent.repeat((line.len() - text.len()) / 2));
-        out.push_str(text);
+        let closes = |next: Option<&char>| matches!(next, Some('}' | ']'));
+        match letter {
+            '{' | '[' if closes(letters.peek()) => {
+                out.extend([Some(letter), letters.next()].into_iter().flatten())
+            }
+            '{' | '[' => {
+                depth += 1;
+                out.push(letter);
+                new_line(&mut out, indent, depth);
+            }
+            '}' | ']' => {
+                depth = usize::saturating_sub(depth, 1);
+                new_line(&mut out, indent, depth);
+                out.push(letter);
+            }
+            ',' => {
+                out.push(letter);
+                new_line(&mut out, indent, depth);
+            }
+            ':' => out.push_str(": "),
+            letter => {
+                in_string = letter == '"';
+                out.push(letter);
+            }
+        }
     }
     out
+}
+
+fn new_line(out: &mut String, indent: &str, depth: usize) {
+    out.push('\n');
+    out.extend(std::iter::repeat_n(indent, depth));
 }
 
 /// The same for somebody who only looks at the status: this part does not serve now.

@@ -175,3 +175,12 @@ fn csv_is_for_whoever_asks_for_it_first() {
     assert!(!Voice::of("/api/v2/query", Some("text/csv")).csv);
     assert_eq!(Voice::of("/api/v2x", None).dialect, Dialect::V1);
 }
+
+#[test]
+fn json_is_indented_without_touching_what_it_says() {
+    let json = r#"{"a":[1e+21,"x,\"{]}:",{}],"b":[],"c":{"d":null}}"#;
+    let expected = "{\n  \"a\": [\n    1e+21,\n    \"x,\\\"{]}:\",\n    {}\n  ],\n  \"b\": [],\n  \"c\": {\n    \"d\": null\n  }\n}";
+    assert_eq!(indented(json, "  "), expected);
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(format!("{value:#}").replace("1e21", "1e+21"), expected);
+}
