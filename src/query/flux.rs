@@ -238,6 +238,9 @@ fn spread_body(asked: &[u8], request: &FluxRequest, now: &str) -> String {
     }
     dialect["header"] = json!(true);
     dialect["delimiter"] = json!(request.dialect.delimiter.to_string());
+    if dialect.get("commentPrefix").is_some() {
+        dialect["commentPrefix"] = json!("#");
+    }
     dialect["annotations"] = json!(["datatype", "group", "default"]);
     Json::Object(body).to_string()
 }

@@ -19,13 +19,13 @@ fn all_backends_get_one_now_and_tell_all_that_a_merger_must_see() {
     let dialect = json!({"header": true, "delimiter": ",", "annotations": all});
     assert_eq!(raw, json!({"query": "buckets()", "type": "flux", "now": NOW, "dialect": dialect}));
     let asked = json!({"query": "x", "now": "", "extern": {"imports": [], "body": []}, "params": {"a": 1},
-        "dialect": {"header": false, "delimiter": ";", "dateTimeFormat": "RFC3339Nano"}});
+        "dialect": {"header": false, "delimiter": ";", "commentPrefix": "", "dateTimeFormat": "RFC3339Nano"}});
     let sent = spread(None, &asked.to_string());
     assert_eq!(
         (&sent["now"], &sent["params"], &sent["extern"]),
         (&json!(NOW), &asked["params"], &asked["extern"])
     );
-    let dialect = json!({"header": true, "delimiter": ";", "dateTimeFormat": "RFC3339Nano", "annotations": all});
+    let dialect = json!({"header": true, "delimiter": ";", "commentPrefix": "#", "dateTimeFormat": "RFC3339Nano", "annotations": all});
     assert_eq!(sent["dialect"], dialect);
     let pinned = spread(None, r#"{"query": "x", "now": "2020-01-01T00:00:00Z", "dialect": null}"#);
     assert_eq!(pinned["now"], "2020-01-01T00:00:00Z");
