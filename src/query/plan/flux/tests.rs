@@ -243,14 +243,14 @@ fn the_documented_outcomes_are_those_of_the_planner() {
     }
 }
 
-#[test]
-fn several_results_are_judged_each_by_itself() {
+/// Scripts with several results, or one that takes from another, and their outcome.
+fn several() -> Vec<(String, &'static str)> {
     let cpu = "from(bucket: \"b\") |> filter(fn: (r) => r._measurement == \"cpu\")";
     let mem = "from(bucket: \"b\") |> filter(fn: (r) => r._measurement == \"mem\")";
     let all = "from(bucket: \"b\")";
     let other = "from(bucket: \"c\")";
     let schema = "import \"influxdata/influxdb/schema\"\nimport \"array\"\n";
-    let cases = [
+    vec![
         (format!("{cpu} |> group() |> yield(name: \"x\")\n{mem} |> group() |> sum()"), "tables"),
         (
             format!("{cpu} |> yield(name: \"x\")\n{all} |> group() |> sum()"),
@@ -312,8 +312,12 @@ fn several_results_are_judged_each_by_itself() {
             ),
             "limit() of a list of names",
         ),
-    ];
-    for (script, outcome) in cases {
+    ]
+}
+
+#[test]
+fn several_results_are_judged_each_by_itself() {
+    for (script, outcome) in several() {
         assert_eq!(shown(&script), outcome, "{script}");
     }
 }
