@@ -6,6 +6,7 @@
 pub mod known;
 pub mod spread;
 pub mod steps;
+mod stops;
 
 use super::{Plan, Refusal, SEVERAL, both, statements};
 use crate::proto::influxql::{

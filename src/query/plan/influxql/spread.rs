@@ -4,6 +4,7 @@
 //! all measurements is for the merger: a backend is asked for as many rows as could be wanted of it.
 
 use super::super::Refusal;
+use super::stops::stops_early;
 use crate::proto::influxql::{
     Expression, Limits, Operator, Select, Show, ShowSchema, Source, Statement, Subject,
 };
@@ -16,6 +17,11 @@ const YEAR_ONE_S: i128 = 62_135_596_800;
 pub fn way(statement: &Statement, piece_rows: usize) -> Result<Way, Refusal> {
     match statement {
         Statement::Select(select) => {
+            if stops_early(select) {
+                return Err(never(
+                    "a function over windows of which the first begins before the range",
+                ));
+            }
             let descending = select.order.is_some_and(|order| order.descending);
             Ok(Way::Side { descending })
         }
@@ -157,7 +163,7 @@ fn is_now(expression: &Expression) -> bool {
     matches!(expression, Expression::Call { name, arguments } if name == "now" && arguments.is_empty())
 }
 
-fn is_time(expression: &Expression) -> bool {
+pub(super) fn is_time(expression: &Expression) -> bool {
     matches!(expression, Expression::Reference { name, .. } if name.eq_ignore_ascii_case("time"))
 }
 
