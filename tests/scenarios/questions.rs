@@ -26,21 +26,18 @@ pub fn what_is_not_understood_is_refused_never_guessed() {
     refused(&answer, flux);
 }
 
-/// Whether it is refused or answered, no server may have lost or gained a point.
+/// What is refused changes nothing on any server; what deletes is found wherever it hides, and every circle
+/// runs it, never the one alone that would have answered the question.
 pub fn nothing_that_writes_hides_in_a_question() {
     let world = filled(Setup::new());
     let before: Vec<_> = world.servers().map(|server| server.points("d")).collect();
     for statement in [
-        "DROP DATABASE d",
-        "drop/* SELECT v FROM one */database \"d\"",
-        "DROP MEASUREMENT one",
-        "DELETE FROM one",
         "SELECT v INTO other FROM one",
         "SELECT v INTO \"d\".\"autogen\".\"other\" FROM one",
-        "SELECT v FROM one; DROP DATABASE d",
-        "SELECT v FROM one;;DROP SERIES FROM one",
-        "-- SELECT v FROM one\nDROP DATABASE d",
-        "SELECT v FROM one /* ; */ ; DELETE FROM one",
+        "SELECT v FROM one;;SELECT v INTO other FROM one",
+        "DROP MEASUREMENT one; SELECT v INTO other FROM one",
+        "-- SELECT v FROM one\nDROP USER u",
+        "DELETE FROM one; GRANT ALL TO u",
     ] {
         refused(&world.query("d", statement), statement);
         let target = format!("/query?db=d&q={}", encode(statement));
@@ -48,6 +45,19 @@ pub fn nothing_that_writes_hides_in_a_question() {
     }
     let after: Vec<_> = world.servers().map(|server| server.points("d")).collect();
     assert!(before == after, "something was written or dropped");
+    for (statement, gone) in [
+        ("SELECT v /* ; */ FROM one; DELETE FROM one", "one"),
+        ("SELECT v FROM one;;dRoP sErIeS FROM two", "two"),
+        ("-- SELECT v FROM one\ndrop/* SELECT v FROM one */measurement\tthree", "three"),
+    ] {
+        world.query("d", statement).expect(200);
+        world.wait_drained(seconds(20));
+        for server in world.servers() {
+            let left = server.measurements("d").contains(&gone.to_owned());
+            assert!(!left, "{gone} is still on {} after {statement}", server.name);
+        }
+    }
+    assert_eq!(world.points(0, "d"), world.points(1, "d"));
 }
 
 /// The owner of what is asked for answers, whatever words stand in quotes and comments.

@@ -66,7 +66,6 @@ const OUTAGE: &str = "every write is 204, other backends get their lines, no hot
                       after the healing";
 const BUDGETS: &str = "tests/gateway/budgets.rs";
 const SCOPES: &str = "tokens with scopes";
-const STATEMENTS: &str = "statements in queries";
 const RELOAD: &str = "reload";
 const TRANSFER: &str = "moving data between backends";
 const FAULTS: &str = "tests/faults";
@@ -233,20 +232,15 @@ static QUESTIONS: [Row; 7] = [
     here!(
         "17",
         questions::nothing_that_writes_hides_in_a_question,
-        "DROP, DELETE and INTO, behind comments, in other letters, behind a semicolon: refused, nothing \
-         changes on any server"
+        "DROP, DELETE and INTO, behind comments, in other letters, behind a semicolon: refused and nothing \
+         changes on any server, or run by every circle"
     ),
     here!(
         "17",
         questions::names_are_found_behind_quotes_and_comments,
         "the owner of the measurement answers, whatever words stand in quotes and comments"
     ),
-    waits(
-        "17",
-        "statements_want_the_right_to_them",
-        "DROP and INTO need an admin's token",
-        STATEMENTS,
-    ),
+    waits("17", "statements_want_the_right_to_them", "DROP and INTO need an admin's token", SCOPES),
     here!(
         "18",
         questions::both_circles_answer_and_a_dead_one_never,
