@@ -122,34 +122,51 @@ pub fn both_circles_answer_and_a_dead_one_never() {
 /// Before the first byte another circle takes over; behind it the client sees a broken connection.
 pub fn half_an_answer_never_looks_like_a_whole_one() {
     let world = filled(Setup::new().proxied());
-    let question = Request::get("/query?db=d&q=SELECT+*+FROM+one");
+    let question = "SELECT * FROM one";
+    let length = world.query("d", question).expect(200).body.len();
+    let owners = world.owners(&["--db", "d"], "one");
+    expect_no_half(&world, question, &[&owners[..1], &owners[1..]], &[1, 600, 12_000, length - 10]);
+}
+
+/// The same where two backends of a circle make up the answer, and each of them is cut.
+pub fn half_an_answer_of_several_owners() {
+    let world = filled(Setup::new().proxied());
+    let names = |circle: &Vec<Influxd>| circle.iter().map(|server| server.name.clone()).collect();
+    let circles: Vec<Vec<String>> = world.circles.iter().map(names).collect();
+    let question = "SELECT * FROM one, two, three, four";
+    let answer = world.query("d", question).expect(200);
+    let who = answer.header("X-Circlet-Backend").expect("who answered");
+    assert_eq!(who.split(", ").count(), 2, "{who} alone has all of it");
+    let circles: Vec<&[String]> = circles.iter().map(Vec::as_slice).collect();
+    // The first bytes of each backend tell what it has: a cut among them can be mended.
+    expect_no_half(&world, question, &circles, &[1, 12_000, 30_000]);
+}
+
+/// Asks while the answers of both circles' backends are cut behind so many bytes.
+fn expect_no_half(world: &World, question: &str, circles: &[&[String]], cuts: &[usize]) {
+    let question = Request::get(&format!("/query?db=d&q={}", encode(question)));
     let whole = world.ask(&question).expect(200);
     assert!(whole.body.len() > 20_000, "{} bytes are too few to cut", whole.body.len());
-    let owners = world.owners(&["--db", "d"], "one");
-    for cut in [1, 600, 12_000, whole.body.len() - 10] {
-        for owner in &owners {
-            world.proxy(owner).make(Trouble::CutQuestions(cut));
-        }
+    let make = |names: &[String], trouble: Trouble| {
+        names.iter().for_each(|name| world.proxy(name).make(trouble.clone()));
+    };
+    let expect_whole = || assert!(world.ask(&question).expect(200).body == whole.body);
+    for cut in cuts {
+        circles.iter().for_each(|names| make(names, Trouble::CutQuestions(*cut)));
         for _ in 0..4 {
             match world.connect().request(&question) {
                 Ok(answer) => assert_ne!(answer.status, 200, "cut at {cut}: {}", answer.text()),
-                Err(error) => assert!(cut > 1, "nothing had come, and then {error}"),
+                Err(error) => assert!(*cut > 1, "nothing had come, and then {error}"),
             }
         }
-        world.proxy(&owners[1]).make(Trouble::None);
-        if cut == 1 {
-            world.wait_up(&owners[1], true);
-            for _ in 0..10 {
-                assert!(
-                    world.ask(&question).expect(200).body == whole.body,
-                    "the other circle has it"
-                );
-            }
+        make(circles[1], Trouble::None);
+        if *cut == 1 {
+            circles[1].iter().for_each(|name| world.wait_up(name, true));
+            // The other circle has it.
+            (0..10).for_each(|_| expect_whole());
         }
-        for owner in &owners {
-            world.proxy(owner).make(Trouble::None);
-            world.wait_up(owner, true);
-        }
+        circles.iter().for_each(|names| make(names, Trouble::None));
+        circles.iter().copied().flatten().for_each(|name| world.wait_up(name, true));
     }
-    assert!(world.ask(&question).expect(200).body == whole.body);
+    expect_whole();
 }

@@ -251,11 +251,10 @@ static QUESTIONS: [Row; 7] = [
         questions::half_an_answer_never_looks_like_a_whole_one,
         "before the first byte another circle answers; behind it the client sees a broken connection"
     ),
-    waits(
+    here!(
         "19",
-        "half_an_answer_of_several_owners",
-        "a merged answer is broken off as visibly as one owner's",
-        "answers merged from several backends",
+        questions::half_an_answer_of_several_owners,
+        "a merged answer is broken off as visibly as one owner's"
     ),
 ];
 
