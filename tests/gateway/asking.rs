@@ -96,6 +96,9 @@ fn a_backend_that_is_still_owed_lines_does_not_answer_for_them() {
         let answer = world.query("d", "SELECT count(v) FROM late").expect(200);
         let count = answer.json().pointer("/results/0/series/0/values/0/1").cloned();
         assert_eq!(count, Some(Value::from(1)), "{:?}", answer.headers);
+        // Nor does its circle for what all of it knows together.
+        let answer = world.query("d", "SHOW MEASUREMENTS").expect(200);
+        assert!(answer.text().contains("[\"late\"]"), "{:?} {}", answer.headers, answer.text());
     }
     world.wait_drained(seconds(30));
 }
