@@ -15,8 +15,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let found = planned(text);
     assert_eq!(planned(text), found);
-    // What stands behind the script changes nothing.
-    assert_eq!(planned(&format!("{text}\n// from(bucket: \"other\")")), found);
+    // What stands behind a script that is whole changes nothing.
+    if found.is_some() {
+        assert_eq!(planned(&format!("{text}\n// from(bucket: \"other\")")), found);
+    }
     match found {
         Some(Plan::Spread { wanted: Wanted::Owners(owned), .. }) => assert!(owned.len() > 1),
         Some(Plan::Spread { merging: Merging::Never { stage }, .. }) => assert!(!stage.is_empty()),

@@ -30,6 +30,14 @@ impl Block {
         self.measurement = column.map(|(at, _)| at).filter(|at| grouped(*at) == Some(b"true"));
     }
 
+    /// Every annotation has a cell for every column.
+    pub(super) fn is_even(&self) -> bool {
+        let cells = |row: &[u8]| Cells::new(row, self.delimiter).count();
+        let columns = cells(&self.header);
+        let annotations = [&self.datatype, &self.group, &self.default].into_iter().flatten();
+        annotations.into_iter().all(|row| cells(row) == columns)
+    }
+
     pub(super) fn is_error(&self) -> bool {
         let mut cells = Cells::new(&self.header, self.delimiter);
         cells.next() == Some(b"")

@@ -177,6 +177,9 @@ impl Decoder {
         let next = Block { delimiter: self.delimiter, ..Block::default() };
         let mut block = std::mem::replace(&mut self.next_block, next);
         block.finish(&self.buffer[self.at..self.at + length]);
+        if !block.is_even() {
+            return Err(Malformed("an annotation has more or fewer cells than its header"));
+        }
         self.state = if block.is_error() { State::Failed } else { State::AfterHeader };
         let mut cells = Cells::new(&block.header, self.delimiter);
         let named = cells.next() == Some(b"")

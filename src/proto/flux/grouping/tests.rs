@@ -225,7 +225,7 @@ fn read(rows: &[Row]) -> Stream {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
     #[test]
     fn tables_that_may_be_put_side_by_side_are_those_of_one_place(
         rows in stored(),

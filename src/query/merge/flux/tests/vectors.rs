@@ -80,7 +80,7 @@ fn answers_cut_by_owners_become_the_recorded_answer_again() {
         let delimiter = u8::try_from(dialect.delimiter).unwrap();
         let recorded = text(&row, "csv").to_owned();
         let whole = read(&recorded, dialect.delimiter);
-        for world in 0..6 {
+        for world in 0..3 {
             let count = if matches!(class, "owner" | "any") { 1 } else { 2 + world % 3 };
             let names = names_of(&row).filter(|_| class == "schema");
             let parts = match names {
