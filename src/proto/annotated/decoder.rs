@@ -215,6 +215,9 @@ impl Decoder {
         let (Some(b""), Some(result), Some(table)) = (name, result, table) else {
             return Err(Malformed("a row does not begin with its result and table"));
         };
+        if table.is_empty() || !table.iter().all(u8::is_ascii_digit) {
+            return Err(Malformed("a table has no number"));
+        }
         self.table = row[..2 + result.len() + table.len()].to_vec();
         self.state = State::InTable;
         let block = self.block.clone();

@@ -86,6 +86,7 @@ fn what_is_no_annotated_csv_is_said() {
         ("a,b\r\n", "a header does not begin with"),
         ("#what,a\r\n", "an annotation is not known"),
         (",result,table,a\r\nx,,0,1\r\n", "a row does not begin with its result and table"),
+        (",result,table,a\r\n,,x\"y\",1\r\n", "a table has no number"),
         (",result,table,a\r\n,,0,\"1", "it ends inside of a cell"),
         ("#default\r\n,result,table,a\r\n", "more or fewer cells than its header"),
         (",error,reference\r\n", "an error has no text"),
