@@ -138,15 +138,26 @@ def _catch_up(row):
              at_most(row["p99_ratio"], 2)]]
 
 
+def _answers(row):
+    for name, what in (("forwarded", "one backend's answer passed on"), ("merged", "answers of two backends merged")):
+        one = row[name]
+        yield [f"{what}, {one['bytes'] / 1e9:.1f} GB: speed against reading from the backend", f">= {one['must']}", "",
+               f"{spread(one)}: {one['ratio'] * one['direct_mb_s']:,.0f} MB/s against {one['direct_mb_s']:,.0f}",
+               at_least(one["ratio"], one["must"])]
+        yield ["the same: growth of memory", "< 64 MB", "", f"{one['memory_mb']:.0f} MB",
+               at_most(one["memory_mb"], 64)]
+
+
 WRITERS = [("cost", _plain), ("vmagent", _vmagent), ("second", _second), ("gzip", _gzip), ("shards", _shards), ("parser", _parser),
-           ("latency", _latency), ("group", _group), ("hang", _hang), ("dead", _dead), ("catch-up", _catch_up)]
+           ("latency", _latency), ("group", _group), ("hang", _hang), ("dead", _dead), ("catch-up", _catch_up),
+           ("answers", _answers)]
 
 TITLES = {
     "cost": "CPU per line in null sinks", "vmagent": "vmagent under the same load", "second": "the same with another tool",
     "gzip": "the same, gzip + chunked, less inflating alone", "shards": "CPU per line, 2 shards against 1",
     "parser": "full validation against the crate influxdb-line-protocol, and the nom grammar alone", "latency": "p99 of a 5 KB write",
     "group": "group commit", "hang": "a backend hangs", "dead": "all backends dead under full load",
-    "catch-up": "catch-up after an outage", "requests": "smaller requests", "growth": "growth", "parts": "parts",
+    "catch-up": "catch-up after an outage", "answers": "large answers", "requests": "smaller requests", "growth": "growth", "parts": "parts",
 }
 
 
