@@ -13,7 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
 RESULTS = os.path.join(TARGET, "bench")
 PROGRAMS = os.path.join(RESULTS, "programs.json")
-BENCHES = ("disk", "gunzip", "ring", "batch", "frame", "parser")
+BENCHES = ("disk", "gunzip", "merge", "ring", "batch", "frame", "parser")
 _work = None
 
 

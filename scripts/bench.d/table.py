@@ -185,7 +185,7 @@ def growth(row):
 
 def parts(row):
     """Cells of the table of parts: each bench beside its references."""
-    for bench in ("ring", "batch", "gunzip"):
+    for bench in ("ring", "batch", "gunzip", "merge"):
         times = row.get(bench, {})
         ours = {name: ns for name, ns in times.items() if name.split("/")[1].startswith("circlet")}
         for name, ns in sorted(ours.items()):
@@ -193,5 +193,6 @@ def parts(row):
                 words = other.split("/")
                 if not words[1].startswith("circlet") and words[2:] == name.split("/")[2:]:
                     case = bench + name.split("/")[1].removeprefix("circlet")
-                    case += f", {int(words[2]):,} measurements" if words[2:] else ""
+                    for word in words[2:]:
+                        case += f", {int(word):,} measurements" if word.isdigit() else f", {word}"
                     yield [case, f"{ns / 1e3:.1f}", words[1], f"{other_ns / 1e3:.1f}", number(other_ns / ns)]

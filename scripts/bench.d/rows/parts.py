@@ -69,9 +69,9 @@ def _criterion(run, bench):
 
 
 def parts(run):
-    """Benches of the parts, each against its reference: ring, batch, gunzip."""
+    """Benches of the parts, each against its reference: ring, batch, gunzip, merging."""
     found = {}
-    for bench in ("ring", "batch", "gunzip"):
+    for bench in ("ring", "batch", "gunzip", "merge"):
         found[bench] = times = _criterion(run, bench)
         for name, ns in sorted(times.items()):
             run.say(f"{name}: {ns:.0f} ns")

@@ -43,6 +43,26 @@ fn cell_end(row: &[u8], delimiter: u8) -> usize {
     }
 }
 
+/// Whether each quote of a row opens or closes a cell, or is one of two inside of it. Nothing else tells for certain
+/// where a cell ends, and it would end elsewhere beside other cells.
+pub(super) fn is_sound(row: &[u8], delimiter: u8) -> bool {
+    memchr::memchr(b'"', row).is_none()
+        || Cells::new(row, delimiter).all(|cell| match cell.strip_prefix(b"\"") {
+            None => memchr::memchr(b'"', cell).is_none(),
+            Some(rest) => rest.strip_suffix(b"\"").is_some_and(are_doubled),
+        })
+}
+
+fn are_doubled(mut inner: &[u8]) -> bool {
+    while let Some(at) = memchr::memchr(b'"', inner) {
+        if inner.get(at + 1) != Some(&b'"') {
+            return false;
+        }
+        inner = &inner[at + 2..];
+    }
+    true
+}
+
 /// What a cell says.
 pub fn unquoted(cell: &[u8]) -> Cow<'_, [u8]> {
     let Some(inner) = cell.strip_prefix(b"\"") else { return Cow::Borrowed(cell) };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::block::Block;
-use super::cells::{Cells, RowScan, unquoted};
+use super::cells::{Cells, RowScan, is_sound, unquoted};
 
 /// A row that is longer is taken for damage. A field of InfluxDB holds at most 64 KiB, a row many of them.
 const ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -158,7 +158,11 @@ impl Decoder {
         };
         let row = &bytes[..length];
         let row = row.strip_suffix(b"\n").unwrap_or(row);
-        Ok(Some((length, row.strip_suffix(b"\r").unwrap_or(row).len())))
+        let row = row.strip_suffix(b"\r").unwrap_or(row);
+        if !is_sound(row, self.delimiter) {
+            return Err(Malformed("a quote stands inside of a cell"));
+        }
+        Ok(Some((length, row.len())))
     }
 
     fn annotation(&mut self, length: usize) -> Result<(), Malformed> {

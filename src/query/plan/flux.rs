@@ -46,7 +46,10 @@ pub fn plan(request: &FluxRequest, org: Option<&str>, naming: &Naming) -> Result
         .map_err(|error| Refusal::Parse { message: format!("compilation failed: {error}") })?;
     let reads = language::reads(&file, &request.variables);
     match &reads.doubt {
-        Some(Uncertain::Effect(what)) => return Err(Refusal::not_yet(what)),
+        Some(Uncertain::Effect(what)) => {
+            let why = format!("{what}: it must not run twice, nor past the log");
+            return Err(Refusal::CannotMerge { why });
+        }
         Some(Uncertain::Opaque(what)) => return Ok(unclear(what)),
         None if request.opaque_extern => return Ok(unclear("statements beside the script")),
         None => {}
