@@ -67,13 +67,23 @@ fn the_highest_rate_is_that_of_the_server() {
     // 200 requests a second of 10 lines.
     let sink = Sink::start(1, &["--limit", "200"]);
     let url = sink.url();
-    let search = ["--find-max", "--p99", "150ms", "--duration", "400ms", "--rate", "1400"];
-    let (code, report) =
-        json(&[&["write", &url, "--db", "d", "--lines", "10"], &search[..]].concat());
-    assert_eq!(code, 0, "{report}");
-    let found = &report["find_max"];
-    let rate = found["lines_per_s"].as_f64().unwrap();
-    assert!((1000.0..2200.0).contains(&rate), "{found}");
+    // A machine that stands still for 50 ms in a step of a second falsifies that step, and the search with it.
+    let search = ["--find-max", "--p99", "150ms", "--duration", "1s", "--rate", "1400"];
+    let find = || {
+        let words = [&["write", &url, "--db", "d", "--lines", "10"], &search[..]].concat();
+        let (code, report) = json(&words);
+        assert_eq!(code, 0, "{report}");
+        report["find_max"].clone()
+    };
+    let is_right =
+        |found: &Value| (1000.0..2200.0).contains(&found["lines_per_s"].as_f64().unwrap());
+    let mut found = find();
+    for _ in 0..2 {
+        if !is_right(&found) {
+            found = find();
+        }
+    }
+    assert!(is_right(&found), "{found}");
     let steps = found["steps"].as_array().unwrap();
     assert!(steps.iter().any(|step| step["holds"] == false), "{found}");
     let last = steps.last().unwrap();
