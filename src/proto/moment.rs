@@ -5,6 +5,8 @@
 //! Unit: nanoseconds since 1970-01-01T00:00:00Z, wider than a line's time: who asks cuts them.
 //! Errors: nothing, for a text that is no moment.
 
+use crate::base::time::UnixNanos;
+
 const DAY_NS: i128 = 86_400 * 1_000_000_000;
 
 /// A moment of RFC 3339; a lower-case `t` or `z` is none, as in Go.
@@ -28,23 +30,9 @@ pub fn influxql(text: &str) -> Option<i128> {
 
 /// As Go writes RFC 3339 with nanoseconds: no zeros at the end of a second.
 pub fn text(unix_ns: i64) -> String {
-    let seconds = unix_ns.div_euclid(1_000_000_000);
-    let (year, month, date) = civil(seconds.div_euclid(86_400));
-    let second = seconds.rem_euclid(86_400);
-    let mut text = format!(
-        "{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    );
-    let fraction = format!("{:09}", unix_ns.rem_euclid(1_000_000_000));
-    let fraction = fraction.trim_end_matches('0');
-    if !fraction.is_empty() {
-        text.push('.');
-        text.push_str(fraction);
-    }
-    text.push('Z');
-    text
+    let whole = UnixNanos(unix_ns).rfc3339();
+    let text = whole.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+    format!("{text}Z")
 }
 
 /// `yyyy-mm-dd`.
@@ -111,18 +99,6 @@ fn days(year: i64, month: i64, date: i64) -> i64 {
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + date - 1;
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// Year, month and day of the month of a day from 1970-01-01.
-fn civil(day: i64) -> (i64, i64, i64) {
-    let shifted = day + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let date = of_year - (153 * from_march + 2) / 5 + 1;
-    (year + era * 400 + i64::from(month <= 2), month, date)
 }
 
 #[cfg(test)]

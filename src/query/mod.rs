@@ -146,8 +146,7 @@ pub async fn influxql(query: &Rc<Query>, asked: InfluxQl) -> Result<Answer, Refu
 
 async fn answer_influxql(query: &Rc<Query>, asked: InfluxQl) -> Result<Answer, Refusal> {
     let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
-    let params = asked.params.iter().find(|(name, _)| name == "params");
-    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text))?;
+    let params = params_of(&asked)?;
     let plan = match plan::influxql::plan(&asked.text, db, rp, &query.naming, &params) {
         Ok(plan @ plan::Plan::WholeCircle { .. }) if query.has_whole_backends() => plan,
         Ok(plan::Plan::WholeCircle { .. }) => return stepped(query, asked, &params).await,
@@ -169,8 +168,7 @@ async fn stepped(query: &Rc<Query>, asked: InfluxQl, params: &Params) -> Result<
 
 /// What an InfluxQL text comes to.
 pub fn explain_influxql(query: &Query, asked: &InfluxQl) -> Result<Explained, Refusal> {
-    let params = asked.params.iter().find(|(name, _)| name == "params");
-    let params = params.map_or(Ok(Params::default()), |(_, text)| read_params(text))?;
+    let params = params_of(asked)?;
     let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
     let can_be_asked = |slot, language| query.can_be_asked(slot, language);
     Ok(query.places_of_data(&can_be_asked).influxql(&asked.text, db, rp, &params))
@@ -183,9 +181,10 @@ pub fn explain_flux(query: &Query, asked: &Flux) -> Result<Explained, Refusal> {
     Ok(query.places_of_data(&can_be_asked).flux(&request, asked.org.as_deref()))
 }
 
-/// Some clients send `null` for none.
-fn read_params(text: &str) -> Result<Params, Refusal> {
-    match text.trim() {
+/// The values of `$name`. Some clients send `null` for none.
+fn params_of(asked: &InfluxQl) -> Result<Params, Refusal> {
+    let said = asked.params.iter().find(|(name, _)| name == "params");
+    match said.map_or("", |(_, text)| text.trim()) {
         "" | "null" => Ok(Params::default()),
         text => Params::from_json(text).map_err(Refusal::Parse),
     }

@@ -1,48 +1,17 @@
 //! Answers on their way: cut short, too large, too slow, or wanted by nobody any more.
 
 use crate::support::actor::{Actor, begin, chunk, wait_for_the_end};
-use crate::support::circlet::Circlet;
-use crate::support::ports;
 use crate::support::prelude::*;
-use crate::support::world::{backend, directory};
+use crate::support::stage::Stage;
 use std::io::Read;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tempfile::TempDir;
 
 const QUESTION: &str = "/query?db=d&q=SELECT+v+FROM+m";
 
 /// A large piece of an answer, in bytes.
 const PIECE: usize = 1 << 20;
-
-/// Circlet before these backends, one a circle.
-struct Stage {
-    circlet: Circlet,
-    actors: Vec<Actor>,
-    _directory: TempDir,
-}
-
-fn stage(actors: Vec<Actor>) -> Stage {
-    let directory = directory();
-    let address = SocketAddr::from(([127, 0, 0, 1], ports::free()));
-    let mut text = format!("listen = \"{address}\"\ndata_dir = \"data\"\nshards = 1\n");
-    for (index, actor) in actors.iter().enumerate() {
-        text.push_str(&format!("[[circle]]\nname = \"circle-{index}\"\n"));
-        text.push_str(&backend(&format!("actor-{index}"), &actor.url(), "influxdb1"));
-    }
-    let config = directory.path().join("circlet.toml");
-    std::fs::write(&config, text).expect("config is written");
-    let circlet = Circlet::start(&config, address);
-    let up = |metrics: &crate::support::metrics::Metrics| {
-        metrics.with("circlet_backend_up", &[]).iter().all(|sample| sample.value == 1.0)
-    };
-    until("all backends are up", seconds(10), || {
-        let text = circlet.ask(&Request::get("/metrics")).text();
-        up(&crate::support::metrics::Metrics::parse(&text)).then_some(())
-    });
-    Stage { circlet, actors, _directory: directory }
-}
 
 fn cut_after_a_piece() -> Actor {
     Actor::start(|_, client| {
@@ -55,7 +24,7 @@ fn cut_after_a_piece() -> Actor {
 
 #[test]
 fn a_backend_that_ends_in_the_middle_of_its_answer_never_makes_a_short_one_that_looks_whole() {
-    let stage = stage(vec![cut_after_a_piece(), cut_after_a_piece()]);
+    let stage = Stage::start(vec![vec![cut_after_a_piece()], vec![cut_after_a_piece()]]);
     for _ in 0..5 {
         let mut connection = stage.circlet.connect();
         connection.request(&Request::get(QUESTION)).expect_err("the answer never ends");
@@ -79,16 +48,18 @@ fn a_client_that_leaves_ends_its_question_at_the_backend() {
         wait_for_the_end(client)
     });
     for actor in [silent, halfway] {
-        let stage = stage(vec![actor]);
+        let stage = Stage::start(vec![vec![actor]]);
         let mut connection = stage.circlet.connect();
         connection.send(&Request::get(QUESTION).bytes()).expect("it takes a request");
         std::thread::sleep(Duration::from_millis(300));
-        assert_eq!(stage.actors[0].left(), 0, "somebody still waits for it");
+        assert_eq!(stage.circles[0][0].left(), 0, "somebody still waits for it");
         drop(connection);
-        until("the question has ended", seconds(5), || (stage.actors[0].left() == 1).then_some(()));
+        until("the question has ended", seconds(5), || {
+            (stage.circles[0][0].left() == 1).then_some(())
+        });
         // Nobody asked again for a client that has gone.
         std::thread::sleep(Duration::from_millis(500));
-        assert_eq!(stage.actors[0].left(), 1);
+        assert_eq!(stage.circles[0][0].left(), 1);
     }
 }
 
@@ -105,7 +76,7 @@ fn an_answer_of_a_gigabyte_passes_through_little_memory_however_slowly_it_is_rea
         }
         std::io::Write::write_all(client, b"0\r\n\r\n")
     });
-    let stage = stage(vec![large]);
+    let stage = Stage::start(vec![vec![large]]);
     let before = stage.circlet.resident_bytes();
     let mut client = TcpStream::connect(stage.circlet.address).expect("it listens");
     let request = Request::get(QUESTION).bytes();

@@ -1,43 +1,11 @@
 //! Merged answers when a backend breaks off, and what they take of memory.
 
 use crate::support::actor::{Actor, answer, begin, chunk};
-use crate::support::circlet::Circlet;
-use crate::support::metrics::Metrics;
-use crate::support::ports;
 use crate::support::prelude::*;
-use crate::support::world::{backend, directory};
-use std::net::{SocketAddr, TcpStream};
-use tempfile::TempDir;
+use crate::support::stage::Stage;
+use std::net::TcpStream;
 
 const QUESTION: &str = "/query?db=d&q=SHOW+SERIES";
-
-struct Stage {
-    circlet: Circlet,
-    _actors: Vec<Vec<Actor>>,
-    _directory: TempDir,
-}
-
-/// Circlet before these backends, circle by circle.
-fn stage(circles: Vec<Vec<Actor>>) -> Stage {
-    let directory = directory();
-    let address = SocketAddr::from(([127, 0, 0, 1], ports::free()));
-    let mut text = format!("listen = \"{address}\"\ndata_dir = \"data\"\nshards = 1\n");
-    for (circle, actors) in circles.iter().enumerate() {
-        text.push_str(&format!("[[circle]]\nname = \"circle-{circle}\"\n"));
-        for (index, actor) in actors.iter().enumerate() {
-            text.push_str(&backend(&format!("actor-{circle}-{index}"), &actor.url(), "influxdb1"));
-        }
-    }
-    let config = directory.path().join("circlet.toml");
-    std::fs::write(&config, text).expect("config is written");
-    let circlet = Circlet::start(&config, address);
-    until("all backends are up", seconds(10), || {
-        let metrics = Metrics::parse(&circlet.ask(&Request::get("/metrics")).text());
-        let samples = metrics.with("circlet_backend_up", &[]);
-        samples.iter().all(|sample| sample.value == 1.0).then_some(())
-    });
-    Stage { circlet, _actors: circles, _directory: directory }
-}
 
 /// A line of an answer with these series keys.
 fn line(keys: impl Iterator<Item = String>, partial: bool) -> String {
@@ -70,7 +38,7 @@ fn a_backend_that_breaks_off_leaves_no_answer_that_looks_whole() {
             chunk(client, line(keys, true).as_bytes())
         })
     };
-    let stage = stage(vec![vec![much(), knows("b")]]);
+    let stage = Stage::start(vec![vec![much(), knows("b")]]);
     for _ in 0..3 {
         let mut connection = stage.circlet.connect();
         connection.request(&Request::get(QUESTION)).expect_err("the answer never ends");
@@ -81,7 +49,7 @@ fn a_backend_that_breaks_off_leaves_no_answer_that_looks_whole() {
 fn before_the_first_byte_another_circle_answers_instead() {
     let silent = || breaks(|_| Ok(()));
     let circles = vec![vec![knows("a"), silent()], vec![knows("a"), knows("b")]];
-    let stage = stage(circles);
+    let stage = Stage::start(circles);
     for _ in 0..10 {
         let answer = stage.circlet.ask(&Request::get(QUESTION)).expect(200);
         assert_eq!(answer.text(), line(["a", "b"].map(str::to_owned).into_iter(), false));
@@ -93,7 +61,7 @@ fn before_the_first_byte_another_circle_answers_instead() {
 
 #[test]
 fn without_another_circle_the_error_is_plain() {
-    let stage = stage(vec![vec![knows("a"), breaks(|_| Ok(()))]]);
+    let stage = Stage::start(vec![vec![knows("a"), breaks(|_| Ok(()))]]);
     let answer = stage.circlet.ask(&Request::get(QUESTION)).expect(503);
     assert!(answer.header("Retry-After").is_some(), "{:?}", answer.headers);
 }
@@ -111,7 +79,7 @@ fn a_merged_answer_takes_a_piece_of_each_backend_and_no_more() {
             std::io::Write::write_all(client, b"0\r\n\r\n")
         })
     };
-    let stage = stage(vec![vec![large("b"), large("a")]]);
+    let stage = Stage::start(vec![vec![large("b"), large("a")]]);
     let before = stage.circlet.resident_bytes();
     let answer = stage.circlet.ask(&Request::get(QUESTION)).expect(200);
     assert!(answer.body.len() > 2 * LINES * 1_000_000, "{}", answer.body.len());

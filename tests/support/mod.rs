@@ -20,6 +20,7 @@ pub mod ports;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod stage;
 pub mod vectors;
 pub mod wait;
 pub mod world;
