@@ -1,7 +1,19 @@
-//! The embedded engine, so that Circlet runs without a server beside it. Not written yet.
+//! The embedded engine: a storage node after InfluxDB's TSM engine, so that Circlet runs without a server beside it.
 //!
-//! Promises: nothing so far; a configuration that names it is refused.
+//! It promises: what `write` has said is stored survives the death of the process and the loss of power; files are
+//! InfluxDB's own, so its server opens ours and we open its; answers equal InfluxDB's; damage stays where it is.
 //!
-//! Does not know: HTTP, rings, circles. Shards will reach it through `backend`, as they reach a remote.
+//! It does not know: HTTP, rings, circles, what a shard is. Shards reach it through `backend`, over a socket, as they
+//! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
-//! Read in this order: this page is all there is.
+//! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
+//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
+
+pub mod guard;
+pub mod lock;
+pub mod point;
+pub mod value;
+pub mod view;
+
+#[cfg(test)]
+pub mod twin;
