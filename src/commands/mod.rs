@@ -15,7 +15,9 @@ pub mod arguments;
 mod backend;
 mod backlog;
 pub mod check_config;
+mod doctor;
 mod explain;
+mod generate;
 mod http;
 mod online;
 mod rejects;
@@ -58,6 +60,12 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Explain(arguments) => {
             with_config(&arguments.config, environment, |config| explain::run(config, &arguments))
         }
+        Command::Doctor { data_dir: Some(directory), json, .. } => doctor::run(&directory, json),
+        Command::Doctor { config, json, .. } => {
+            let path = config.expect("clap wants one of both");
+            with_config(&path, environment, |config| doctor::run(&config.data_dir, json))
+        }
+        Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file.config, environment, |config| status::run(config, json))
         }

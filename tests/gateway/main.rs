@@ -19,6 +19,7 @@ mod commands;
 mod crash;
 mod delivery;
 mod flux;
+mod generated;
 mod harness;
 mod merged;
 mod merged_trouble;
