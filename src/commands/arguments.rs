@@ -73,6 +73,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Configurations of other programs
+    Config {
+        #[command(subcommand)]
+        action: super::migrate::ConfigAction,
+    },
+    /// Write what the cache files of an influx-proxy still hold, through the running gateway
+    ImportCache(super::migrate::ImportCache),
     /// Write a file for a program around Circlet: a unit, alerts, a dashboard
     Generate {
         #[command(subcommand)]

@@ -19,6 +19,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod http;
+mod migrate;
 mod online;
 mod rejects;
 pub mod route;
@@ -64,6 +65,11 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Doctor { config, json, .. } => {
             let path = config.expect("clap wants one of both");
             with_config(&path, environment, |config| doctor::run(&config.data_dir, json))
+        }
+        Command::Config { action } => migrate::config(&action),
+        Command::ImportCache(arguments) => {
+            let path = arguments.file.config.clone();
+            with_config(&path, environment, |config| migrate::import_cache(config, &arguments))
         }
         Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {

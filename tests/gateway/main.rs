@@ -23,6 +23,7 @@ mod generated;
 mod harness;
 mod merged;
 mod merged_trouble;
+mod migrate;
 mod order;
 mod readme;
 mod recorded;
