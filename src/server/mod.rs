@@ -28,9 +28,11 @@ pub mod listen;
 pub mod machine;
 pub mod meter;
 pub mod multipart;
+mod page;
 pub mod ping;
 mod presence;
 pub mod query;
+mod route;
 pub mod statement;
 pub mod write;
 

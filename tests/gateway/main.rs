@@ -25,6 +25,7 @@ mod merged;
 mod merged_trouble;
 mod migrate;
 mod order;
+mod page;
 mod readme;
 mod recorded;
 mod reroute;
