@@ -7,11 +7,13 @@
 //! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
-//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
+//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
+//! files.
 
 pub mod guard;
 pub mod lock;
 pub mod point;
+pub mod tsm;
 pub mod value;
 pub mod view;
 

@@ -1,5 +1,7 @@
 //! What a point holds: five types, one value, and columns of many.
 
+use std::ops::Range;
+
 /// The type of a field. The order is the one in which InfluxDB prefers types where windows differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FieldType {
@@ -55,6 +57,10 @@ pub struct Strings {
 }
 
 impl Strings {
+    pub fn with_capacity(count: usize, bytes: usize) -> Strings {
+        Strings { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
     pub fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len());
@@ -75,6 +81,16 @@ impl Strings {
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
         (0..self.len()).map(|at| self.get(at))
+    }
+
+    /// Appends a part of others.
+    pub fn extend(&mut self, from: &Strings, range: Range<usize>) {
+        let begin = range.start.checked_sub(1).map_or(0, |before| from.ends[before]);
+        let ends = &from.ends[range];
+        let end = ends.last().copied().unwrap_or(begin);
+        let moved = self.bytes.len();
+        self.ends.extend(ends.iter().map(|end| end - begin + moved));
+        self.bytes.extend_from_slice(&from.bytes[begin..end]);
     }
 
     /// Memory in use.
@@ -141,6 +157,21 @@ impl Values {
         }
     }
 
+    /// Appends a part of others.
+    ///
+    /// # Panics
+    /// If they are of another type.
+    pub fn extend(&mut self, from: &Values, range: Range<usize>) {
+        match (self, from) {
+            (Values::Float(to), Values::Float(from)) => to.extend_from_slice(&from[range]),
+            (Values::Integer(to), Values::Integer(from)) => to.extend_from_slice(&from[range]),
+            (Values::Unsigned(to), Values::Unsigned(from)) => to.extend_from_slice(&from[range]),
+            (Values::String(to), Values::String(from)) => to.extend(from, range),
+            (Values::Boolean(to), Values::Boolean(from)) => to.extend_from_slice(&from[range]),
+            (to, from) => panic!("{:?} among {:?}", from.kind(), to.kind()),
+        }
+    }
+
     pub fn get(&self, at: usize) -> Value {
         match self {
             Values::Float(values) => Value::Float(values[at]),
@@ -175,5 +206,15 @@ impl Column {
     pub fn push(&mut self, time: i64, value: &Value) {
         self.times.push(time);
         self.values.push(value);
+    }
+
+    /// Appends a part of another of the same type.
+    pub fn extend(&mut self, from: &Column, range: Range<usize>) {
+        self.times.extend_from_slice(&from.times[range.clone()]);
+        self.values.extend(&from.values, range);
+    }
+
+    pub fn kind(&self) -> FieldType {
+        self.values.kind()
     }
 }
