@@ -93,6 +93,19 @@ impl Strings {
         self.bytes.extend_from_slice(&from.bytes[begin..end]);
     }
 
+    /// Leaves only those of a range.
+    pub fn keep(&mut self, range: Range<usize>) {
+        let mut kept = Strings::default();
+        kept.extend(self, range);
+        *self = kept;
+    }
+
+    pub fn reverse(&mut self) {
+        let mut turned = Strings::with_capacity(self.len(), self.bytes.len());
+        self.iter().rev().for_each(|text| turned.push(text));
+        *self = turned;
+    }
+
     /// Memory in use.
     pub fn bytes(&self) -> usize {
         self.bytes.len() + self.ends.len() * size_of::<usize>()
@@ -172,6 +185,27 @@ impl Values {
         }
     }
 
+    /// Leaves only those of a range.
+    pub fn keep(&mut self, range: Range<usize>) {
+        match self {
+            Values::Float(values) => keep(values, range),
+            Values::Integer(values) => keep(values, range),
+            Values::Unsigned(values) => keep(values, range),
+            Values::String(values) => values.keep(range),
+            Values::Boolean(values) => keep(values, range),
+        }
+    }
+
+    pub fn reverse(&mut self) {
+        match self {
+            Values::Float(values) => values.reverse(),
+            Values::Integer(values) => values.reverse(),
+            Values::Unsigned(values) => values.reverse(),
+            Values::String(values) => values.reverse(),
+            Values::Boolean(values) => values.reverse(),
+        }
+    }
+
     pub fn get(&self, at: usize) -> Value {
         match self {
             Values::Float(values) => Value::Float(values[at]),
@@ -181,6 +215,11 @@ impl Values {
             Values::Boolean(values) => Value::Boolean(values[at]),
         }
     }
+}
+
+fn keep<T>(values: &mut Vec<T>, range: Range<usize>) {
+    values.truncate(range.end);
+    values.drain(..range.start);
 }
 
 /// Points of one field of one series: a time and a value each, times strictly one-way.
@@ -212,6 +251,20 @@ impl Column {
     pub fn extend(&mut self, from: &Column, range: Range<usize>) {
         self.times.extend_from_slice(&from.times[range.clone()]);
         self.values.extend(&from.values, range);
+    }
+
+    /// Leaves only the points of a range of places.
+    pub fn keep(&mut self, range: Range<usize>) {
+        if range != (0..self.len()) {
+            keep(&mut self.times, range.clone());
+            self.values.keep(range);
+        }
+    }
+
+    /// The last point first.
+    pub fn reverse(&mut self) {
+        self.times.reverse();
+        self.values.reverse();
     }
 
     pub fn kind(&self) -> FieldType {
