@@ -8,11 +8,12 @@
 //!
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
-//! files, `compact` makes few of many.
+//! files, `compact` makes few of many. `meta` names databases, policies and windows on disk.
 
 pub mod compact;
 pub mod guard;
 pub mod lock;
+pub mod meta;
 pub mod point;
 pub mod tsm;
 pub mod value;
