@@ -29,6 +29,8 @@ pub enum Command {
         #[arg(long)]
         online: bool,
     },
+    /// Files of the embedded store, and of an InfluxDB
+    Store(super::store::Arguments),
     /// Print the route key of measurements, and their owner in every circle
     Route(super::route::Arguments),
     /// Print who would answer a query, why, and how the answers are merged; asks nobody

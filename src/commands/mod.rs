@@ -24,6 +24,7 @@ mod online;
 mod rejects;
 pub mod route;
 mod status;
+mod store;
 mod table;
 mod wal;
 
@@ -55,6 +56,7 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
     match command {
         Command::Run { .. } => unreachable!("handled by main"),
         Command::CheckConfig { file, online } => check_config::run(&file, online, environment),
+        Command::Store(arguments) => store::run(&arguments),
         Command::Route(arguments) => {
             with_config(&arguments.config, environment, |config| route::run(config, &arguments))
         }

@@ -7,11 +7,17 @@
 //! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
 //! Read in this order: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
-//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
+//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
+//! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
+//! directories, also those of an InfluxDB.
 
+pub mod compact;
+pub mod foreign;
 pub mod guard;
 pub mod lock;
+pub mod meta;
 pub mod point;
+pub mod tsm;
 pub mod value;
 pub mod view;
 
