@@ -7,8 +7,10 @@
 //! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
-//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
+//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `flux`
+//! answers questions in Flux.
 
+pub mod flux;
 pub mod guard;
 pub mod lock;
 pub mod point;
