@@ -11,11 +11,13 @@
 
 pub mod damage;
 pub mod guard;
+pub mod index;
 pub mod lock;
 pub mod point;
 pub mod stats;
 #[expect(clippy::module_inception, reason = "the store itself")]
 pub mod store;
+pub mod table;
 pub mod value;
 pub mod view;
 
