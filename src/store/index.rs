@@ -282,6 +282,12 @@ impl Index {
         }
     }
 
+    /// Whether a number is that of a series which is not forgotten.
+    pub fn is_there(&self, series: u32) -> bool {
+        let is_known = (series as usize) < self.measurement_of.len();
+        is_known && self.find(self.keys.get(series)).is_some_and(|found| found.series == series)
+    }
+
     /// Series that are there.
     pub fn len(&self) -> usize {
         self.by_key.len()

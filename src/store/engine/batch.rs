@@ -34,13 +34,7 @@ pub struct Part {
 
 impl Part {
     pub fn new(place: Place) -> Part {
-        Part {
-            place,
-            entries: Vec::new(),
-            words: Vec::new(),
-            texts: Vec::new(),
-            fresh: Vec::new(),
-        }
+        Part { place, entries: Vec::new(), words: Vec::new(), texts: Vec::new(), fresh: Vec::new() }
     }
 }
 
@@ -49,8 +43,8 @@ impl Part {
 pub enum Unfit {
     /// In InfluxDB's words.
     Conflict(String),
-    /// Two types for a field that is new with this request.
-    NewConflict,
+    /// The same for a field that is new with this request.
+    NewConflict(String),
 }
 
 /// One line on its way into a part.
@@ -167,17 +161,16 @@ fn number_of(
     if field.kind == kind {
         return Ok(number);
     }
-    let fresh = part.fresh.iter().find(|(other, _)| *other == line.measurement);
-    if number as usize >= fresh.map_or(known, |(_, before)| *before) {
-        return Err(Unfit::NewConflict);
-    }
-    Err(Unfit::Conflict(format!(
+    let reason = format!(
         "field type conflict: input field \"{}\" on measurement \"{}\" is type {}, already exists as type {}",
         field.name,
         line.measurement_name,
         kind.name(),
         field.kind.name()
-    )))
+    );
+    let fresh = part.fresh.iter().find(|(other, _)| *other == line.measurement);
+    let is_new = number as usize >= fresh.map_or(known, |(_, before)| *before);
+    Err(if is_new { Unfit::NewConflict(reason) } else { Unfit::Conflict(reason) })
 }
 
 fn store(

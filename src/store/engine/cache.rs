@@ -264,7 +264,8 @@ impl Row {
             for (place, number) in whole.shape.numbers.iter().enumerate() {
                 let mut strip = Strip::new(fields.single(*number));
                 strip.ordered = whole.ordered;
-                strip.words = whole.points().flat_map(|point| [point[0], point[1 + place]]).collect();
+                strip.words =
+                    whole.points().flat_map(|point| [point[0], point[1 + place]]).collect();
                 self.strips.push(strip);
             }
         }

@@ -35,7 +35,12 @@ pub struct Database {
 }
 
 impl Database {
-    pub fn new(name: &str, shared: Weak<Shared>, limits: IndexLimits, policies: Policies) -> Database {
+    pub fn new(
+        name: &str,
+        shared: Weak<Shared>,
+        limits: IndexLimits,
+        policies: Policies,
+    ) -> Database {
         Database {
             name: name.to_owned(),
             shared,

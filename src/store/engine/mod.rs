@@ -17,6 +17,7 @@
 mod batch;
 mod cache;
 mod catalogue;
+mod change;
 mod clock;
 mod counters;
 mod database;
@@ -33,7 +34,7 @@ mod windows;
 mod worker;
 mod writer;
 
-pub use database::Database;
-pub use shared::Shared;
+pub use change::change;
+pub use shared::{Shared, stats};
 pub use start::open;
-pub use worker::Worker;
+pub use worker::{Worker, enforce_retention, flush, tend};

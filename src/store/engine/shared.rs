@@ -5,6 +5,7 @@ use super::counters::{Count, Counters};
 use crate::store::damage::Damages;
 use crate::store::lock::{Mutex, RwLock};
 use crate::store::log::Log;
+use crate::store::stats::Stats;
 use crate::store::store::Options;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub struct Shared {
     pub is_stopped: AtomicBool,
     /// Something is to be done in the background.
     pub wake: Wake,
+    /// The same for compaction.
+    pub compaction_wake: Wake,
 }
 
 impl Shared {
@@ -36,6 +39,38 @@ impl Shared {
     pub fn all_databases(&self) -> Vec<Arc<Database>> {
         self.databases.read().values().cloned().collect()
     }
+}
+
+/// All counters at this moment.
+pub fn stats(shared: &Shared) -> Stats {
+    let counters = &shared.counters;
+    let mut stats = Stats {
+        values_written: counters.values_written.get(),
+        points_written: counters.points_written.get(),
+        points_dropped: counters.points_dropped.get(),
+        writes_failed: counters.writes_failed.get(),
+        cache_bytes: shared.cache_bytes.get(),
+        log_bytes: shared.log.bytes(),
+        log_syncs: shared.log.syncs(),
+        snapshots: counters.snapshots.get(),
+        snapshots_failed: counters.snapshots_failed.get(),
+        compactions: counters.compactions.get(),
+        compactions_failed: counters.compactions_failed.get(),
+        windows_expired: counters.windows_expired.get(),
+        damaged: shared.damages.list().len() as u64,
+        ..Stats::default()
+    };
+    for database in shared.all_databases() {
+        stats.databases += 1;
+        stats.series += database.index.read().len() as u64;
+        for window in database.all_windows() {
+            let files = window.state().files;
+            stats.windows += 1;
+            stats.files += files.len() as u64;
+            stats.file_bytes += files.iter().map(|file| file.bytes()).sum::<u64>();
+        }
+    }
+    stats
 }
 
 /// Wakes a thread that sleeps.

@@ -38,8 +38,8 @@ pub struct Window {
     pub present: RwLock<Numbers>,
     /// Shared by snapshots and compaction, alone for deletes.
     pub jobs: RwLock<()>,
-    /// Deletes that wait: compaction gives way.
-    pub deletes_waiting: AtomicU64,
+    /// Held by a snapshot.
+    pub snapshotting: Mutex<()>,
     /// Removed for good: nothing is to be written to its directory.
     pub is_gone: AtomicBool,
     /// The next file's generation.
@@ -58,7 +58,7 @@ impl Window {
             published: RwLock::default(),
             present: RwLock::default(),
             jobs: RwLock::default(),
-            deletes_waiting: AtomicU64::new(0),
+            snapshotting: Mutex::default(),
             is_gone: AtomicBool::new(false),
             generation: AtomicU64::new(1),
             last_write: Mutex::new(clock::mono()),
@@ -75,7 +75,11 @@ impl Window {
     }
 
     /// Changes a cache, and keeps the books.
-    pub fn change_cache<R>(&self, cache: &RwLock<Cache>, change: impl FnOnce(&mut Cache) -> R) -> R {
+    pub fn change_cache<R>(
+        &self,
+        cache: &RwLock<Cache>,
+        change: impl FnOnce(&mut Cache) -> R,
+    ) -> R {
         let mut cache = cache.write();
         let before = cache.bytes();
         let outcome = change(&mut cache);

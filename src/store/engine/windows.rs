@@ -20,9 +20,8 @@ pub fn default_window_ns(duration_ns: i64) -> i64 {
 pub fn window_of(time_ns: i64, window_ns: i64) -> (i64, i64) {
     let window = i128::from(window_ns.max(1));
     let start = (i128::from(time_ns) + EPOCH_NS).div_euclid(window) * window - EPOCH_NS;
-    let fit = |time: i128| {
-        i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
-    };
+    let fit =
+        |time: i128| i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX });
     (fit(start), fit(start + window))
 }
 

@@ -17,7 +17,6 @@ use crate::store::store::{WriteError, WriteRequest};
 use crate::store::view::{Policy, WindowInfo};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::RwLockReadGuard;
 use std::sync::atomic::Ordering;
 
 /// A window among those that the writer knows.
@@ -81,9 +80,8 @@ impl Checked {
 
     /// What to say when all that is good is stored.
     fn outcome(&self) -> Result<(), WriteError> {
-        let partial = |reason: &str, dropped| {
-            Err(WriteError::Partial { reason: reason.to_owned(), dropped })
-        };
+        let partial =
+            |reason: &str, dropped| Err(WriteError::Partial { reason: reason.to_owned(), dropped });
         match &self.reason {
             _ if self.new_conflict => Err(WriteError::FieldTypeConflict),
             Some(reason) => partial(reason, self.dropped),
@@ -106,6 +104,8 @@ pub struct Reading<'a> {
     pub now_ns: i64,
     /// Older points are not stored, unless their window is there.
     pub oldest_ns: i64,
+    /// Whether new series may be refused.
+    pub has_limits: bool,
     pub policy: &'a Policy,
 }
 
@@ -113,7 +113,9 @@ impl Database {
     pub fn write(&self, shared: &Shared, request: &WriteRequest<'_>) -> Result<(), WriteError> {
         let outcome = self.try_write(shared, request);
         match &outcome {
-            Err(WriteError::Partial { dropped, .. }) => shared.counters.points_dropped.add(*dropped),
+            Err(WriteError::Partial { dropped, .. }) => {
+                shared.counters.points_dropped.add(*dropped)
+            }
             Err(error) if error.is_transient() => shared.counters.writes_failed.add(1),
             _ => {}
         }
@@ -144,6 +146,7 @@ impl Database {
             all_or_nothing: request.all_or_nothing,
             now_ns: request.now_ns - request.now_ns.rem_euclid(factor),
             oldest_ns: if policy.duration_ns == 0 { i64::MIN } else { oldest },
+            has_limits: true,
             policy: &policy,
         };
         let mut checked = self.check(shared, &mut writer, &reading)?;
@@ -190,10 +193,8 @@ impl Database {
         writer: &mut Writer,
         reading: &Reading<'_>,
     ) -> Result<Checked, WriteError> {
-        let mut checked = Checked {
-            is_verbatim: reading.rules.precision.factor() == 1,
-            ..Checked::default()
-        };
+        let mut checked =
+            Checked { is_verbatim: reading.rules.precision.factor() == 1, ..Checked::default() };
         let mut index = self.index.read();
         let mut current = Current::default();
         for line in Lines::new(reading.body, reading.rules) {
@@ -211,7 +212,7 @@ impl Database {
                 Some(found) => found,
                 None => {
                     drop(index);
-                    let found = self.unknown(writer, &line, key, &mut checked.new_series);
+                    let found = self.unknown(writer, &mut checked, reading, &line, key);
                     index = self.index.read();
                     match found {
                         Ok(found) => found,
@@ -223,7 +224,7 @@ impl Database {
                 }
             };
             if !current.contains(time_ns) {
-                match self.turn_to(shared, writer, &mut checked, reading, time_ns)? {
+                match self.turn_to(shared, writer, &index, &mut checked, reading, time_ns)? {
                     Some(found) => current = found,
                     None => {
                         checked.is_verbatim = false;
@@ -242,9 +243,10 @@ impl Database {
     fn unknown(
         &self,
         writer: &mut Writer,
+        checked: &mut Checked,
+        reading: &Reading<'_>,
         line: &Line<'_>,
         spelled: &[u8],
-        new_series: &mut Vec<u32>,
     ) -> Result<Found, LimitReached> {
         let mut index = self.index.write();
         if let Some(found) = index.find_spelling(spelled) {
@@ -255,13 +257,14 @@ impl Database {
         canonical_key(line, key);
         let found = match index.find(key) {
             Some(found) => found,
+            None if !reading.has_limits => index.restore(key),
             None if memchr::memmem::find(key, SEPARATOR).is_some() => {
                 let reason = "the series key contains #!~#, which parts keys and fields in files";
                 return Err(LimitReached(reason.to_owned()));
             }
             None => {
                 let found = index.add(key)?;
-                new_series.push(found.series);
+                checked.new_series.push(found.series);
                 found
             }
         };
@@ -277,6 +280,7 @@ impl Database {
         &self,
         shared: &Shared,
         writer: &mut Writer,
+        index: &Index,
         checked: &mut Checked,
         reading: &Reading<'_>,
         time_ns: i64,
@@ -288,7 +292,7 @@ impl Database {
             None => self.make_window(shared, policy, time_ns)?,
         };
         let WindowInfo { id, start_ns, end_ns, .. } = window.info;
-        let place = writer.place(&window);
+        let place = writer.place(&window, index);
         let known = checked.parts.iter().position(|part| part.place == place);
         let part = known.unwrap_or_else(|| {
             let mut part = writer.spare.pop().unwrap_or_else(|| Part::new(place));
@@ -352,7 +356,13 @@ impl Database {
     }
 
     /// Fills the caches.
-    pub fn apply(&self, shared: &Shared, writer: &mut Writer, checked: &mut Checked, sequence: u64) {
+    pub fn apply(
+        &self,
+        shared: &Shared,
+        writer: &mut Writer,
+        checked: &mut Checked,
+        sequence: u64,
+    ) {
         for mut part in std::mem::take(&mut checked.parts) {
             self.apply_part(shared, &mut writer.open[part.place.0], &mut part, sequence);
             part.entries.clear();
@@ -419,13 +429,16 @@ impl Current {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "what one line needs, taken from a loop that was too long")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what one line needs, taken from a loop that was too long"
+)]
 #[inline]
 fn take(
     writer: &mut Writer,
     checked: &mut Checked,
     current: &Current,
-    index: &RwLockReadGuard<'_, Index>,
+    index: &Index,
     reading: &Reading<'_>,
     line: &Line<'_>,
     found: Found,
@@ -445,18 +458,24 @@ fn take(
     match batch::add(&mut checked.parts[current.part], schema, &incoming) {
         Ok(()) => checked.points += 1,
         Err(Unfit::Conflict(reason)) => checked.drop_point(&reason),
-        Err(Unfit::NewConflict) if reading.all_or_nothing => {
-            checked.drop_point("field type conflict");
-        }
-        Err(Unfit::NewConflict) => checked.new_conflict = true,
+        Err(Unfit::NewConflict(reason)) if reading.all_or_nothing => checked.drop_point(&reason),
+        Err(Unfit::NewConflict(_)) => checked.new_conflict = true,
     }
 }
 
 impl Writer {
-    pub fn place(&mut self, window: &Arc<Window>) -> Place {
+    /// The place of a window, whose fields are those that questions see.
+    pub fn place(&mut self, window: &Arc<Window>, index: &Index) -> Place {
         let known = self.open.iter().rposition(|open| open.window.info.id == window.info.id);
         Place(known.unwrap_or_else(|| {
-            self.open.push(Open { window: window.clone(), schema: Schema::default() });
+            let mut schema = Schema::default();
+            for (measurement, fields) in window.published.read().iter() {
+                let Some(number) = index.measurement_number(measurement) else { continue };
+                for (name, kind) in fields.iter() {
+                    schema.of(number).add(name, *kind);
+                }
+            }
+            self.open.push(Open { window: window.clone(), schema });
             self.open.len() - 1
         }))
     }

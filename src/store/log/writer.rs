@@ -274,9 +274,10 @@ impl Log {
         let is_worth_it = |current: &Current| all || current.bytes >= SEGMENT_BYTES / 4;
         let current_is_free = !state.is_writing
             && state.pending.is_empty()
-            && state.current.as_ref().is_some_and(|current| {
-                current.last < sequence && is_worth_it(current)
-            });
+            && state
+                .current
+                .as_ref()
+                .is_some_and(|current| current.last < sequence && is_worth_it(current));
         if current_is_free {
             Self::close(&mut state);
         }

@@ -59,6 +59,11 @@ pub fn decode(block: &[u8]) -> Result<Column, Malformed> {
     Ok(Column { times, values })
 }
 
+/// How many points a block has, without decoding them.
+pub fn count(block: &[u8]) -> Result<usize, Malformed> {
+    times::count(parts(block)?.1)
+}
+
 /// Type, times, values.
 fn parts(block: &[u8]) -> Result<(FieldType, &[u8], &[u8]), Malformed> {
     let (kind, rest) = block.split_first().ok_or(Malformed("an empty block"))?;

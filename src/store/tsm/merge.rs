@@ -3,7 +3,7 @@
 //! Blocks whose times no other block shares go straight through. Where they overlap, as many are held decoded as share
 //! a moment, and what lies before the next block that is not yet read is merged and given.
 
-use super::index::Entry;
+use super::index::{Entries, Entry};
 use super::ranges;
 use super::reader::Reader;
 use super::tombstone::Tombstones;
@@ -29,14 +29,20 @@ pub struct Merge {
     top: Option<Column>,
 }
 
-#[derive(Debug)]
-struct Source {
-    reader: Arc<Reader>,
-    tombstones: Arc<Tombstones>,
-    number: u32,
+/// A file, its deletes as they were at a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub reader: Arc<Reader>,
+    pub tombstones: Arc<Tombstones>,
+    /// Of the key in this file.
+    pub number: u32,
 }
 
 impl Source {
+    fn entries(&self) -> Option<Entries<'_>> {
+        self.reader.entries(self.number)
+    }
+
     fn deleted(&self) -> &[TimeRange] {
         self.tombstones.of(self.number)
     }
@@ -81,28 +87,31 @@ impl Merge {
         range: TimeRange,
         direction: Direction,
     ) -> Option<Merge> {
+        let found = |reader: &Arc<Reader>| {
+            let number = reader.find(key)?.number;
+            Some(Source { reader: reader.clone(), tombstones: reader.tombstones(), number })
+        };
+        Merge::over(files.iter().filter_map(found).collect(), top, range, direction)
+    }
+
+    /// The same of files where the key was found.
+    pub(crate) fn over(
+        mut sources: Vec<Source>,
+        top: Option<Column>,
+        range: TimeRange,
+        direction: Direction,
+    ) -> Option<Merge> {
         let top = top.filter(|top| !top.is_empty());
-        let mut kind = None;
-        let mut sources = Vec::new();
+        let kind = sources.iter().find_map(|source| Some(source.entries()?.kind));
+        sources.retain(|source| source.entries().map(|entries| entries.kind) == kind);
         let mut pending = Vec::new();
-        for reader in files {
-            let Some(key) = reader.find(key) else { continue };
-            if *kind.get_or_insert(key.entries.kind) != key.entries.kind {
-                continue;
-            }
-            let source = Source {
-                reader: reader.clone(),
-                tombstones: reader.tombstones(),
-                number: key.number,
-            };
-            for (at, entry) in key.entries.iter().enumerate() {
+        for (number, source) in sources.iter().enumerate() {
+            for (at, entry) in source.entries().into_iter().flat_map(Entries::iter).enumerate() {
                 let Entry { min_ns, max_ns, .. } = entry;
                 if entry.overlaps(range) && !ranges::cover(source.deleted(), min_ns, max_ns) {
-                    let rank = (sources.len(), at);
-                    pending.push(Piece { min_ns, max_ns, rank, entry: Some(entry) });
+                    pending.push(Piece { min_ns, max_ns, rank: (number, at), entry: Some(entry) });
                 }
             }
-            sources.push(source);
         }
         let kind = kind.or_else(|| top.as_ref().map(Column::kind))?;
         let top = top.filter(|top| top.kind() == kind);

@@ -8,7 +8,8 @@
 //!
 //! Read in this order: `uvarint`, `simple8b`, `times`, `integers`, `floats`, `booleans`, `strings` (each a codec of one
 //! kind), `block` (times and values together), `index` and `bloom` (finding a key in a file), `tombstone` and `ranges`
-//! (deletes), `reader`, `spool` and `writer`, `merge` (points of one key out of several files).
+//! (deletes), `reader`, `spool` and `writer`, `name` and `outputs` (files of a folder), `merge` (points of one
+//! key out of several files).
 
 mod block;
 mod bloom;
@@ -17,6 +18,8 @@ mod floats;
 mod index;
 mod integers;
 mod merge;
+mod name;
+mod outputs;
 mod ranges;
 mod reader;
 mod simple8b;
@@ -30,9 +33,12 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use block::{decode, encode};
+pub use block::{count, decode, encode};
 pub use index::{Entries, Entry};
 pub use merge::Merge;
+pub(crate) use merge::{Source, Step};
+pub use name::FileName;
+pub use outputs::Outputs;
 pub use reader::{Key, OpenError, Reader};
 pub use tombstone::{Tombstones, tombstone_records};
 pub use writer::{Finished, Writer};

@@ -1,6 +1,7 @@
 //! Reading a file: keys by binary search through the mapped index, blocks by their checksum.
 
 use super::index::{Entries, Entry, Index};
+use super::name::FileName;
 use super::tombstone::{self, Tombstones};
 use super::{HEADER, Malformed, block};
 use crate::base::checksum::crc32_ieee;
@@ -69,6 +70,11 @@ impl Reader {
         Ok(reader)
     }
 
+    /// A file that will be called `path`, and lies under another name yet. It has no deletes.
+    pub fn open_makeshift(makeshift: &Path, path: &Path) -> Result<Reader, OpenError> {
+        Ok(Reader { path: path.to_owned(), ..Reader::open_undeleted(makeshift)? })
+    }
+
     /// Without the deletes: for a file whose tombstones are damaged.
     pub fn open_undeleted(path: &Path) -> Result<Reader, OpenError> {
         let failed = |error| OpenError::Io { path: path.to_owned(), error };
@@ -99,6 +105,11 @@ impl Reader {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// `None` for a file of another name than InfluxDB gives.
+    pub fn name(&self) -> Option<FileName> {
+        FileName::parse(self.path.file_name()?.to_str()?)
     }
 
     /// Beside the file, there or not.
@@ -135,6 +146,11 @@ impl Reader {
         Some(Key { key, entries, number })
     }
 
+    /// The key of that number; `None` if there is none.
+    pub fn key_of(&self, number: u32) -> Option<&[u8]> {
+        self.key(number).map(|key| key.key)
+    }
+
     fn number(&self, key: &[u8]) -> Option<u32> {
         self.index.find(self.section(), key)
     }
@@ -142,6 +158,11 @@ impl Reader {
     /// A key, if it is in this file.
     pub fn find(&self, key: &[u8]) -> Option<Key<'_>> {
         self.key(self.number(key)?)
+    }
+
+    /// The blocks of the key of that number; `None` only if the disk has changed its mind.
+    pub(super) fn entries(&self, number: u32) -> Option<Entries<'_>> {
+        self.key(number).map(|key| key.entries)
     }
 
     /// The deletes as they are now.

@@ -67,6 +67,12 @@ pub(super) fn read(
     Ok(())
 }
 
+/// How many numbers whole words hold.
+pub(super) fn count(bytes: &[u8]) -> usize {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().map(|word| KINDS[usize::from(word[0] >> 4)].0).sum()
+}
+
 #[inline(always)]
 fn unpack<const COUNT: usize, const BITS: u32>(word: u64) -> [u64; COUNT] {
     let mask = (1 << BITS) - 1;

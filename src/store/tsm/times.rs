@@ -66,6 +66,21 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<i64>, Malformed> {
     }
 }
 
+/// How many times the bytes hold.
+pub(super) fn count(bytes: &[u8]) -> Result<usize, Malformed> {
+    let (kind, rest) = bytes.split_first().ok_or(Malformed("no encoding of the times"))?;
+    match kind >> 4 {
+        RAW => Ok(rest.len() / 8),
+        PACKED => Ok(1 + simple8b::count(first(rest)?.1)),
+        RUN => {
+            let (_, rest) = uvarint::read(first(rest)?.1)?;
+            let (count, _) = uvarint::read(rest)?;
+            Ok(usize::try_from(count).unwrap_or(usize::MAX))
+        }
+        _ => Err(Malformed("times have no such encoding")),
+    }
+}
+
 fn first(bytes: &[u8]) -> Result<(i64, &[u8]), Malformed> {
     let (first, rest) = bytes.split_first_chunk::<8>().ok_or(Malformed("no first time"))?;
     Ok((i64::from_be_bytes(*first), rest))

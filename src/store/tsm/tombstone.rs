@@ -42,11 +42,17 @@ impl Tombstones {
         self.ranges.get(&number).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether all of a range is deleted.
+    pub fn holds(&self, number: u32, range: TimeRange) -> bool {
+        ranges::cover(self.of(number), range.min_ns, range.max_ns)
+    }
+
     pub(super) fn add(&mut self, number: u32, range: TimeRange) {
         ranges::add(self.ranges.entry(number).or_default(), range);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, TimeRange)> {
+    /// All of them, by number of the key and range, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, TimeRange)> {
         let all = self.ranges.iter();
         all.flat_map(|(number, ranges)| ranges.iter().map(|range| (*number, *range)))
     }

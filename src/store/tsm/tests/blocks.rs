@@ -1,6 +1,6 @@
 //! Blocks against those that InfluxDB's own encoders made, and against themselves.
 
-use crate::store::tsm::{BLOCK_POINTS_MAX, decode, encode, uvarint};
+use crate::store::tsm::{BLOCK_POINTS_MAX, count, decode, encode, uvarint};
 use crate::store::value::{Column, FieldType, Strings, Value, Values};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -155,6 +155,7 @@ proptest! {
         let mut block = Vec::new();
         encode(&column, &mut block);
         assert_same(&decode(&block).unwrap(), &column, "round trip");
+        assert_eq!(count(&block), Ok(column.len()));
     }
 
     #[test]
@@ -174,6 +175,7 @@ proptest! {
         }
         if let Ok(column) = decode(&block) {
             assert_eq!(column.len(), column.values.len());
+            assert_eq!(count(&block), Ok(column.len()));
         }
     }
 
@@ -192,6 +194,7 @@ proptest! {
         block.extend(values);
         if let Ok(column) = decode(&block) {
             assert_eq!(column.len(), column.values.len());
+            assert_eq!(count(&block), Ok(column.len()));
         }
     }
 }
