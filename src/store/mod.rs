@@ -12,12 +12,20 @@
 //! directories, also those of an InfluxDB. `flux` answers questions in Flux.
 
 pub mod compact;
+pub mod damage;
+pub mod engine;
 pub mod flux;
 pub mod foreign;
 pub mod guard;
+pub mod index;
 pub mod lock;
+pub mod log;
 pub mod meta;
 pub mod point;
+pub mod stats;
+#[expect(clippy::module_inception, reason = "the store itself")]
+pub mod store;
+pub mod table;
 pub mod tsm;
 pub mod value;
 pub mod view;
