@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer, Dialect, Voice};
 use super::auth;
-use super::gateway::Settings;
+use super::front::Settings;
 use super::meter::Rejection;
 use super::{buckets, complete, query, write};
 use crate::proto::http::body::Framing;

@@ -1,7 +1,8 @@
 //! `/write` and `/api/v2/write`: whose lines these are, and how what became of them is told.
 
 use super::answer::{self, Answer, Dialect, Voice};
-use super::gateway::{Gateway, Settings};
+use super::front::Settings;
+use super::gateway::Gateway;
 use super::machine::Request;
 use crate::ingest;
 use crate::ingest::accept::{Accepted, BadLines, Consistency, Failure};

@@ -42,6 +42,10 @@ pub const MEMORY_USED: &str = "circlet_memory_used_bytes";
 pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 pub const SHARD_BUSY_SECONDS: &str = "circlet_shard_busy_seconds_total";
 pub const HANDED_OVER: &str = "circlet_http_connections_handed_over_total";
+pub const STORE_HTTP_REQUESTS: &str = "circlet_store_http_requests_total";
+pub const STORE_HTTP_REJECTED: &str = "circlet_store_http_rejected_total";
+pub const STORE_HTTP_BODY_BYTES: &str = "circlet_store_http_request_bytes_total";
+pub const STORE_HTTP_CONNECTIONS: &str = "circlet_store_http_connections";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {

@@ -11,7 +11,7 @@ use crate::server::answer::{self, Answer, Voice};
 use crate::server::budget::Budget;
 use crate::server::conn::About;
 use crate::server::endpoint::{self, Call, Job};
-use crate::server::gateway::Settings;
+use crate::server::front::{Role, Settings};
 use crate::server::machine::{Machine, Request, Want};
 use crate::server::{buckets, delete, health, ping, query, write};
 use std::time::Duration;
@@ -67,6 +67,7 @@ impl World {
             memory_bytes: 8_000_000,
         };
         let settings = Settings {
+            role: Role::Gateway,
             auth,
             naming: Naming::new("default", &[]),
             server,
