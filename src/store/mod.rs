@@ -9,9 +9,13 @@
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
 
+pub mod damage;
 pub mod guard;
 pub mod lock;
 pub mod point;
+pub mod stats;
+#[expect(clippy::module_inception, reason = "the store itself")]
+pub mod store;
 pub mod value;
 pub mod view;
 
