@@ -183,11 +183,7 @@ async fn begin(
     }))
 }
 
-async fn serve(
-    setup: &Setup,
-    facts: &Rc<Facts>,
-    ingest: &Rc<Ingest>,
-) -> Result<Rc<Front>, String> {
+async fn serve(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Result<Rc<Front>, String> {
     if setup.shard == ShardId(0) {
         start_probers(setup, facts, ingest).await;
         let mut look = Look::new(&facts.limits);

@@ -146,11 +146,8 @@ impl HttpMeters {
 
     pub fn of_store(store: &str) -> HttpMeters {
         let of = store.to_owned();
-        let names = [
-            names::STORE_HTTP_REQUESTS,
-            names::STORE_HTTP_REJECTED,
-            names::STORE_HTTP_BODY_BYTES,
-        ];
+        let names =
+            [names::STORE_HTTP_REQUESTS, names::STORE_HTTP_REJECTED, names::STORE_HTTP_BODY_BYTES];
         let connections = gauge!(names::STORE_HTTP_CONNECTIONS, "store" => of.clone());
         HttpMeters { names, connections, labelled: Labelled::new("store", of) }
     }
