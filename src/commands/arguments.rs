@@ -21,6 +21,8 @@ pub enum Command {
         #[arg(long)]
         accept_ring_change: bool,
     },
+    /// Run one embedded store alone, as a server of its own
+    Store(super::store::Arguments),
     /// Check a configuration and print every problem in it
     CheckConfig {
         /// The configuration
@@ -63,11 +65,11 @@ pub enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ConfigFile {
-    /// The configuration
+    /// The configuration; without it everything is in this process: two circles of two embedded stores
     #[arg(short = 'c', long = "config", value_name = "FILE")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,8 +1,8 @@
 //! One shard's life, from the opening of its logs to its end.
 
 use super::mailbox::{Event, Letter, Mailbox, Order, Post};
-use super::status;
 use super::usher::Usher;
+use super::{status, store_node};
 use crate::backend::load::{Busyness, LOOK_EVERY};
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
@@ -17,6 +17,7 @@ use crate::query::Query;
 use crate::ring::{Router, Topology};
 use crate::rt::net::{Listener, Parcel, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
+use crate::server::store::Opening;
 use crate::server::{Behind, Front, Gateway, Parts, Settings, listen};
 use crate::telemetry::{Exposition, HttpMeters, Latencies, Meters};
 use crate::wal::registry::log_directory;
@@ -58,6 +59,8 @@ pub struct Setup {
     /// To every shard, its own among them: connections that it is to serve.
     pub doors: Vec<Post<Parcel>>,
     pub hall: Mailbox<Parcel>,
+    /// The stores of this process, by the names of their backends.
+    pub stores: Vec<(String, Arc<Opening>)>,
 }
 
 /// The whole life of a shard. Lives on: its own thread.
@@ -282,9 +285,12 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
         meters: facts.meters.clone(),
     };
     let exposition = setup.exposition.clone();
-    let published = facts.clone();
+    let (published, stores) = (facts.clone(), setup.stores.clone());
     let metrics = move || {
         status::publish(&published);
+        for (name, opening) in &stores {
+            store_node::publish(name, opening);
+        }
         exposition.render()
     };
     let settings = Rc::new(Settings::of(config, setup.shard.0));

@@ -215,3 +215,61 @@ pub fn disk(free: f64, min_free: f64, ballast: f64) {
     gauge!(names::DISK_MIN_FREE).set(min_free);
     gauge!(names::BALLAST).set(ballast);
 }
+
+/// What a store says of itself, at one moment. Counters go up from the start of the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StoreLevels {
+    pub is_open: bool,
+    pub values_written: u64,
+    pub points_written: u64,
+    pub points_dropped: u64,
+    pub writes_failed: u64,
+    pub databases: u64,
+    pub windows: u64,
+    pub series: u64,
+    pub files: u64,
+    pub file_bytes: u64,
+    pub cache_bytes: u64,
+    pub log_bytes: u64,
+    pub log_syncs: u64,
+    pub snapshots: u64,
+    pub snapshots_failed: u64,
+    pub compactions: u64,
+    pub compactions_failed: u64,
+    pub windows_expired: u64,
+    pub damaged: u64,
+}
+
+/// Shows them as those of the store of this name.
+pub fn store(name: &str, levels: &StoreLevels) {
+    let counters = [
+        (names::STORE_VALUES, levels.values_written),
+        (names::STORE_POINTS, levels.points_written),
+        (names::STORE_DROPPED, levels.points_dropped),
+        (names::STORE_WRITES_FAILED, levels.writes_failed),
+        (names::STORE_LOG_SYNCS, levels.log_syncs),
+        (names::STORE_SNAPSHOTS, levels.snapshots),
+        (names::STORE_SNAPSHOTS_FAILED, levels.snapshots_failed),
+        (names::STORE_COMPACTIONS, levels.compactions),
+        (names::STORE_COMPACTIONS_FAILED, levels.compactions_failed),
+        (names::STORE_EXPIRED, levels.windows_expired),
+    ];
+    for (counter, value) in counters {
+        counter!(counter, "store" => name.to_owned()).absolute(value);
+    }
+    let gauges = [
+        (names::STORE_OPEN, u64::from(levels.is_open)),
+        (names::STORE_DATABASES, levels.databases),
+        (names::STORE_WINDOWS, levels.windows),
+        (names::STORE_SERIES, levels.series),
+        (names::STORE_FILES, levels.files),
+        (names::STORE_FILE_BYTES, levels.file_bytes),
+        (names::STORE_CACHE_BYTES, levels.cache_bytes),
+        (names::STORE_LOG_BYTES, levels.log_bytes),
+        (names::STORE_DAMAGED, levels.damaged),
+    ];
+    for (gauge, value) in gauges {
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        gauge!(gauge, "store" => name.to_owned()).set(value as f64);
+    }
+}

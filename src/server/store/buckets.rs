@@ -8,7 +8,7 @@ use crate::backend::statement::Lengths;
 use crate::proto::http::params::Params;
 use crate::ring::Naming;
 use crate::store::store::Store;
-use crate::store::view::{Catalog, Change, Database, Policy, PolicyChange};
+use crate::store::view::{Catalog, Change, Policy, PolicyChange};
 use serde_json::Value;
 use std::sync::Arc;
 
