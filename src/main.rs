@@ -21,11 +21,15 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
     match arguments.command {
-        Command::Run { file, accept_ring_change } => {
+        Command::Run { file, built_in, accept_ring_change } => {
             commands::with_config(&file, &environment, |config| {
                 logs::start(std::env::var("RUST_LOG").ok().as_deref());
                 let is_built_in = file.config.is_none();
-                match gateway(config.clone(), accept_ring_change, is_built_in) {
+                let config = match is_built_in {
+                    true => welcome::chosen(config.clone(), &built_in),
+                    false => Ok(config.clone()),
+                };
+                match config.and_then(|config| gateway(config, accept_ring_change, is_built_in)) {
                     Ok(()) => Exit::Done,
                     Err(trouble) => commands::of_trouble(&trouble),
                 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Many independent InfluxDB instances as one highly available, sharded store.
@@ -17,6 +18,8 @@ pub enum Command {
     Run {
         #[command(flatten)]
         file: ConfigFile,
+        #[command(flatten)]
+        built_in: BuiltIn,
         /// Start although owners move: what lies on the old owners is not found by queries any more
         #[arg(long)]
         accept_ring_change: bool,
@@ -70,6 +73,18 @@ pub struct ConfigFile {
     /// The configuration; without it everything is in this process: two circles of two embedded stores
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// What may be chosen where there is no configuration.
+#[derive(Debug, Args)]
+pub struct BuiltIn {
+    /// Without a configuration: address and port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::store::address)]
+    #[arg(conflicts_with = "config")]
+    pub listen: Option<SocketAddr>,
+    /// Without a configuration: where everything is kept [default: circlet-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

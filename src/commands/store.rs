@@ -64,7 +64,7 @@ impl LimitArguments {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let localhost = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     let localhost = localhost.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     let address = localhost.or_else(|| text.parse().ok());
@@ -112,11 +112,14 @@ fn serve(arguments: &Arguments, environment: &Environment) -> Result<bool, Troub
 
 fn auth(arguments: &Arguments) -> Result<Auth, Trouble> {
     let Some(path) = &arguments.tokens_file else {
-        if arguments.listen.ip().is_loopback() {
-            return Ok(Auth::Open);
-        }
-        let text = "others can reach this address: give --tokens-file, or listen on 127.0.0.1";
-        return Err(Trouble::Configuration(text.to_owned()));
+        return match arguments.listen.ip().is_loopback() {
+            true => Ok(Auth::Open),
+            false => {
+                let text =
+                    "others can reach this address: give --tokens-file, or listen on 127.0.0.1";
+                Err(Trouble::Configuration(text.to_owned()))
+            }
+        };
     };
     let text = std::fs::read_to_string(path).map_err(|error| {
         Trouble::Configuration(format!("cannot read {}: {error}", path.display()))

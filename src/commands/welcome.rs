@@ -1,10 +1,25 @@
 //! What `circlet run` says where nothing was configured: what to type next.
 
+use super::arguments::BuiltIn;
 use super::say;
 use circlet::config::Config;
+use circlet::shard::Trouble;
 
 /// Made by the first start, so that the commands below work at once.
 pub const DATABASE: &str = "demo";
+
+/// The built-in configuration with what was chosen on the command line.
+pub fn chosen(mut config: Config, built_in: &BuiltIn) -> Result<Config, Trouble> {
+    config.listen = built_in.listen.unwrap_or(config.listen);
+    if let Some(data_dir) = &built_in.data_dir {
+        config.data_dir.clone_from(data_dir);
+    }
+    if !config.listen.ip().is_loopback() {
+        let text = "others can reach this address: write a configuration with [auth], or listen on 127.0.0.1";
+        return Err(Trouble::Configuration(text.to_owned()));
+    }
+    Ok(config)
+}
 
 pub fn print(config: &Config) {
     let address = config.listen;
