@@ -34,7 +34,7 @@ struct LimitArguments {
     max_series: Option<usize>,
     /// Values of one tag key of one measurement; 0: no limit
     #[arg(long, value_name = "COUNT")]
-    max_values_per_tag: Option<usize>,
+    max_tag_values: Option<usize>,
     /// Memory of points that are in no file yet, as in 1GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     cache: Option<u64>,
@@ -54,7 +54,7 @@ impl LimitArguments {
         let default = StoreConfig::default();
         StoreConfig {
             series_max: self.max_series.unwrap_or(default.series_max),
-            values_per_tag_max: self.max_values_per_tag.unwrap_or(default.values_per_tag_max),
+            values_per_tag_max: self.max_tag_values.unwrap_or(default.values_per_tag_max),
             cache_bytes_max: self.cache.unwrap_or(default.cache_bytes_max),
             query_bytes_max: self.query_memory.unwrap_or(default.query_bytes_max),
             query_timeout: self.query_timeout.or(default.query_timeout),

@@ -198,7 +198,7 @@ pub fn store(file: &mut Section<'_>, problems: &mut Problems) -> StoreConfig {
     };
     let (series_max, values_per_tag_max) = (
         count("max_series", MANY, default.series_max),
-        count("max_values_per_tag", MANY, default.values_per_tag_max),
+        count("max_tag_values", MANY, default.values_per_tag_max),
     );
     let queries_max = count("max_queries", 1..=1000, default.queries_max);
     let store = StoreConfig {
