@@ -3,10 +3,11 @@
 use super::super::answer::{self, Answer, Body, Voice};
 use super::super::machine::Request;
 use super::super::query::{FluxPlan, Reply, no_question, read};
-use super::arriving::{Begun, ask};
+use super::arriving::{Arriving, Begun, Form as Sent, ask};
 use super::standin::{flux, influxql};
 use super::{Node, broken};
 use crate::backend::Cancel;
+use crate::proto::http::deflate::takes_gzip;
 use crate::proto::http::params::Params;
 use crate::proto::moment;
 use crate::proto::results::Form;
@@ -37,7 +38,10 @@ pub(super) async fn influxql(
     let param = |name: &str| asked.params.iter().find(|(known, _)| known == name);
     let param = |name: &str| param(name).map(|(_, value)| value.as_str());
     let question = question(node, voice, &asked, &param);
-    let by_lines = matches!(question.form, Form::Json { chunked: true, .. });
+    let form = Sent {
+        by_lines: matches!(question.form, Form::Json { chunked: true, .. }),
+        may_pack: may_pack(asked.accept_encoding.as_deref()),
+    };
     let is_left = param("async") == Some("true");
     let (theirs, guard) = (store.clone(), guard(store));
     if is_left {
@@ -47,7 +51,7 @@ pub(super) async fn influxql(
         });
         return Reply::Whole(answer::empty(voice));
     }
-    let begun = ask(&node.readers, guard, asker, by_lines, move |guard, sink| {
+    let begun = ask(&node.readers, guard, asker, form, move |guard, sink| {
         let mut out = |text: &str| sink.take(text.as_bytes());
         influxql::answer(&*theirs, &question, guard, &mut out)
             .map_err(|refused| answer::invalid(voice, &refused.0))
@@ -85,7 +89,10 @@ fn question<'a>(
 fn reply(voice: Voice, content_type: &str, begun: Begun) -> Reply {
     match begun {
         Begun::Answer(arriving) => {
-            let fields = vec![("Content-Type".to_owned(), content_type.to_owned())];
+            let mut fields = vec![("Content-Type".to_owned(), content_type.to_owned())];
+            if arriving.is_packed {
+                fields.push(("Content-Encoding".to_owned(), "gzip".to_owned()));
+            }
             Reply::Streamed { status: 200, fields, body: Body::Store(arriving) }
         }
         Begun::Refused(answer) => Reply::Whole(answer),
@@ -106,12 +113,33 @@ pub(super) async fn flux(
         Err(why) => return Reply::Whole(answer::invalid(voice, &why)),
     };
     let theirs = store.clone();
-    let begun = ask(&node.readers, guard(store), asker, false, move |guard, sink| {
+    let form = Sent { by_lines: false, may_pack: may_pack(plan.accept_encoding.as_deref()) };
+    let begun = ask(&node.readers, guard(store), asker, form, move |guard, sink| {
         let mut out = |bytes: &[u8]| sink.take(bytes);
         flux::answer(&*theirs, &question, guard, &mut out)
             .map_err(|refused| refuse(voice, &refused))
     });
-    reply(voice, "text/csv; charset=utf-8", begun.await)
+    match begun.await {
+        Begun::Answer(arriving) if plan.prefer.as_deref() == Some("return-no-content") => {
+            Reply::Whole(unsaid(voice, arriving).await)
+        }
+        begun => reply(voice, "text/csv; charset=utf-8", begun),
+    }
+}
+
+/// The client wants to know only whether it went well.
+async fn unsaid(voice: Voice, mut arriving: Arriving) -> Answer {
+    loop {
+        match arriving.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return answer::empty(voice),
+            Err(_) => return broken(voice),
+        }
+    }
+}
+
+fn may_pack(accept_encoding: Option<&str>) -> bool {
+    accept_encoding.is_some_and(takes_gzip)
 }
 
 fn flux_question(
