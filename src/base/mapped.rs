@@ -1,8 +1,10 @@
-//! A file seen through memory, for whoever looks into files that somebody else is writing.
+//! A file seen through memory: `Mapped` for whoever looks into files that somebody else is writing, `Settled` for files
+//! that nobody writes any more.
 
-use memmap2::{Advice, MmapOptions, MmapRaw};
+use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 /// A mapped file, as long as it was when it was opened.
@@ -57,6 +59,51 @@ impl Mapped {
     }
 }
 
+/// A file that got its name when it was whole, and that is only ever unlinked after that: its bytes can be lent.
+#[derive(Debug)]
+pub struct Settled {
+    /// `None` for an empty file, which cannot be mapped.
+    map: Option<Mmap>,
+}
+
+impl Settled {
+    /// Not for files that are still written, or that may be cut: their bytes would change under whoever has borrowed
+    /// them.
+    pub fn open(path: &Path) -> io::Result<Settled> {
+        let file = fs::File::open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Ok(Settled { map: None });
+        }
+        #[expect(
+            unsafe_code,
+            reason = "blocks and their index are searched and decoded in place; a copy of each would cost as much again"
+        )]
+        // SAFETY: the map is only read. The callers open files that are written under another name, made durable and
+        // renamed, and never opened for writing again.
+        let map = unsafe { MmapOptions::new().map(&file)? };
+        Ok(Settled { map: Some(map) })
+    }
+
+    /// The whole file. Bytes that are not in memory yet are fetched as they are touched; if the disk cannot give them,
+    /// the process ends with SIGBUS: ask with [`Settled::load`] first.
+    pub fn bytes(&self) -> &[u8] {
+        self.map.as_deref().unwrap_or_default()
+    }
+
+    /// Fetches a part, so that a page that the disk cannot give is an error. On a kernel before 5.14 it does nothing.
+    ///
+    /// # Panics
+    /// If the part is not within the file.
+    pub fn load(&self, range: Range<usize>) -> io::Result<()> {
+        assert!(range.start <= range.end && range.end <= self.bytes().len());
+        let Some(map) = self.map.as_ref().filter(|_| !range.is_empty()) else { return Ok(()) };
+        match map.advise_range(Advice::PopulateRead, range.start, range.len()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINVAL) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,5 +143,20 @@ mod tests {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(4096).unwrap();
         assert!(mapped.read(8 * 4096, 4096).is_err());
         assert_eq!(mapped.read(0, 4096).unwrap(), [b'a'; 4096]);
+    }
+
+    #[test]
+    fn a_settled_file_lends_its_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f");
+        fs::write(&path, b"").unwrap();
+        assert!(Settled::open(&path).unwrap().bytes().is_empty());
+        fs::write(&path, vec![b'a'; 10_000]).unwrap();
+        let settled = Settled::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        settled.load(0..10_000).unwrap();
+        settled.load(5_000..5_000).unwrap();
+        assert_eq!(settled.bytes(), vec![b'a'; 10_000]);
+        assert_eq!(Settled::open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

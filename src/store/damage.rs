@@ -1,6 +1,7 @@
 //! What was found damaged: said once, set aside, and kept in a list for whoever asks.
 
 use super::lock::Mutex;
+use super::view::ReadError;
 use std::path::PathBuf;
 
 /// One place that cannot be read.
@@ -10,6 +11,17 @@ pub struct Damage {
     /// Where in the file, as far as it is known.
     pub offset: Option<u64>,
     pub problem: String,
+}
+
+impl Damage {
+    /// The place of such an error is a file and an offset in one text.
+    pub fn of_read(error: &ReadError) -> Damage {
+        let (file, offset) = match error.place.rsplit_once(" at ") {
+            Some((file, offset)) if offset.parse::<u64>().is_ok() => (file, offset.parse().ok()),
+            _ => (&*error.place, None),
+        };
+        Damage { file: file.into(), offset, problem: error.problem.clone() }
+    }
 }
 
 /// Entries kept; a disk that falls apart must not fill the memory, too.

@@ -7,15 +7,22 @@
 //! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
-//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line.
+//! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
+//! files, `compact` makes few of many.
 
+pub mod compact;
 pub mod damage;
+pub mod engine;
 pub mod guard;
+pub mod index;
 pub mod lock;
+pub mod log;
 pub mod point;
 pub mod stats;
 #[expect(clippy::module_inception, reason = "the store itself")]
 pub mod store;
+pub mod table;
+pub mod tsm;
 pub mod value;
 pub mod view;
 

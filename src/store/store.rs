@@ -1,11 +1,14 @@
 //! The store as its callers see it: open, write, ask (through `view`), stop.
 
 use super::damage::Damage;
+use super::engine::{self, Shared, Worker};
+use super::lock::Mutex;
 use super::stats::Stats;
 use super::view::{Catalog, Change, ChangeError, Database};
 use crate::proto::line::Precision;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a store may use. Every bound has an error that names it.
@@ -160,53 +163,105 @@ impl fmt::Display for OpenError {
 
 /// An open store. Every method may be called by several threads at once, and waits for the disk where it must.
 pub struct Store {
-    options: Options,
+    worker: Mutex<Worker>,
+    shared: Arc<Shared>,
+    /// Held as long as the store is open.
+    _lock: File,
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let failed = |error: std::io::Error| OpenError::Disk {
+        path: directory.to_owned(),
+        problem: error.to_string(),
+    };
+    fs::create_dir_all(directory).map_err(failed)?;
+    let path = directory.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 impl Store {
     pub fn open(options: Options) -> Result<Arc<Store>, OpenError> {
-        Ok(Arc::new(Store { options }))
+        let lock = lock(&options.directory)?;
+        let shared = engine::open(options)?;
+        let worker = Mutex::new(Worker::start(&shared));
+        Ok(Arc::new(Store { worker, shared, _lock: lock }))
     }
 
     pub fn limits(&self) -> &Limits {
-        &self.options.limits
+        &self.shared.options.limits
     }
 
     /// Stores what is good. Durable when it returns, except for what the error says.
     pub fn write(&self, request: WriteRequest<'_>) -> Result<(), WriteError> {
-        Err(WriteError::DatabaseNotFound(request.database.to_owned()))
+        let database = self.shared.databases.read().get(request.database).cloned();
+        match database {
+            Some(database) => database.write(&self.shared, &request),
+            None => Err(WriteError::DatabaseNotFound(request.database.to_owned())),
+        }
     }
 
     /// Removes windows that are older than their policy wants them, by this clock. The store does it every half
     /// hour by its own.
-    pub fn enforce_retention(&self, _now_ns: i64) {}
+    pub fn enforce_retention(&self, now_ns: i64) {
+        engine::enforce_retention(&self.shared, now_ns);
+    }
+
+    /// Does all that is to be done in the background, now.
+    pub fn tend(&self) {
+        engine::tend(&self.shared);
+    }
+
+    /// Brings all points to files.
+    pub fn flush(&self) -> Result<(), String> {
+        engine::flush(&self.shared)
+    }
 
     /// What was found damaged since the start, oldest first.
     pub fn damage(&self) -> Vec<Damage> {
-        Vec::new()
+        self.shared.damages.list()
     }
 
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        engine::stats(&self.shared)
     }
 
     /// Takes no more writes, brings all points to files and ends the threads. The directory is then a complete
     /// InfluxDB directory. Questions may go on.
     pub fn stop(&self) -> Result<(), String> {
-        Ok(())
+        self.worker.lock().stop();
+        engine::flush(&self.shared)
     }
 }
 
 impl Catalog for Store {
     fn databases(&self) -> Vec<String> {
-        Vec::new()
+        self.shared.databases.read().keys().cloned().collect()
     }
 
-    fn database(&self, _name: &str) -> Option<Arc<dyn Database>> {
-        None
+    fn database(&self, name: &str) -> Option<Arc<dyn Database>> {
+        let found = self.shared.databases.read().get(name).cloned()?;
+        Some(found)
     }
 
-    fn change(&self, _change: Change) -> Result<(), ChangeError> {
-        Err(ChangeError("not yet".to_owned()))
+    fn change(&self, change: Change) -> Result<(), ChangeError> {
+        if let Change::Write { database, policy, lines } = &change {
+            let request = WriteRequest {
+                database,
+                policy: policy.as_deref(),
+                precision: Precision::Nanoseconds,
+                unsigned: true,
+                all_or_nothing: false,
+                body: lines,
+                now_ns: 0,
+            };
+            return self.write(request).map_err(|error| ChangeError(error.to_string()));
+        }
+        engine::change(&self.shared, change)
     }
 }

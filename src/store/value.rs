@@ -1,5 +1,7 @@
 //! What a point holds: five types, one value, and columns of many.
 
+use std::ops::Range;
+
 /// The type of a field. The order is the one in which InfluxDB prefers types where windows differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FieldType {
@@ -55,6 +57,10 @@ pub struct Strings {
 }
 
 impl Strings {
+    pub fn with_capacity(count: usize, bytes: usize) -> Strings {
+        Strings { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
     pub fn push(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len());
@@ -75,6 +81,29 @@ impl Strings {
 
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
         (0..self.len()).map(|at| self.get(at))
+    }
+
+    /// Appends a part of others.
+    pub fn extend(&mut self, from: &Strings, range: Range<usize>) {
+        let begin = range.start.checked_sub(1).map_or(0, |before| from.ends[before]);
+        let ends = &from.ends[range];
+        let end = ends.last().copied().unwrap_or(begin);
+        let moved = self.bytes.len();
+        self.ends.extend(ends.iter().map(|end| end - begin + moved));
+        self.bytes.extend_from_slice(&from.bytes[begin..end]);
+    }
+
+    /// Leaves only those of a range.
+    pub fn keep(&mut self, range: Range<usize>) {
+        let mut kept = Strings::default();
+        kept.extend(self, range);
+        *self = kept;
+    }
+
+    pub fn reverse(&mut self) {
+        let mut turned = Strings::with_capacity(self.len(), self.bytes.len());
+        self.iter().rev().for_each(|text| turned.push(text));
+        *self = turned;
     }
 
     /// Memory in use.
@@ -141,6 +170,42 @@ impl Values {
         }
     }
 
+    /// Appends a part of others.
+    ///
+    /// # Panics
+    /// If they are of another type.
+    pub fn extend(&mut self, from: &Values, range: Range<usize>) {
+        match (self, from) {
+            (Values::Float(to), Values::Float(from)) => to.extend_from_slice(&from[range]),
+            (Values::Integer(to), Values::Integer(from)) => to.extend_from_slice(&from[range]),
+            (Values::Unsigned(to), Values::Unsigned(from)) => to.extend_from_slice(&from[range]),
+            (Values::String(to), Values::String(from)) => to.extend(from, range),
+            (Values::Boolean(to), Values::Boolean(from)) => to.extend_from_slice(&from[range]),
+            (to, from) => panic!("{:?} among {:?}", from.kind(), to.kind()),
+        }
+    }
+
+    /// Leaves only those of a range.
+    pub fn keep(&mut self, range: Range<usize>) {
+        match self {
+            Values::Float(values) => keep(values, range),
+            Values::Integer(values) => keep(values, range),
+            Values::Unsigned(values) => keep(values, range),
+            Values::String(values) => values.keep(range),
+            Values::Boolean(values) => keep(values, range),
+        }
+    }
+
+    pub fn reverse(&mut self) {
+        match self {
+            Values::Float(values) => values.reverse(),
+            Values::Integer(values) => values.reverse(),
+            Values::Unsigned(values) => values.reverse(),
+            Values::String(values) => values.reverse(),
+            Values::Boolean(values) => values.reverse(),
+        }
+    }
+
     pub fn get(&self, at: usize) -> Value {
         match self {
             Values::Float(values) => Value::Float(values[at]),
@@ -150,6 +215,11 @@ impl Values {
             Values::Boolean(values) => Value::Boolean(values[at]),
         }
     }
+}
+
+fn keep<T>(values: &mut Vec<T>, range: Range<usize>) {
+    values.truncate(range.end);
+    values.drain(..range.start);
 }
 
 /// Points of one field of one series: a time and a value each, times strictly one-way.
@@ -175,5 +245,29 @@ impl Column {
     pub fn push(&mut self, time: i64, value: &Value) {
         self.times.push(time);
         self.values.push(value);
+    }
+
+    /// Appends a part of another of the same type.
+    pub fn extend(&mut self, from: &Column, range: Range<usize>) {
+        self.times.extend_from_slice(&from.times[range.clone()]);
+        self.values.extend(&from.values, range);
+    }
+
+    /// Leaves only the points of a range of places.
+    pub fn keep(&mut self, range: Range<usize>) {
+        if range != (0..self.len()) {
+            keep(&mut self.times, range.clone());
+            self.values.keep(range);
+        }
+    }
+
+    /// The last point first.
+    pub fn reverse(&mut self) {
+        self.times.reverse();
+        self.values.reverse();
+    }
+
+    pub fn kind(&self) -> FieldType {
+        self.values.kind()
     }
 }
