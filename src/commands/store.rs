@@ -22,6 +22,9 @@ pub struct Arguments {
     /// A file with a token a line: whoever asks must show one. Without it, listen on loopback
     #[arg(long, value_name = "FILE")]
     tokens_file: Option<PathBuf>,
+    /// What the one organization is called; every other name means it, too
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    org: String,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -100,6 +103,7 @@ fn serve(arguments: &Arguments, environment: &Environment) -> Result<bool, Troub
         auth,
         server: Config::built_in(environment).server,
         limits: arguments.limits.limits(),
+        org: arguments.org.clone(),
         first_database: None,
         keeps_trying: false,
         exposition: Exposition::install().map_err(Trouble::Running)?,

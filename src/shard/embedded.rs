@@ -38,6 +38,7 @@ pub fn start(
             auth: secret.clone().map_or(Auth::Open, |secret| Auth::Tokens(vec![secret])),
             server: server(),
             limits: config.store.clone(),
+            org: config.naming.default_org().to_owned(),
             first_database,
             keeps_trying: true,
             exposition: exposition.clone(),

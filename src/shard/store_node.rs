@@ -37,6 +37,8 @@ pub struct StoreSetup {
     pub auth: Auth,
     pub server: ServerConfig,
     pub limits: StoreConfig,
+    /// The one organization, which every name of one means.
+    pub org: String,
     /// Made where the store has no database at all.
     pub first_database: Option<&'static str>,
     /// A directory that cannot be opened is tried again and again.
@@ -146,7 +148,7 @@ fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {
     let settings = Rc::new(Settings {
         role: Role::Store,
         auth: setup.auth.clone(),
-        naming: Naming::new("default", &[]),
+        naming: Naming::new(&setup.org, &[]),
         server: setup.server.clone(),
         accept_partial: false,
         debug_headers: false,

@@ -16,15 +16,28 @@ pub(super) mod influxql {
     }
     pub struct Refused(pub String);
     pub fn answer(
-        _: &dyn Catalog,
+        catalog: &dyn Catalog,
         question: &Question,
         _: &Guard,
         out: &mut dyn FnMut(&str) -> Result<(), Stopped>,
     ) -> Result<(), Refused> {
-        if question.text.is_empty() {
-            return Err(Refused("empty".to_owned()));
+        let text = question.text.trim();
+        if let Some(name) = text
+            .to_uppercase()
+            .starts_with("CREATE DATABASE")
+            .then(|| text[15..].trim().trim_matches('"').to_owned())
+        {
+            catalog
+                .change(crate::store::view::Change::CreateDatabase { database: name, policy: None })
+                .map_err(|e| Refused(e.0))?;
+            out("{\"results\":[{\"statement_id\":0}]}\n").unwrap_or(());
+        } else if text.eq_ignore_ascii_case("SHOW DATABASES") {
+            let names: Vec<String> =
+                catalog.databases().iter().map(|n| format!("[{n:?}]")).collect();
+            out(&format!("{{\"results\":[{{\"statement_id\":0,\"series\":[{{\"name\":\"databases\",\"columns\":[\"name\"],\"values\":[{}]}}]}}]}}\n", names.join(","))).unwrap_or(());
+        } else {
+            out("{\"results\":[{\"statement_id\":0}]}\n").unwrap_or(());
         }
-        out("{\"results\":[{\"statement_id\":0}]}\n").unwrap_or(());
         Ok(())
     }
 }
