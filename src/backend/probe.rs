@@ -95,7 +95,7 @@ impl Prober {
 
     async fn refresh_catalogue(&self, id: BackendId) {
         let path = match self.client.place.kind {
-            Kind::Influxdb1 => format!("/query?q={}", escape("SHOW DATABASES")),
+            Kind::Influxdb1 | Kind::Embedded => format!("/query?q={}", escape("SHOW DATABASES")),
             Kind::Influxdb2 => "/api/v2/buckets?limit=100".to_owned(),
             // These make databases when they are written, or have none.
             Kind::Influxdb3 | Kind::LineProtocol => return,
@@ -131,7 +131,7 @@ fn names(kind: Kind, reply: &Reply) -> Option<FastSet<String>> {
     }
     let value: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
     let mut names = FastSet::default();
-    if kind == Kind::Influxdb1 {
+    if kind.is_v1() {
         // A server without databases still names the series; anything else is no catalogue.
         let series = value.pointer("/results/0/series/0")?;
         if series.get("name")?.as_str()? != "databases" {

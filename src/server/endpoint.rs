@@ -2,7 +2,8 @@
 
 use super::answer::{self, Answer, Dialect, Voice};
 use super::auth;
-use super::gateway::Settings;
+
+use super::front::{Role, Settings};
 use super::meter::Rejection;
 use super::{buckets, complete, page, query, write};
 use crate::proto::http::body::Framing;
@@ -63,6 +64,17 @@ impl Endpoint {
             path if page::Part::of(path).is_some() => Endpoint::Page,
             path if complete::backend_of(path).is_some() => Endpoint::Complete,
             _ => Endpoint::Other,
+        }
+    }
+
+    /// What only a gateway has is no path of a store.
+    fn of(role: Role, path: &str) -> Endpoint {
+        match (role, Endpoint::find(path)) {
+            (
+                Role::Store,
+                Endpoint::Status | Endpoint::Complete | Endpoint::Route | Endpoint::Page,
+            ) => Endpoint::Other,
+            (_, endpoint) => endpoint,
         }
     }
 
@@ -183,7 +195,7 @@ pub struct Refused {
 /// Everything that the head alone decides.
 pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
     let voice = Voice::of(&head.path, head.fields.accept.as_deref());
-    let endpoint = Endpoint::find(&head.path);
+    let endpoint = Endpoint::of(settings.role, &head.path);
     let refuse = |answer: Answer, why: Option<Rejection>| Refused { endpoint, answer, why };
     if head.method == Method::Options {
         return Err(refuse(answer::preflight(voice), None));

@@ -1,4 +1,4 @@
-//! `/health` (can anybody be asked?) and `/ready` (are writes taken?).
+//! `/health` (can anybody be asked?) and `/ready` (are writes taken?), of gateways and stores.
 //!
 //! A backend that is down changes neither: its lines wait in the log, and a balancer that took this gateway
 //! away would take the queue away with it.
@@ -78,10 +78,18 @@ const JSON: &str = "application/json; charset=utf-8";
 
 pub fn health(facts: &Facts) -> Answer {
     let passes = facts.circles.is_empty() || facts.circles.iter().any(|circle| circle.can_answer);
-    let (status, message) = if passes {
-        ("pass", "ready for queries and writes")
-    } else {
-        ("fail", "no circle can answer queries")
+    tell(facts, (!passes).then_some("no circle can answer queries"))
+}
+
+/// The same of an embedded store. What is damaged is told; the rest is served.
+pub fn health_of_store(facts: &Facts) -> Answer {
+    tell(facts, facts.not_ready.as_deref())
+}
+
+fn tell(facts: &Facts, failure: Option<&str>) -> Answer {
+    let (status, message) = match failure {
+        None => ("pass", "ready for queries and writes"),
+        Some(why) => ("fail", why),
     };
     let mut body = b"{\"name\":\"circlet\", \"message\":".to_vec();
     push_string(&mut body, message.as_bytes());
@@ -96,7 +104,10 @@ pub fn health(facts: &Facts) -> Answer {
     }
     let version = env!("CARGO_PKG_VERSION");
     body.extend_from_slice(format!("], \"version\": \"{version}\"}}\n").as_bytes());
-    if passes { answer::found(JSON, body) } else { answer::not_serving(JSON, body) }
+    match failure {
+        None => answer::found(JSON, body),
+        Some(_) => answer::not_serving(JSON, body),
+    }
 }
 
 struct Check {
