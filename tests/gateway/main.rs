@@ -31,6 +31,7 @@ mod reroute;
 mod shards;
 mod spill;
 mod statements;
+mod store_files;
 mod targets;
 mod telegraf;
 mod tools;
