@@ -182,6 +182,12 @@ pub enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangeError(pub String);
 
+impl From<std::io::Error> for ChangeError {
+    fn from(error: std::io::Error) -> ChangeError {
+        ChangeError(format!("engine: {error}"))
+    }
+}
+
 impl fmt::Display for ChangeError {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
         text.write_str(&self.0)
