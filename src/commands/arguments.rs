@@ -56,6 +56,35 @@ pub enum Command {
         #[command(subcommand)]
         action: RejectsAction,
     },
+    /// Look at this machine: kernel, io_uring, limits, disk; says what is wrong and what to do
+    Doctor {
+        /// The configuration, for its data_dir
+        #[arg(
+            short = 'c',
+            long = "config",
+            value_name = "FILE",
+            required_unless_present = "data_dir"
+        )]
+        config: Option<PathBuf>,
+        /// Look at this directory in place of the configured one
+        #[arg(long, value_name = "DIR", conflicts_with = "config")]
+        data_dir: Option<PathBuf>,
+        /// One JSON object in place of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Configurations of other programs
+    Config {
+        #[command(subcommand)]
+        action: super::migrate::ConfigAction,
+    },
+    /// Write what the cache files of an influx-proxy still hold, through the running gateway
+    ImportCache(super::migrate::ImportCache),
+    /// Write a file for a program around Circlet: a unit, alerts, a dashboard
+    Generate {
+        #[command(subcommand)]
+        what: super::generate::Generate,
+    },
     /// What is known of a backend
     Backend {
         #[command(subcommand)]

@@ -15,8 +15,11 @@ pub mod arguments;
 mod backend;
 mod backlog;
 pub mod check_config;
+mod doctor;
 mod explain;
+mod generate;
 mod http;
+mod migrate;
 mod online;
 mod rejects;
 pub mod route;
@@ -58,6 +61,17 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Explain(arguments) => {
             with_config(&arguments.config, environment, |config| explain::run(config, &arguments))
         }
+        Command::Doctor { data_dir: Some(directory), json, .. } => doctor::run(&directory, json),
+        Command::Doctor { config, json, .. } => {
+            let path = config.expect("clap wants one of both");
+            with_config(&path, environment, |config| doctor::run(&config.data_dir, json))
+        }
+        Command::Config { action } => migrate::config(&action),
+        Command::ImportCache(arguments) => {
+            let path = arguments.file.config.clone();
+            with_config(&path, environment, |config| migrate::import_cache(config, &arguments))
+        }
+        Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file.config, environment, |config| status::run(config, json))
         }

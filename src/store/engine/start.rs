@@ -18,7 +18,7 @@ use crate::store::point::SEPARATOR;
 use crate::store::store::{OpenError, Options};
 use crate::store::tsm::{FileName, OpenError as FileError, Reader};
 use crate::store::value::FieldType;
-use crate::store::view::{Policy, WindowInfo};
+use crate::store::view::Policy;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,9 +69,9 @@ fn databases(
     catalogue: &Catalogue,
     shared: &Weak<Shared>,
 ) -> std::collections::BTreeMap<String, Arc<Database>> {
-    let entries = catalogue.data().databases.iter();
+    let entries = catalogue.meta().databases.iter();
     let made = entries.map(|entry| {
-        let policies = entry.policies();
+        let policies = catalogue.policies(&entry.name);
         let database = new_database(options, &entry.name, shared.clone(), policies);
         (entry.name.clone(), Arc::new(database))
     });
