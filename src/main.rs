@@ -10,8 +10,8 @@ use circlet::base::failpoint;
 use circlet::config::{Config, Environment};
 use circlet::shard::{Node, Trouble};
 use circlet::telemetry::logs;
-use commands::Exit;
 use commands::arguments::{Arguments, Command};
+use commands::{Exit, welcome};
 
 #[global_allocator]
 static MEMORY: circlet::rt::preflight::Memory = circlet::rt::preflight::Memory;
@@ -21,14 +21,23 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
     match arguments.command {
-        Command::Run { file, accept_ring_change } => {
-            commands::with_config(&file.config, &environment, |config| {
+        Command::Run { file, built_in, accept_ring_change } => {
+            commands::with_config(&file, &environment, |config| {
                 logs::start(std::env::var("RUST_LOG").ok().as_deref());
-                match gateway(config.clone(), accept_ring_change) {
+                let is_built_in = file.config.is_none();
+                let config = match is_built_in {
+                    true => welcome::chosen(config.clone(), &built_in),
+                    false => Ok(config.clone()),
+                };
+                match config.and_then(|config| gateway(config, accept_ring_change, is_built_in)) {
                     Ok(()) => Exit::Done,
                     Err(trouble) => commands::of_trouble(&trouble),
                 }
             })
+        }
+        Command::Store(arguments) => {
+            logs::start(std::env::var("RUST_LOG").ok().as_deref());
+            commands::store::run(&arguments, &environment)
         }
         other => commands::dispatch(other, &environment),
     }
@@ -36,24 +45,29 @@ fn main() -> ExitCode {
 }
 
 /// The life of a gateway.
-fn gateway(config: Config, accept_ring_change: bool) -> Result<(), Trouble> {
+fn gateway(config: Config, accept_ring_change: bool, is_built_in: bool) -> Result<(), Trouble> {
     failpoint::arm();
     // 1. The machine allows io_uring and enough locked memory; limits are raised.
     Node::preflight()?;
     // 2. The data directory is ours alone; the rings are those of the last start.
     let config = Arc::new(config);
     let mut node = Node::open(config.clone(), accept_ring_change)?;
-    // 3. A shard on each core reads the logs that it owns.
+    // 3. Stores of this process listen and open; nothing waits for them.
+    node.embed(is_built_in.then_some(welcome::DATABASE))?;
+    // 4. A shard on each core reads the logs that it owns.
     node.launch()?;
-    // 4. What all logs owe is known: cursors are rewound, cells are on the board.
+    // 5. What all logs owe is known: cursors are rewound, cells are on the board.
     node.recover()?;
-    // 5. Only now connections are accepted and lines are sent.
+    // 6. Only now connections are accepted and lines are sent.
     node.serve()?;
     tracing::info!(listen = %config.listen, shards = config.shards, "Circlet serves");
-    // 6. Until somebody asks to stop.
+    if is_built_in {
+        welcome::print(&config);
+    }
+    // 7. Until somebody asks to stop.
     node.watch()?;
     tracing::info!("stopping: answers under way are finished");
-    // 7. Answers are finished, logs synced, cursors written.
+    // 8. Answers are finished, logs synced, cursors written, stores closed.
     let is_clean = node.end()?;
     tracing::info!(is_clean, "stopped; what is still owed stays in the log");
     Ok(())

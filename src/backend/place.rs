@@ -55,10 +55,12 @@ impl Place {
     /// Path and parameters of a write.
     pub fn write_path(&self, org: &str, database: &str, retention_policy: &str) -> String {
         match self.kind {
-            Kind::Influxdb1 | Kind::LineProtocol if retention_policy.is_empty() => {
+            Kind::Influxdb1 | Kind::Embedded | Kind::LineProtocol
+                if retention_policy.is_empty() =>
+            {
                 format!("/write?db={}&precision=ns", escape(database))
             }
-            Kind::Influxdb1 | Kind::LineProtocol => format!(
+            Kind::Influxdb1 | Kind::Embedded | Kind::LineProtocol => format!(
                 "/write?db={}&rp={}&precision=ns",
                 escape(database),
                 escape(retention_policy)

@@ -39,7 +39,8 @@ impl Prober {
                 if with_catalogue || self.board.condition(id) != Condition::Up {
                     self.refresh_catalogue(id).await;
                 }
-                if self.board.set_condition(id, Condition::Up) != Condition::Up {
+                let now = self.clock.unix().millis();
+                if self.board.set_condition(id, Condition::Up, now) != Condition::Up {
                     tracing::info!(backend = self.client.place.label(), "backend is up");
                     self.board.set_last_error(id, None);
                 }
@@ -83,7 +84,8 @@ impl Prober {
     }
 
     fn down(&self, id: BackendId, error: String) {
-        if self.board.set_condition(id, Condition::Down) != Condition::Down {
+        let now = self.clock.unix().millis();
+        if self.board.set_condition(id, Condition::Down, now) != Condition::Down {
             tracing::warn!(backend = self.client.place.label(), error, "backend is down");
             self.client.forget_connections();
         }
@@ -93,7 +95,7 @@ impl Prober {
 
     async fn refresh_catalogue(&self, id: BackendId) {
         let path = match self.client.place.kind {
-            Kind::Influxdb1 => format!("/query?q={}", escape("SHOW DATABASES")),
+            Kind::Influxdb1 | Kind::Embedded => format!("/query?q={}", escape("SHOW DATABASES")),
             Kind::Influxdb2 => "/api/v2/buckets?limit=100".to_owned(),
             // These make databases when they are written, or have none.
             Kind::Influxdb3 | Kind::LineProtocol => return,
@@ -129,7 +131,7 @@ fn names(kind: Kind, reply: &Reply) -> Option<FastSet<String>> {
     }
     let value: serde_json::Value = serde_json::from_slice(&reply.body).ok()?;
     let mut names = FastSet::default();
-    if kind == Kind::Influxdb1 {
+    if kind.is_v1() {
         // A server without databases still names the series; anything else is no catalogue.
         let series = value.pointer("/results/0/series/0")?;
         if series.get("name")?.as_str()? != "databases" {

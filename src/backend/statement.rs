@@ -59,7 +59,7 @@ pub async fn run(
     act: &Act,
 ) -> Result<Verdict, Error> {
     match (client.place.kind, act) {
-        (Kind::Influxdb1, _) | (Kind::Influxdb2, Act::Text) => {
+        (Kind::Influxdb1 | Kind::Embedded, _) | (Kind::Influxdb2, Act::Text) => {
             let verdict = query(client, &target.database, text).await?;
             Ok(as_done(act, verdict))
         }
@@ -80,7 +80,7 @@ pub async fn run(
 /// Why no backend of this kind can be asked; nothing if it can.
 pub fn refuses(kind: Kind, act: &Act) -> Option<&'static str> {
     let takes = match kind {
-        Kind::Influxdb1 | Kind::Influxdb2 => true,
+        Kind::Influxdb1 | Kind::Influxdb2 | Kind::Embedded => true,
         Kind::Influxdb3 | Kind::LineProtocol => matches!(act, Act::Make(_)),
     };
     (!takes).then(|| refusal(kind))

@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Many independent InfluxDB instances as one highly available, sharded store.
@@ -17,10 +18,14 @@ pub enum Command {
     Run {
         #[command(flatten)]
         file: ConfigFile,
+        #[command(flatten)]
+        built_in: BuiltIn,
         /// Start although owners move: what lies on the old owners is not found by queries any more
         #[arg(long)]
         accept_ring_change: bool,
     },
+    /// Run one embedded store alone, as a server of its own; look into its files, or those of an InfluxDB
+    Store(super::store::Arguments),
     /// Check a configuration and print every problem in it
     CheckConfig {
         /// The configuration
@@ -58,14 +63,8 @@ pub enum Command {
     },
     /// Look at this machine: kernel, io_uring, limits, disk; says what is wrong and what to do
     Doctor {
-        /// The configuration, for its data_dir
-        #[arg(
-            short = 'c',
-            long = "config",
-            value_name = "FILE",
-            required_unless_present = "data_dir"
-        )]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        file: ConfigFile,
         /// Look at this directory in place of the configured one
         #[arg(long, value_name = "DIR", conflicts_with = "config")]
         data_dir: Option<PathBuf>,
@@ -92,11 +91,23 @@ pub enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ConfigFile {
-    /// The configuration
+    /// The configuration; without it everything is in this process: two circles of two embedded stores
     #[arg(short = 'c', long = "config", value_name = "FILE")]
-    pub config: PathBuf,
+    pub config: Option<PathBuf>,
+}
+
+/// What may be chosen where there is no configuration.
+#[derive(Debug, Args)]
+pub struct BuiltIn {
+    /// Without a configuration: address and port [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::store::address)]
+    #[arg(conflicts_with = "config")]
+    pub listen: Option<SocketAddr>,
+    /// Without a configuration: where everything is kept [default: circlet-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,7 +1,6 @@
 //! `circlet explain -c FILE [--db D] [--rp R] QUERY`, or `--flux [--org O] QUERY`
 
 use std::io::Read;
-use std::path::PathBuf;
 
 use circlet::config::Config;
 use circlet::proto::influxql::Params;
@@ -11,13 +10,13 @@ use circlet::query::flux_body::FluxRequest;
 use circlet::ring::Topology;
 use clap::Args;
 
+use super::arguments::ConfigFile;
 use super::{Exit, print, say};
 
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The configuration
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: ConfigFile,
     /// The database of the request
     #[arg(long = "db", value_name = "DATABASE", conflicts_with = "flux")]
     database: Option<String>,

@@ -24,13 +24,14 @@ mod online;
 mod rejects;
 pub mod route;
 mod status;
+pub mod store;
 mod table;
 mod wal;
+pub mod welcome;
 
-use arguments::{BackendAction, Command};
+use arguments::{BackendAction, Command, ConfigFile};
 use circlet::config::{Config, Environment};
 use circlet::shard::Trouble;
-use std::path::Path;
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,55 +51,55 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Every command but `run`, which is the start order in `main`.
+/// Every command but those that serve, which `main` begins.
 pub fn dispatch(command: Command, environment: &Environment) -> Exit {
     match command {
-        Command::Run { .. } => unreachable!("handled by main"),
+        Command::Run { .. } | Command::Store(_) => unreachable!("handled by main"),
         Command::CheckConfig { file, online } => check_config::run(&file, online, environment),
         Command::Route(arguments) => {
-            with_config(&arguments.config, environment, |config| route::run(config, &arguments))
+            with_config(&arguments.file, environment, |config| route::run(config, &arguments))
         }
         Command::Explain(arguments) => {
-            with_config(&arguments.config, environment, |config| explain::run(config, &arguments))
+            with_config(&arguments.file, environment, |config| explain::run(config, &arguments))
         }
         Command::Doctor { data_dir: Some(directory), json, .. } => doctor::run(&directory, json),
-        Command::Doctor { config, json, .. } => {
-            let path = config.expect("clap wants one of both");
-            with_config(&path, environment, |config| doctor::run(&config.data_dir, json))
+        Command::Doctor { file, json, .. } => {
+            with_config(&file, environment, |config| doctor::run(&config.data_dir, json))
         }
         Command::Config { action } => migrate::config(&action),
         Command::ImportCache(arguments) => {
-            let path = arguments.file.config.clone();
-            with_config(&path, environment, |config| migrate::import_cache(config, &arguments))
+            let file = arguments.file.clone();
+            with_config(&file, environment, |config| migrate::import_cache(config, &arguments))
         }
         Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
-            with_config(&file.config, environment, |config| status::run(config, json))
+            with_config(&file, environment, |config| status::run(config, json))
         }
         Command::Backlog { action } => {
-            let path = action.file().config.clone();
-            with_config(&path, environment, |config| backlog::run(config, &action))
+            let file = action.file().clone();
+            with_config(&file, environment, |config| backlog::run(config, &action))
         }
         Command::Wal { action } => {
-            let path = action.arguments().file.config.clone();
-            with_config(&path, environment, |config| wal::run(config, &action))
+            let file = action.arguments().file.clone();
+            with_config(&file, environment, |config| wal::run(config, &action))
         }
         Command::Rejects { action } => {
-            let path = action.arguments().file.config.clone();
-            with_config(&path, environment, |config| rejects::run(config, &action))
+            let file = action.arguments().file.clone();
+            with_config(&file, environment, |config| rejects::run(config, &action))
         }
         Command::Backend { action: BackendAction::MarkComplete { name, file } } => {
-            with_config(&file.config, environment, |config| backend::mark_complete(config, &name))
+            with_config(&file, environment, |config| backend::mark_complete(config, &name))
         }
     }
 }
 
-/// Runs a command that needs a sound configuration.
+/// Runs a command that needs a sound configuration: the one that is named, else the built-in one.
 pub fn with_config(
-    path: &Path,
+    file: &ConfigFile,
     environment: &Environment,
     command: impl FnOnce(&Config) -> Exit,
 ) -> Exit {
+    let Some(path) = &file.config else { return command(&Config::built_in(environment)) };
     match Config::load(path, environment) {
         Ok(config) => command(&config),
         Err(refusal) => {

@@ -4,12 +4,12 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use circlet::config::{Backend, Config};
+use circlet::config::{Backend, Config, Kind};
 use circlet::proto::http::response::Head;
 
 use super::{http, say};
 
-/// Prints one line for each backend, and whether all of them answer. Each has the probe's time-out for
+/// Prints one line for each backend that is a server of its own, and whether all of them answer. Each has the probe's time-out for
 /// each step; all are asked at the same time.
 pub fn check(config: &Config) -> bool {
     let timeout = config.probe.timeout;
@@ -17,12 +17,14 @@ pub fn check(config: &Config) -> bool {
         let asked: Vec<_> = config
             .backends
             .iter()
+            .filter(|backend| backend.kind != Kind::Embedded)
             .map(|backend| scope.spawn(move || ping(backend, timeout)))
             .collect();
         let joined = asked.into_iter().map(|thread| thread.join());
         joined.map(|answer| answer.unwrap_or_else(|_| Err(io::Error::other("panicked")))).collect()
     });
-    for (backend, answer) in config.backends.iter().zip(&answers) {
+    let asked = config.backends.iter().filter(|backend| backend.kind != Kind::Embedded);
+    for (backend, answer) in asked.zip(&answers) {
         match answer {
             Ok(version) => {
                 say(format_args!("{} at {}: answers, {version}", backend.name, backend.url))

@@ -1,20 +1,18 @@
 //! `circlet route -c FILE (--org O --bucket B | --db D [--rp R]) MEASUREMENT...`
 
-use std::path::PathBuf;
-
 use circlet::config::Config;
 use circlet::ring::{Target, Topology};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
+use super::arguments::ConfigFile;
 use super::{Exit, say};
 
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("target").required(true).args(["bucket", "database"]))]
 pub struct Arguments {
-    /// The configuration
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
-    pub config: PathBuf,
+    #[command(flatten)]
+    pub file: ConfigFile,
     /// The org of a 2.x request; without it the default one
     #[arg(long, conflicts_with = "database")]
     org: Option<String>,

@@ -25,6 +25,8 @@ pub struct Config {
     pub log: LogConfig,
     pub query: QueryConfig,
     pub probe: ProbeConfig,
+    /// Of every embedded store.
+    pub store: StoreConfig,
     /// Answers tell which shard and which backends served them.
     pub debug_headers: bool,
 }
@@ -65,6 +67,15 @@ pub enum Kind {
     Influxdb3,
     /// Takes `/write` of 1.x and nothing else.
     LineProtocol,
+    /// The store in this process: InfluxQL and statements of 1.x, and Flux.
+    Embedded,
+}
+
+impl Kind {
+    /// It takes the statements of 1.x and answers their questions.
+    pub fn is_v1(self) -> bool {
+        matches!(self, Kind::Influxdb1 | Kind::Embedded)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,6 +206,38 @@ pub struct ProbeConfig {
     pub timeout: Duration,
 }
 
+/// What one embedded store may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Of one database; 0: no limit.
+    pub series_max: usize,
+    /// Of one tag key of one measurement; 0: no limit.
+    pub values_per_tag_max: usize,
+    /// Memory of points that are in no file yet.
+    pub cache_bytes_max: u64,
+    /// Memory of one question.
+    pub query_bytes_max: u64,
+    /// Absent: as long as it takes, or its client waits.
+    pub query_timeout: Option<Duration>,
+    /// At once; more wait.
+    pub queries_max: usize,
+    pub writes_max: usize,
+}
+
+impl Default for StoreConfig {
+    fn default() -> StoreConfig {
+        StoreConfig {
+            series_max: 1_000_000,
+            values_per_tag_max: 100_000,
+            cache_bytes_max: 1 << 30,
+            query_bytes_max: 512 << 20,
+            query_timeout: None,
+            queries_max: 8,
+            writes_max: 16,
+        }
+    }
+}
+
 impl Secret {
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
@@ -250,6 +293,7 @@ words!(Kind {
     Influxdb2 = "influxdb2",
     Influxdb3 = "influxdb3",
     LineProtocol = "line-protocol",
+    Embedded = "embedded",
 });
 words!(Ack { Delivered = "delivered", Durable = "durable", Interval = "interval" });
 words!(Consistency { Ignore = "ignore", Honour = "honour" });

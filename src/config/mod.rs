@@ -25,7 +25,7 @@ mod variables;
 
 pub use checked::{
     Ack, Auth, Backend, BacklogConfig, Config, Consistency, Credentials, Kind, LogConfig, LogSync,
-    MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig, WriteConfig,
+    MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig, StoreConfig, WriteConfig,
 };
 pub use environment::Environment;
 pub use problem::{Refusal, Told};

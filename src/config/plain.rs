@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::budget::{self, RawBacklog};
 use super::checked::{
     Ack, Consistency, LogConfig, LogSync, MinFree, OnFull, ProbeConfig, QueryConfig, ServerConfig,
-    WriteConfig,
+    StoreConfig, WriteConfig,
 };
 use super::problem::Problems;
 use super::section::Section;
@@ -186,6 +186,35 @@ pub fn probe(file: &mut Section<'_>, problems: &mut Problems) -> ProbeConfig {
     };
     reader.finish();
     probe
+}
+
+pub fn store(file: &mut Section<'_>, problems: &mut Problems) -> StoreConfig {
+    const MANY: RangeInclusive<u32> = 0..=u32::MAX;
+    let default = StoreConfig::default();
+    let mut reader = Reader::open(file, "embedded", problems);
+    let mut count = |key, range: RangeInclusive<u32>, default: usize| {
+        let written = reader.read(|it, problems| it.integer(key, range, problems));
+        written.map_or(default, |number| number as usize)
+    };
+    let (series_max, values_per_tag_max) = (
+        count("max_series", MANY, default.series_max),
+        count("max_tag_values", MANY, default.values_per_tag_max),
+    );
+    let queries_max = count("max_queries", 1..=1000, default.queries_max);
+    let store = StoreConfig {
+        series_max,
+        values_per_tag_max,
+        cache_bytes_max: reader.size("cache", default.cache_bytes_max, 32 * MIB..=1024 * GIB)
+            as u64,
+        query_bytes_max: reader.size("query_memory", default.query_bytes_max, MIB..=1024 * GIB)
+            as u64,
+        query_timeout: reader
+            .read(|it, problems| it.duration("query_timeout", millis(1, 24 * HOUR_MS), problems)),
+        queries_max,
+        ..default
+    };
+    reader.finish();
+    store
 }
 
 /// Whether answers carry the headers for debugging.

@@ -3,12 +3,17 @@
 //! Nothing here is `Debug`, because secrets still stand in it as plain text.
 
 use super::budget::RawBacklog;
-use super::checked::{Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, WriteConfig};
+use super::checked::{
+    Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, StoreConfig, WriteConfig,
+};
 use super::plain;
 use super::problem::{Place, Problems};
 use super::section::{Found, Section};
 use super::tree::Table;
 use crate::ring::Placement;
+
+/// The URL of a store in this process.
+pub const EMBEDDED: &str = "embedded";
 
 type Text = Option<Found<String>>;
 
@@ -32,6 +37,7 @@ pub struct RawFile {
     pub backlog: RawBacklog,
     pub query: QueryConfig,
     pub probe: ProbeConfig,
+    pub store: StoreConfig,
     pub debug_headers: bool,
 }
 
@@ -101,6 +107,7 @@ pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
         backlog,
         query: plain::query(&mut file, problems),
         probe: plain::probe(&mut file, problems),
+        store: plain::store(&mut file, problems),
         debug_headers: plain::debug_headers(&mut file, problems),
     };
     file.finish(problems);
@@ -162,7 +169,8 @@ fn backends(circle: &mut Section<'_>, problems: &mut Problems) -> Vec<RawBackend
 fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
     const CREDENTIALS: [&str; 6] =
         ["token", "token_file", "username", "username_file", "password", "password_file"];
-    if !section.has("kind") {
+    let is_embedded = section.has_text("url", EMBEDDED);
+    if !section.has("kind") && !is_embedded {
         let mend = "kind = \"influxdb1\" (or influxdb2, influxdb3, line-protocol)";
         problems.add(&section.place_of("kind"), "missing", mend);
     }
@@ -170,7 +178,7 @@ fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
         place: section.place().clone(),
         name: section.required("name", "name = \"influxdb-1-1\"", problems),
         url: section.required("url", "url = \"http://127.0.0.1:8086\"", problems),
-        kind: section.word("kind", Kind::WORDS, problems),
+        kind: section.word("kind", Kind::WORDS, problems).or(is_embedded.then_some(Kind::Embedded)),
         token: section.text("token", problems),
         token_file: section.text("token_file", problems),
         username: section.text("username", problems),

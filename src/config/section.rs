@@ -49,6 +49,12 @@ impl<'a> Section<'a> {
         self.table.entries.iter().any(|entry| entry.key == key)
     }
 
+    /// Present, and this text.
+    pub fn has_text(&self, key: &str, text: &str) -> bool {
+        let entry = self.table.entries.iter().find(|entry| entry.key == key);
+        entry.is_some_and(|entry| matches!(&entry.node.value, Value::Text(value) if value == text))
+    }
+
     fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         self.asked.push(key);
         let entry = self.table.entries.iter().find(|entry| entry.key == key)?;

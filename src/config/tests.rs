@@ -97,6 +97,36 @@ fn what_is_no_toml_is_told_with_its_line() {
 }
 
 #[test]
+fn without_a_file_there_are_two_circles_of_embedded_stores() {
+    let config = Config::built_in(&environment(&[]));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!((config.shards, config.plan.circles.len()), (3, 2));
+    assert_eq!(config.backends.len(), 4);
+    for backend in &config.backends {
+        assert_eq!((backend.kind, backend.host.as_str()), (Kind::Embedded, "127.0.0.1"));
+        assert_eq!(backend.credentials, Credentials::None);
+    }
+    assert_eq!(config.plan.circles[1].backends[0].url, "embedded/store-2-1");
+    assert_eq!(config.store, StoreConfig::default());
+    let page = include_str!("../../docs/config.md");
+    let built_in = include_str!("built_in.toml").split_once('\n').unwrap().1;
+    assert!(page.contains(built_in), "docs/config.md shows the built-in configuration");
+}
+
+#[test]
+fn an_embedded_store_is_nothing_but_that() {
+    let b = "circle[0].backend[0]";
+    let of = |lines: &str| backend_problems(&format!("url = \"embedded\"\n{lines}"));
+    assert_eq!(of("kind = \"influxdb1\""), [format!("{b}: an embedded store has no other kind")]);
+    assert_eq!(of("token = \"t\""), [format!("{b}: an embedded store takes no credentials")]);
+    let other = backend_problems("url = \"http://h:1\"\nkind = \"embedded\"");
+    assert_eq!(other, [format!("{b}.url: a server of its own is not embedded")]);
+    let limits = with_circle("[embedded]\nmax_series = 5\nquery_timeout = \"3s\"").unwrap().store;
+    assert_eq!((limits.series_max, limits.query_timeout), (5, Some(Duration::from_secs(3))));
+    assert!(with_circle("[embedded]\nmax_queries = 0").is_err());
+}
+
+#[test]
 fn an_empty_file_lacks_an_address_a_directory_and_a_circle() {
     assert_eq!(problems(""), ["listen: missing", "data_dir: missing", "circle: no circle"]);
 }

@@ -222,7 +222,7 @@ impl Outlet {
         let Some(statement) = statement else { return };
         let (backend, now) = (feed.queue.borrow().backend, self.facts.clock.mono());
         let kind = feed.client.as_ref().map(|client| client.place.kind);
-        let (is_v1, target) = (kind == Some(BackendKind::Influxdb1), &statement.target);
+        let (is_v1, target) = (kind.is_some_and(BackendKind::is_v1), &statement.target);
         let name = if is_v1 { target.database.as_ref().into() } else { target.bucket() };
         let is_made = match statement.act {
             Act::Make(_) => true,

@@ -171,8 +171,8 @@ impl Query {
 /// Whether a kind of backend answers in this language.
 pub fn speaks(kind: Kind, language: Language) -> bool {
     match language {
-        Language::InfluxQl => matches!(kind, Kind::Influxdb1 | Kind::Influxdb2 | Kind::Influxdb3),
-        Language::Flux => kind == Kind::Influxdb2,
+        Language::InfluxQl => kind != Kind::LineProtocol,
+        Language::Flux => matches!(kind, Kind::Influxdb2 | Kind::Embedded),
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn influxql_question(
     if let Some(target) = target {
         let (database, policy) = match kind {
             Kind::Influxdb2 | Kind::Influxdb3 => (target.bucket(), ""),
-            Kind::Influxdb1 | Kind::LineProtocol => {
+            Kind::Influxdb1 | Kind::Embedded | Kind::LineProtocol => {
                 (target.database.as_ref().into(), target.retention_policy.as_ref())
             }
         };

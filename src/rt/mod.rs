@@ -8,7 +8,7 @@
 //! It does not know what the bytes mean.
 //!
 //! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`,
-//! `sim_tasks`, `nudge`, `net`, `sim_net`, `preflight`, `examine`.
+//! `sim_tasks`, `nudge`, `pipe` and `pool` (to plain threads and back), `net`, `sim_net`, `preflight`, `examine`.
 
 pub mod buffer;
 pub mod clock;
@@ -18,6 +18,8 @@ pub mod file;
 pub mod net;
 mod nudge;
 mod pieces;
+pub mod pipe;
+pub mod pool;
 pub mod preflight;
 pub mod signal;
 #[cfg(any(test, feature = "sim"))]
@@ -32,5 +34,7 @@ pub use buffer::{Buffer, Bytes, SharedBuffer};
 pub use clock::Clock;
 pub use disk::Disk;
 pub use file::File;
+pub use pipe::{Inlet, Outlet, pipe};
+pub use pool::Pool;
 pub use signal::Signal;
-pub use tasks::{Lane, blocking, breathe, launch, sleep, spawn, within};
+pub use tasks::{Lane, blocking, breathe, launch, launch_anywhere, sleep, spawn, within};

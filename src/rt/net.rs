@@ -60,7 +60,17 @@ pub enum Stopper {
 }
 
 impl Listener {
+    /// One of several that share the address, a core each.
     pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+        Listener::bind_as(address, true)
+    }
+
+    /// The only one of its address.
+    pub fn bind_alone(address: SocketAddr) -> io::Result<Listener> {
+        Listener::bind_as(address, false)
+    }
+
+    fn bind_as(address: SocketAddr, is_shared: bool) -> io::Result<Listener> {
         #[cfg(any(test, feature = "sim"))]
         if let Some(tasks) = sim_tasks::current() {
             return sim_net::SimListener::bind(&tasks, address).map(Listener::Sim);
@@ -68,7 +78,7 @@ impl Listener {
         let domain = socket2::Domain::for_address(address);
         let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
+        socket.set_reuse_port(is_shared)?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }

@@ -56,6 +56,28 @@ pub fn launch<F>(
 where
     F: Future<Output = ()> + 'static,
 {
+    launch_on(Some(cpu), name, main)
+}
+
+/// The same on no core of its own: for what is not a shard.
+pub fn launch_anywhere<F>(
+    name: &str,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> Result<(), Obstacle>
+where
+    F: Future<Output = ()> + 'static,
+{
+    launch_on(None, name, main)
+}
+
+fn launch_on<F>(
+    cpu: Option<usize>,
+    name: &str,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> Result<(), Obstacle>
+where
+    F: Future<Output = ()> + 'static,
+{
     let slot = Arc::new(Slot::new(Some(main)));
     let (begun, told) = channel();
     for _ in 0..ATTEMPTS {
@@ -72,12 +94,12 @@ where
 }
 
 /// The life of one executor's thread.
-fn execute<M, F>(cpu: usize, name: &str, slot: &Slot<M>, begun: &Sender<Result<(), String>>)
+fn execute<M, F>(cpu: Option<usize>, name: &str, slot: &Slot<M>, begun: &Sender<Result<(), String>>)
 where
     M: FnOnce() -> F,
     F: Future<Output = ()> + 'static,
 {
-    let executor = LocalExecutorBuilder::new(Placement::Fixed(cpu))
+    let executor = LocalExecutorBuilder::new(cpu.map_or(Placement::Unbound, Placement::Fixed))
         .name(name)
         .preempt_timer(PREEMPT)
         .io_memory(IO_MEMORY_BYTES)

@@ -68,7 +68,7 @@ pub async fn handle(
     }
 }
 
-const JSON: &str = "application/json; charset=utf-8";
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// The names that any backend was seen to have, in order.
 fn known(gateway: &Gateway) -> Vec<String> {
@@ -78,47 +78,83 @@ fn known(gateway: &Gateway) -> Vec<String> {
 }
 
 async fn list(gateway: &Gateway, params: &Params, known: &[String]) -> Answer {
-    let naming = &gateway.settings.naming;
+    let page = page(params, known);
+    let rules = kept::rules(gateway, &page).await;
+    listed(&gateway.settings.naming, params, &page, rules)
+}
+
+fn limits(params: &Params) -> (usize, usize) {
     let number = |name: &str| params.get(name).and_then(|text| text.parse::<usize>().ok());
     let limit = number("limit").unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let offset = number("offset").unwrap_or(0);
+    (limit, number("offset").unwrap_or(0))
+}
+
+/// The buckets of one answer.
+pub(super) fn page<'a>(params: &Params, known: &'a [String]) -> Vec<&'a str> {
+    let (limit, offset) = limits(params);
     let wanted = |name: &&String| {
         params.get("name").is_none_or(|wanted| wanted == *name)
             && params.get("id").is_none_or(|id| id == bucket_id(name))
     };
     let page = known.iter().filter(wanted).skip(offset).take(limit);
-    let page: Vec<&str> = page.map(String::as_str).collect();
-    let rules = kept::rules(gateway, &page).await;
+    page.map(String::as_str).collect()
+}
+
+pub(super) fn listed(naming: &Naming, params: &Params, page: &[&str], rules: Vec<Value>) -> Answer {
     let bucket = |(name, rules): (&&str, Value)| {
         let mut shown = shown(naming, name);
         shown["retentionRules"] = rules;
         shown
     };
     let buckets: Vec<Value> = page.iter().zip(rules).map(bucket).collect();
+    let (limit, offset) = limits(params);
     let link = format!("/api/v2/buckets?descending=false&limit={limit}&offset={offset}");
     let value = json!({ "links": { "self": link }, "buckets": buckets });
     answer::found(JSON, answer::tabbed(&value))
 }
 
-async fn make(gateway: &Gateway, voice: Voice, body: &[u8], known: &[String]) -> Answer {
-    let naming = &gateway.settings.naming;
-    let value: Value = match serde_json::from_slice(body) {
-        Ok(value) => value,
-        Err(error) => return answer::invalid(voice, &format!("error decoding json body: {error}")),
-    };
+/// The bucket that is to be made.
+pub(super) fn wanted(
+    naming: &Naming,
+    voice: Voice,
+    body: &[u8],
+    known: &[String],
+) -> Result<(Target, Lengths), Answer> {
+    let value = decoded(voice, body)?;
     let name = value["name"].as_str().unwrap_or_default();
     if let Some(why) = bad_name(name) {
-        return answer::invalid(voice, &why);
+        return Err(answer::invalid(voice, &why));
     }
     let org = value["orgID"].as_str().and_then(|id| org_of(naming, id));
     let target = naming.v2(org.as_deref(), name);
     if known.iter().any(|known| *known == target.bucket()) {
         let why = format!("bucket with name {name} already exists");
-        return answer::conflict(voice, &why);
+        return Err(answer::conflict(voice, &why));
     }
-    let lengths = match lengths(&value) {
-        Ok(lengths) => lengths,
-        Err(why) => return answer::invalid(voice, &why),
+    let lengths = lengths(&value).map_err(|why| answer::invalid(voice, &why))?;
+    Ok((target, lengths))
+}
+
+/// How long a bucket is to keep its points from now on.
+pub(super) fn change(voice: Voice, body: &[u8], name: &str) -> Result<Lengths, Answer> {
+    let value = decoded(voice, body)?;
+    if value["name"].as_str().is_some_and(|other| other != name) {
+        let why = "a bucket cannot be renamed: its name decides where its points lie";
+        return Err(answer::unprocessable(voice, why));
+    }
+    lengths(&value).map_err(|why| answer::invalid(voice, &why))
+}
+
+fn decoded(voice: Voice, body: &[u8]) -> Result<Value, Answer> {
+    serde_json::from_slice(body)
+        .map_err(|error| answer::invalid(voice, &format!("error decoding json body: {error}")))
+}
+
+async fn make(gateway: &Gateway, voice: Voice, body: &[u8], known: &[String]) -> Answer {
+    let naming = &gateway.settings.naming;
+    let (target, lengths) = match wanted(naming, voice, body, known) {
+        Ok(wanted) => wanted,
+        Err(answer) => return answer,
     };
     let mut shown = shown(naming, &target.bucket());
     shown["retentionRules"] = rules(lengths);
@@ -127,17 +163,9 @@ async fn make(gateway: &Gateway, voice: Voice, body: &[u8], known: &[String]) ->
 }
 
 async fn alter(gateway: &Gateway, voice: Voice, body: &[u8], name: &str, target: Target) -> Answer {
-    let value: Value = match serde_json::from_slice(body) {
-        Ok(value) => value,
-        Err(error) => return answer::invalid(voice, &format!("error decoding json body: {error}")),
-    };
-    if value["name"].as_str().is_some_and(|other| other != name) {
-        let why = "a bucket cannot be renamed: its name decides where its points lie";
-        return answer::unprocessable(voice, why);
-    }
-    let lengths = match lengths(&value) {
+    let lengths = match change(voice, body, name) {
         Ok(lengths) => lengths,
-        Err(why) => return answer::invalid(voice, &why),
+        Err(answer) => return answer,
     };
     let mut shown = shown(&gateway.settings.naming, name);
     if lengths == Lengths::default() {
@@ -192,7 +220,7 @@ fn lengths(value: &Value) -> Result<Lengths, String> {
     })
 }
 
-fn rules(lengths: Lengths) -> Value {
+pub(super) fn rules(lengths: Lengths) -> Value {
     let Some(kept_s) = lengths.kept_s else { return json!([]) };
     let mut rule = json!({ "type": "expire", "everySeconds": kept_s });
     if let Some(slice_s) = lengths.slice_s {
@@ -202,7 +230,7 @@ fn rules(lengths: Lengths) -> Value {
 }
 
 /// A bucket as a client is told of it, but for how long it keeps its points: only the backends know.
-fn shown(naming: &Naming, name: &str) -> Value {
+pub(super) fn shown(naming: &Naming, name: &str) -> Value {
     let (id, org) = (bucket_id(name), org_id(naming.default_org()));
     let kind = if name.starts_with('_') { "system" } else { "user" };
     let of = |what: &str| format!("/api/v2/buckets/{id}{what}");
@@ -284,7 +312,7 @@ fn org_of(naming: &Naming, id: &str) -> Option<String> {
     orgs_of(naming).into_iter().find(|name| org_id(name) == id)
 }
 
-fn bucket_id(name: &str) -> String {
+pub(super) fn bucket_id(name: &str) -> String {
     stable_id("bucket", name)
 }
 

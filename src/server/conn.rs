@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::answer::{self, Answer, Frame, Voice};
 use super::endpoint::{self, Call, Endpoint, Job};
-use super::gateway::{Gateway, Settings};
+use super::front::{Behind, Front, Settings};
+use super::gateway::Gateway;
 use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::presence::Presence;
 use super::query::Reply;
-use super::{buckets, complete, delete, health, ping, query, write};
+use super::{buckets, complete, delete, health, page, ping, query, route, store, write};
 use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -92,16 +93,16 @@ impl About {
         self.voice
     }
 
-    pub(super) fn frame_of(&self, gateway: &Gateway, keeps: bool) -> Frame {
-        self.frame(&gateway.settings, gateway.date(), || gateway.request_id(), keeps)
+    pub(super) fn frame_of(&self, front: &Front, keeps: bool) -> Frame {
+        self.frame(&front.settings, front.date(), || front.request_id(), keeps)
     }
 }
 
-/// Serves one connection, which has entered the gateway, to its end.
-pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
-    let number = gateway.number();
+/// Serves one connection, which has entered, to its end.
+pub async fn serve(front: Rc<Front>, stream: Stream) {
+    let number = front.number();
     let mut connection = Connection {
-        gateway: &gateway,
+        front: &front,
         stream,
         machine: Machine::default(),
         about: About::default(),
@@ -115,11 +116,11 @@ pub async fn serve(gateway: Rc<Gateway>, stream: Stream) {
         connection.linger().await;
     }
     drop(connection);
-    gateway.left();
+    front.left();
 }
 
 struct Connection<'a> {
-    gateway: &'a Gateway,
+    front: &'a Front,
     stream: Stream,
     machine: Machine,
     about: About,
@@ -139,7 +140,7 @@ type Going = Option<()>;
 impl Connection<'_> {
     async fn run(&mut self) -> Going {
         // An answer is a body, too: the client has to read on.
-        self.stream.set_write_timeout(Some(self.gateway.settings.server.body_timeout)).ok()?;
+        self.stream.set_write_timeout(Some(self.front.settings.server.body_timeout)).ok()?;
         loop {
             match self.machine.turn() {
                 Want::Read(wait) => {
@@ -167,14 +168,14 @@ impl Connection<'_> {
     async fn read(&mut self, wait: Wait) -> Option<bool> {
         let Some(limit) = self.time_left(wait) else { return self.too_slow(wait).await };
         if wait == Wait::Idle {
-            if self.gateway.is_draining() {
+            if self.front.is_draining() {
                 return None;
             }
-            self.gateway.is_idle(self.number, self.stream.stopper());
+            self.front.is_idle(self.number, self.stream.stopper());
         }
         let outcome = self.read_much(limit).await;
         if wait == Wait::Idle {
-            self.gateway.is_busy(self.number);
+            self.front.is_busy(self.number);
         }
         match outcome {
             Ok(count) => {
@@ -205,8 +206,8 @@ impl Connection<'_> {
 
     /// How long this read may take; nothing if the client has used up its time.
     fn time_left(&mut self, wait: Wait) -> Option<Duration> {
-        let server = &self.gateway.settings.server;
-        let now = self.gateway.clock.mono();
+        let server = &self.front.settings.server;
+        let now = self.front.clock.mono();
         let began = match self.began {
             Some((same, began)) if same == wait => began,
             _ => {
@@ -236,7 +237,7 @@ impl Connection<'_> {
         if wait == Wait::Head {
             self.about = About::default();
         }
-        self.gateway.meters.rejected(Rejection::TooSlow.word());
+        self.front.meters.rejected(Rejection::TooSlow.word());
         self.send(&answer::too_slow(self.about.voice), false).await?;
         Some(false)
     }
@@ -244,13 +245,13 @@ impl Connection<'_> {
     async fn judge(&mut self) -> Going {
         let head = self.machine.head().expect("the machine asks to judge a head");
         self.began = None;
-        match endpoint::judge(&self.gateway.settings, head) {
+        match endpoint::judge(&self.front.settings, head) {
             Ok(call) => {
                 self.about = About::new(head, call.endpoint);
                 self.call = Some(call);
                 self.pauses = false;
-                let lease = self.gateway.budget.lease();
-                match self.machine.admit(self.gateway.settings.limits(), lease) {
+                let lease = self.front.budget.lease();
+                match self.machine.admit(self.front.settings.limits(), lease) {
                     Ok(()) => Some(()),
                     Err(fault) => self.refuse_body(fault).await,
                 }
@@ -258,7 +259,7 @@ impl Connection<'_> {
             Err(refused) => {
                 self.about = About::new(head, refused.endpoint);
                 if let Some(why) = refused.why {
-                    self.gateway.meters.rejected(why.word());
+                    self.front.meters.rejected(why.word());
                 }
                 self.answer(refused.answer).await
             }
@@ -276,7 +277,7 @@ impl Connection<'_> {
     }
 
     async fn reject(&mut self, answer: Answer, why: Rejection) -> Going {
-        self.gateway.meters.rejected(why.word());
+        self.front.meters.rejected(why.word());
         self.answer(answer).await
     }
 
@@ -286,12 +287,12 @@ impl Connection<'_> {
         self.count(&request);
         let call = self.call.take().expect("a request was judged before its body came");
         let presence = Presence::new(&self.stream, &call.job);
-        match dispatch(self.gateway, call, request, &presence.asker).await {
+        match dispatch(self.front, call, request, &presence.asker).await {
             Reply::Whole(answer) => self.answer(answer).await,
             Reply::Streamed { status, fields, mut body } => {
                 let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
-                let frame = self.about.frame_of(self.gateway, keeps);
-                self.gateway.meters.request(self.about.endpoint.word(), status);
+                let frame = self.about.frame_of(self.front, keeps);
+                self.front.meters.request(self.about.endpoint.word(), status);
                 let streamed =
                     answer::stream(&mut self.stream, &frame, status, &fields, &mut body).await;
                 if let Err(broken) = streamed {
@@ -313,11 +314,11 @@ impl Connection<'_> {
             Encoding::Gzip => "gzip",
             Encoding::Identity | Encoding::Other(_) => "identity",
         };
-        self.gateway.meters.body_bytes(encoding, request.wire_bytes as u64);
+        self.front.meters.body_bytes(encoding, request.wire_bytes as u64);
     }
 
     fn may_keep(&self) -> bool {
-        !self.gateway.is_draining()
+        !self.front.is_draining()
     }
 
     async fn answer(&mut self, answer: Answer) -> Going {
@@ -328,18 +329,18 @@ impl Connection<'_> {
     }
 
     async fn send(&mut self, answer: &Answer, keeps: bool) -> Going {
-        self.gateway.meters.request(self.about.endpoint.word(), answer.status);
-        let bytes = answer.encode(&self.about.frame_of(self.gateway, keeps));
+        self.front.meters.request(self.about.endpoint.word(), answer.status);
+        let bytes = answer.encode(&self.about.frame_of(self.front, keeps));
         self.stream.write_all(&bytes).await.ok()
     }
 
     /// A connection that is closed with unread bytes is reset, and the reset can overtake the answer.
     async fn linger(&mut self) {
         self.stream.finish_writing();
-        let deadline = self.gateway.clock.mono().after(LINGER);
+        let deadline = self.front.clock.mono().after(LINGER);
         let mut bytes = 0;
         let mut buffer = vec![0; 64 * 1024];
-        while bytes < LINGER_BYTES_MAX && self.gateway.clock.mono() < deadline {
+        while bytes < LINGER_BYTES_MAX && self.front.clock.mono() < deadline {
             let timed = self.stream.set_read_timeout(Some(LINGER)).is_ok();
             match self.stream.read(&mut buffer).await {
                 Ok(count) if count > 0 && timed => bytes += count,
@@ -349,7 +350,18 @@ impl Connection<'_> {
     }
 }
 
-async fn dispatch(gateway: &Gateway, call: Call, request: Request, asker: &Cancel) -> Reply {
+async fn dispatch(front: &Front, call: Call, request: Request, asker: &Cancel) -> Reply {
+    if matches!(call.job, Job::Metrics) {
+        let text = (front.metrics)();
+        return Reply::Whole(answer::found("text/plain; version=0.0.4; charset=utf-8", text));
+    }
+    match &front.behind {
+        Behind::Gateway(gateway) => of_gateway(gateway, call, request, asker).await,
+        Behind::Store(node) => store::handle(node, call, request, asker).await,
+    }
+}
+
+async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Cancel) -> Reply {
     let voice = call.voice;
     Reply::Whole(match call.job {
         Job::Write(plan) => write::handle(gateway, &plan, &request).await,
@@ -367,10 +379,13 @@ async fn dispatch(gateway: &Gateway, call: Call, request: Request, asker: &Cance
         Job::Mappings => buckets::mappings(&gateway.settings.naming),
         Job::Status => health::status(&(gateway.facts)()),
         Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
+        Job::Route(params) => {
+            let topology = &gateway.ingest.facts.topology;
+            route::handle(voice, &gateway.settings.naming, topology, &params)
+        }
+        Job::Page(part) => page::serve(part),
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),
-        Job::Metrics => {
-            answer::found("text/plain; version=0.0.4; charset=utf-8", (gateway.metrics)())
-        }
+        Job::Metrics => unreachable!("answered for every role"),
     })
 }

@@ -20,6 +20,19 @@ pub struct Content {
     lease: Lease,
 }
 
+/// The bytes of a body without their lease.
+pub struct Lent {
+    memory: Vec<u8>,
+    filled: usize,
+}
+
+impl Deref for Lent {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.memory[..self.filled]
+    }
+}
+
 impl Content {
     /// Nothing yet, with the right to hold `first` bytes.
     pub fn new(mut lease: Lease, first: usize) -> Result<Content, NoRoom> {
@@ -59,6 +72,16 @@ impl Content {
     pub fn wrote(&mut self, count: usize) {
         assert!(self.filled + count <= self.memory.len(), "more was written than there is room");
         self.filled += count;
+    }
+
+    /// Gives the bytes away for a while, to a thread that could not hold the lease, which stays here.
+    pub fn lend(&mut self) -> Lent {
+        Lent { memory: std::mem::take(&mut self.memory), filled: std::mem::take(&mut self.filled) }
+    }
+
+    /// The memory may be used again.
+    pub fn take_back(&mut self, lent: Lent) {
+        (self.memory, self.filled) = (lent.memory, lent.filled);
     }
 
     /// Copies bytes that there is room for.

@@ -1,7 +1,8 @@
 //! `POST /api/v2/delete`: which points, checked as 2.7 checks it; then a statement like any other.
 
 use super::answer::{self, Answer, Voice};
-use super::gateway::{Gateway, Settings};
+use super::front::Settings;
+use super::gateway::Gateway;
 use super::statement::{context, record, unavailable};
 use crate::ingest::statement::is_unknown;
 use crate::proto::http::params::Params;

@@ -1,4 +1,4 @@
-//! `/health` (can anybody be asked?) and `/ready` (are writes taken?).
+//! `/health` (can anybody be asked?) and `/ready` (are writes taken?), of gateways and stores.
 //!
 //! A backend that is down changes neither: its lines wait in the log, and a balancer that took this gateway
 //! away would take the queue away with it.
@@ -55,6 +55,10 @@ pub struct BackendFact {
     pub circle: String,
     pub name: String,
     pub state: &'static str,
+    /// How long it has been in that state; `None` before it was asked.
+    pub state_age: Option<Duration>,
+    /// Of the keys of its circle, 0 to 1.
+    pub share: f64,
     pub is_complete: bool,
     /// Why it may lack points that other circles have.
     pub incomplete: Option<String>,
@@ -74,10 +78,18 @@ const JSON: &str = "application/json; charset=utf-8";
 
 pub fn health(facts: &Facts) -> Answer {
     let passes = facts.circles.is_empty() || facts.circles.iter().any(|circle| circle.can_answer);
-    let (status, message) = if passes {
-        ("pass", "ready for queries and writes")
-    } else {
-        ("fail", "no circle can answer queries")
+    tell(facts, (!passes).then_some("no circle can answer queries"))
+}
+
+/// The same of an embedded store. What is damaged is told; the rest is served.
+pub fn health_of_store(facts: &Facts) -> Answer {
+    tell(facts, facts.not_ready.as_deref())
+}
+
+fn tell(facts: &Facts, failure: Option<&str>) -> Answer {
+    let (status, message) = match failure {
+        None => ("pass", "ready for queries and writes"),
+        Some(why) => ("fail", why),
     };
     let mut body = b"{\"name\":\"circlet\", \"message\":".to_vec();
     push_string(&mut body, message.as_bytes());
@@ -92,7 +104,10 @@ pub fn health(facts: &Facts) -> Answer {
     }
     let version = env!("CARGO_PKG_VERSION");
     body.extend_from_slice(format!("], \"version\": \"{version}\"}}\n").as_bytes());
-    if passes { answer::found(JSON, body) } else { answer::not_serving(JSON, body) }
+    match failure {
+        None => answer::found(JSON, body),
+        Some(_) => answer::not_serving(JSON, body),
+    }
 }
 
 struct Check {
@@ -140,6 +155,8 @@ pub fn status(facts: &Facts) -> Answer {
             "circle": backend.circle,
             "name": backend.name,
             "state": backend.state,
+            "state_seconds": backend.state_age.map(|age| age.as_secs_f64()),
+            "share": backend.share,
             "complete": backend.is_complete,
             "incomplete": backend.incomplete,
             "backlog_bytes": backend.backlog_bytes,
@@ -151,11 +168,16 @@ pub fn status(facts: &Facts) -> Answer {
             "last_error": backend.last_error,
         })
     });
+    let circles = facts.circles.iter().map(|circle| {
+        json!({ "name": circle.name, "can_answer": circle.can_answer, "message": circle.message })
+    });
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "up_seconds": facts.up.as_secs_f64(),
         "ready": facts.not_ready.is_none(),
         "not_ready": facts.not_ready,
         "log": log(&facts.log),
+        "circles": circles.collect::<Vec<_>>(),
         "backends": backends.collect::<Vec<_>>(),
     });
     answer::found(JSON, format!("{status}\n"))

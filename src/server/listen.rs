@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer;
 use super::conn::{self, About};
-use super::gateway::Gateway;
+use super::front::Front;
 use crate::rt::net::{Listener, Stream};
 use crate::rt::{Lane, sleep, spawn};
 
@@ -15,46 +15,48 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How often a drain looks whether the last connection has ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
-/// Runs until the gateway drains.
-pub async fn accept(gateway: Rc<Gateway>, listener: Listener) {
-    gateway.set_listener(Some(listener.stopper()));
-    while !gateway.is_draining() {
+/// Runs until the front drains.
+pub async fn accept(front: Rc<Front>, listener: Listener) {
+    front.set_listener(Some(listener.stopper()));
+    while !front.is_draining() {
         match listener.accept().await {
-            Ok(stream) if gateway.is_draining() => drop(stream),
+            Ok(stream) if front.is_draining() => drop(stream),
             Ok(stream) => {
-                if let Some(stream) = (gateway.place)(stream) {
-                    welcome(&gateway, stream);
+                if let Some(stream) = (front.place)(stream) {
+                    welcome(&front, stream);
                 }
             }
-            Err(_) if gateway.is_draining() => {}
+            Err(_) if front.is_draining() => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 sleep(PAUSE).await;
             }
         }
     }
-    gateway.set_listener(None);
+    front.set_listener(None);
 }
 
 /// Takes in a connection that another shard has accepted for this one.
-pub fn take_in(gateway: &Rc<Gateway>, stream: Stream) {
-    if !gateway.is_draining() {
-        welcome(gateway, stream);
+pub fn take_in(front: &Rc<Front>, stream: Stream) {
+    if !front.is_draining() {
+        welcome(front, stream);
     }
-    gateway.load().arrive();
+    if let Some(load) = front.load() {
+        load.arrive();
+    }
 }
 
-fn welcome(gateway: &Rc<Gateway>, stream: Stream) {
-    if !gateway.enters() {
-        let gateway = Rc::clone(gateway);
-        spawn(Lane::Serve, async move { turn_away(&gateway, stream).await });
+fn welcome(front: &Rc<Front>, stream: Stream) {
+    if !front.enters() {
+        let front = Rc::clone(front);
+        spawn(Lane::Serve, async move { turn_away(&front, stream).await });
         return;
     }
-    spawn(Lane::Serve, conn::serve(Rc::clone(gateway), stream));
+    spawn(Lane::Serve, conn::serve(Rc::clone(front), stream));
 }
 
-async fn turn_away(gateway: &Gateway, mut stream: Stream) {
-    let frame = About::default().frame_of(gateway, false);
+async fn turn_away(front: &Front, mut stream: Stream) {
+    let frame = About::default().frame_of(front, false);
     let bytes = answer::too_many_connections().encode(&frame);
     // Whether it hears it is its own affair.
     if stream.set_write_timeout(Some(PAUSE)).is_ok() && stream.write_all(&bytes).await.is_ok() {
@@ -64,11 +66,11 @@ async fn turn_away(gateway: &Gateway, mut stream: Stream) {
 
 /// Drains, and waits until the last answer is out, but not longer than the configuration allows. True if
 /// nothing was cut off.
-pub async fn drained(gateway: &Gateway) -> bool {
-    gateway.drain();
-    let deadline = gateway.clock.mono().after(gateway.settings.server.shutdown_timeout);
-    while gateway.open() > 0 {
-        if gateway.clock.mono() >= deadline {
+pub async fn drained(front: &Front) -> bool {
+    front.drain();
+    let deadline = front.clock.mono().after(front.settings.server.shutdown_timeout);
+    while front.open() > 0 {
+        if front.clock.mono() >= deadline {
             return false;
         }
         sleep(DRAIN_LOOK).await;

@@ -10,7 +10,8 @@
 //! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
 //! `endpoint` (the table), `write`, `query`, `statement`, `delete` and
 //! `buckets` (one file for each kind), `answer` (what is said),
-//! `gateway` (what a connection needs).
+//! `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
+//! `store` has the endpoints of the embedded store.
 
 pub mod answer;
 pub mod auth;
@@ -21,6 +22,7 @@ pub mod conn;
 mod content;
 pub mod delete;
 pub mod endpoint;
+pub mod front;
 pub mod gateway;
 pub mod health;
 pub mod intake;
@@ -28,13 +30,17 @@ pub mod listen;
 pub mod machine;
 pub mod meter;
 pub mod multipart;
+mod page;
 pub mod ping;
 mod presence;
 pub mod query;
+mod route;
 pub mod statement;
+pub mod store;
 pub mod write;
 
-pub use gateway::{Gateway, Parts, Settings};
+pub use front::{Behind, Front, Parts, Role, Settings};
+pub use gateway::Gateway;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! `/query` and `/api/v2/query`: what is asked, and how the answer goes back.
 
-use super::answer::{self, Answer, Voice};
+use super::answer::{self, Answer, Body, Voice};
 use super::gateway::Gateway;
 use super::machine::Request;
 use super::{multipart, statement};
@@ -8,7 +8,7 @@ use crate::backend::Cancel;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Head, Method};
 use crate::query::explain::Explained;
-use crate::query::{self, BodyStream, Flux, InfluxQl, Refusal};
+use crate::query::{self, Flux, InfluxQl, Refusal};
 
 /// The parameter that asks for the plan in place of the answer.
 const EXPLAIN: &str = "circlet_explain";
@@ -26,10 +26,10 @@ pub struct FluxPlan {
     pub is_explained: bool,
 }
 
-/// An answer that is whole, or one that comes from a backend piece by piece.
+/// An answer that is whole, or one that comes piece by piece.
 pub enum Reply {
     Whole(Answer),
-    Streamed { status: u16, fields: Vec<(String, String)>, body: Box<BodyStream> },
+    Streamed { status: u16, fields: Vec<(String, String)>, body: Body },
 }
 
 pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
@@ -160,6 +160,7 @@ fn reply(voice: Voice, outcome: Result<query::Answer, Refusal>) -> Reply {
             if incomplete {
                 headers.push(("X-Circlet-Incomplete".to_owned(), "true".to_owned()));
             }
+            let body = Body::Backends(body);
             Reply::Streamed { status: status.unwrap_or(200), fields: headers, body }
         }
         Ok(query::Answer::Statements(_)) => {

@@ -139,14 +139,15 @@ pub(super) fn context<'a>(
     database: Option<&'a str>,
     policy: Option<&'a str>,
 ) -> Context<'a> {
-    let has = |kind| gateway.ingest.facts.places.iter().any(|place| place.kind == kind);
+    let has =
+        |is_it: fn(Kind) -> bool| gateway.ingest.facts.places.iter().any(|place| is_it(place.kind));
     Context {
         database,
         policy,
         naming: &gateway.settings.naming,
         now: gateway.clock.unix(),
-        has_v1: has(Kind::Influxdb1),
-        has_v2: has(Kind::Influxdb2),
+        has_v1: has(Kind::is_v1),
+        has_v2: has(|kind| kind == Kind::Influxdb2),
     }
 }
 

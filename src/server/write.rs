@@ -1,7 +1,8 @@
 //! `/write` and `/api/v2/write`: whose lines these are, and how what became of them is told.
 
 use super::answer::{self, Answer, Dialect, Voice};
-use super::gateway::{Gateway, Settings};
+use super::front::Settings;
+use super::gateway::Gateway;
 use super::machine::Request;
 use crate::ingest;
 use crate::ingest::accept::{Accepted, BadLines, Consistency, Failure};
@@ -11,7 +12,7 @@ use crate::ring::Target;
 use crate::telemetry::Stage;
 
 /// How 2.x begins what its store says.
-const STORE_PREFIX: &str = "failure writing points to database: ";
+pub(super) const STORE_PREFIX: &str = "failure writing points to database: ";
 
 /// What the head of a write says.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Plan {
     pub target: Target,
     /// The database or bucket as the client called it.
     pub name: String,
+    /// The retention policy as a client of 1.x called it.
+    pub policy: Option<String>,
     pub precision: Precision,
     pub bad_lines: BadLines,
     pub consistency: Consistency,
@@ -54,6 +57,7 @@ pub fn plan_v1(settings: &Settings, voice: Voice, params: &Params) -> Result<Pla
         voice,
         target: settings.naming.v1(name, params.get("rp")),
         name: name.to_owned(),
+        policy: params.get("rp").filter(|policy| !policy.is_empty()).map(str::to_owned),
         precision,
         bad_lines: BadLines::KeepGood,
         consistency,
@@ -77,6 +81,7 @@ pub fn plan_v2(settings: &Settings, voice: Voice, params: &Params) -> Result<Pla
         voice,
         target: settings.naming.v2(params.get("org"), name),
         name: name.to_owned(),
+        policy: None,
         precision,
         bad_lines: if keeps_good { BadLines::KeepGood } else { BadLines::RefuseAll },
         consistency: Consistency::One,

@@ -2,7 +2,8 @@
 
 use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
-use super::ring_change;
+use super::store_node::StoreNode;
+use super::{embedded, ring_change};
 use crate::backend::Board;
 use crate::backend::board::Incomplete;
 use crate::base::ids::{BackendId, LogId, ShardId};
@@ -75,6 +76,8 @@ pub struct Node {
     latencies: Merged,
     /// Not 0 once somebody has asked to stop.
     asked: Arc<AtomicUsize>,
+    /// Stores of this process.
+    stores: Vec<StoreNode>,
 }
 
 impl Node {
@@ -86,10 +89,7 @@ impl Node {
     /// Takes the data directory, and compares the rings with those of the last start.
     pub fn open(config: Arc<Config>, accept_ring_change: bool) -> Result<Node, Trouble> {
         // From here on a signal means an orderly end, even if it comes while logs are read.
-        let asked = Arc::new(AtomicUsize::new(0));
-        for signal in [SIGTERM, SIGINT] {
-            register(signal, &asked).map_err(|error| Trouble::Running(error.to_string()))?;
-        }
+        let asked = heed_signals()?;
         let data = &config.data_dir;
         let mut node = [0; 16];
         getrandom::fill(&mut node).map_err(|error| Trouble::Environment(error.to_string()))?;
@@ -114,8 +114,18 @@ impl Node {
             events: None,
             latencies: Merged::default(),
             asked,
+            stores: Vec::new(),
             config,
         })
+    }
+
+    /// Starts the stores of this process. Shards reach them like servers of others; nothing waits for them, since
+    /// what they are owed stays in the log.
+    pub fn embed(&mut self, first_database: Option<&'static str>) -> Result<(), Trouble> {
+        let mut config = Config::clone(&self.config);
+        self.stores = embedded::start(&mut config, first_database, &self.exposition)?;
+        self.config = Arc::new(config);
+        Ok(())
     }
 
     /// Starts a shard on each core and lets them read what is on disk.
@@ -125,6 +135,8 @@ impl Node {
         let cpus = allowed_cpus();
         let logs = log_count(&self.registry, self.config.shards)?;
         let segment_bytes = segment_bytes(&self.config, self.registry.directory())?;
+        let opening = |store: &StoreNode| (store.name().to_owned(), store.opening().clone());
+        let stores: Vec<_> = self.stores.iter().map(opening).collect();
         let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| mailbox()).unzip();
         for (shard, hall) in (0..self.config.shards).zip(halls) {
             let (post, mailbox) = mailbox();
@@ -145,6 +157,7 @@ impl Node {
                 events: sender.clone(),
                 doors: doors.clone(),
                 hall,
+                stores: stores.clone(),
             };
             let cpu = cpus[usize::from(shard) % cpus.len()];
             launch(cpu, &format!("shard-{shard}"), move || live(setup))?;
@@ -176,6 +189,7 @@ impl Node {
     /// Opens the doors. The first shard serves when it has looked at every backend; before that no other shard
     /// takes a connection, or its clients would meet a gateway that does not know who is up and has what.
     pub fn serve(&mut self) -> Result<(), Trouble> {
+        embedded::wait(&self.stores);
         let is_serving = |event| matches!(event, Event::Serving);
         self.posts[0].send(Order::Serve);
         self.await_some(1, is_serving)?;
@@ -218,6 +232,10 @@ impl Node {
             }
             _ => false,
         })?;
+        // Nobody sends them anything any more.
+        for store in self.stores.drain(..) {
+            all_clean &= store.end();
+        }
         Ok(all_clean)
     }
 
@@ -292,6 +310,15 @@ fn before_service(trouble: Trouble) -> Trouble {
         Trouble::Running(text) => Trouble::Environment(text),
         other => other,
     }
+}
+
+/// SIGTERM and SIGINT from here on: the number is not 0 once somebody has asked to stop.
+pub(super) fn heed_signals() -> Result<Arc<AtomicUsize>, Trouble> {
+    let asked = Arc::new(AtomicUsize::new(0));
+    for signal in [SIGTERM, SIGINT] {
+        register(signal, &asked).map_err(|error| Trouble::Running(error.to_string()))?;
+    }
+    Ok(asked)
 }
 
 /// The first signal is counted, the second one ends the process.

@@ -1,8 +1,8 @@
 //! One shard's life, from the opening of its logs to its end.
 
 use super::mailbox::{Event, Letter, Mailbox, Order, Post};
-use super::status;
 use super::usher::Usher;
+use super::{status, store_node};
 use crate::backend::load::{Busyness, LOOK_EVERY};
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
@@ -17,9 +17,9 @@ use crate::query::Query;
 use crate::ring::{Router, Topology};
 use crate::rt::net::{Listener, Parcel, Stream};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
-use crate::server::gateway::{Gateway, Parts, Settings};
-use crate::server::listen;
-use crate::telemetry::{Exposition, Latencies, Meters};
+use crate::server::store::Opening;
+use crate::server::{Behind, Front, Gateway, Parts, Settings, listen};
+use crate::telemetry::{Exposition, HttpMeters, Latencies, Meters};
 use crate::wal::registry::log_directory;
 use crate::wal::{self, Opened};
 use crossbeam_channel::Sender;
@@ -59,6 +59,8 @@ pub struct Setup {
     /// To every shard, its own among them: connections that it is to serve.
     pub doors: Vec<Post<Parcel>>,
     pub hall: Mailbox<Parcel>,
+    /// The stores of this process, by the names of their backends.
+    pub stores: Vec<(String, Arc<Opening>)>,
 }
 
 /// The whole life of a shard. Lives on: its own thread.
@@ -85,13 +87,13 @@ async fn run(setup: Setup) -> Result<bool, String> {
     let ingest = begin(&setup, &facts, opened, &plan).await?;
     tell(Event::Begun);
     let Some(Order::Serve) = setup.mailbox.next().await else { return Ok(true) };
-    let gateway = serve(&setup, &facts, &ingest).await?;
+    let front = serve(&setup, &facts, &ingest).await?;
     tell(Event::Serving);
     spawn(Lane::Background, report(setup.shard, setup.events.clone(), facts.clone()));
     spawn(Lane::Commit, look(setup.shard, facts.clone()));
     // If the control thread is gone, it is the end, too.
     while !matches!(setup.mailbox.next().await, None | Some(Order::End)) {}
-    Ok(end(&facts, &ingest, &gateway).await)
+    Ok(end(&facts, &ingest, &front).await)
 }
 
 async fn touch_probe(setup: &Setup) -> Result<(), String> {
@@ -184,11 +186,7 @@ async fn begin(
     }))
 }
 
-async fn serve(
-    setup: &Setup,
-    facts: &Rc<Facts>,
-    ingest: &Rc<Ingest>,
-) -> Result<Rc<Gateway>, String> {
+async fn serve(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Result<Rc<Front>, String> {
     if setup.shard == ShardId(0) {
         start_probers(setup, facts, ingest).await;
         let mut look = Look::new(&facts.limits);
@@ -203,11 +201,11 @@ async fn serve(
     let listener = Listener::bind(setup.config.listen);
     let listener =
         listener.map_err(|error| format!("cannot listen on {}: {error}", setup.config.listen))?;
-    let gateway = Rc::new(Gateway::new(parts(setup, facts, ingest)));
-    spawn(Lane::Serve, listen::accept(gateway.clone(), listener));
-    spawn(Lane::Serve, receive(gateway.clone(), setup.hall.clone()));
-    gateway.load().set_takes(true);
-    Ok(gateway)
+    let front = Rc::new(Front::new(parts(setup, facts, ingest)));
+    spawn(Lane::Serve, listen::accept(front.clone(), listener));
+    spawn(Lane::Serve, receive(front.clone(), setup.hall.clone()));
+    setup.board.load(setup.shard).set_takes(true);
+    Ok(front)
 }
 
 /// The log's own tasks: commit, and have the next segment ready.
@@ -287,36 +285,37 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
         meters: facts.meters.clone(),
     };
     let exposition = setup.exposition.clone();
-    let published = facts.clone();
+    let (published, stores) = (facts.clone(), setup.stores.clone());
     let metrics = move || {
         status::publish(&published);
+        for (name, opening) in &stores {
+            store_node::publish(name, opening);
+        }
         exposition.render()
     };
-    Parts {
-        settings: Settings {
-            auth: config.auth.clone(),
-            naming: config.naming.clone(),
-            server: config.server.clone(),
-            accept_partial: config.write.accept_partial,
-            debug_headers: config.debug_headers,
-            shard: setup.shard.0,
-            shards: config.shards,
-        },
+    let settings = Rc::new(Settings::of(config, setup.shard.0));
+    let gateway = Gateway {
+        settings: settings.clone(),
         ingest: ingest.clone(),
         query,
         clock: facts.clock.clone(),
-        meters: facts.meters.clone(),
         latencies: facts.latencies.clone(),
         facts: Box::new(health),
+    };
+    Parts {
+        settings,
+        behind: Behind::Gateway(Rc::new(gateway)),
+        clock: facts.clock.clone(),
+        meters: HttpMeters::of_shard(setup.shard.0),
         metrics: Box::new(metrics),
         place: Box::new(move |stream| usher.place(stream)),
     }
 }
 
 /// Takes in what other shards accept for this one.
-async fn receive(gateway: Rc<Gateway>, hall: Mailbox<Parcel>) {
+async fn receive(front: Rc<Front>, hall: Mailbox<Parcel>) {
     while let Some(parcel) = hall.next().await {
-        listen::take_in(&gateway, Stream::unpack(parcel));
+        listen::take_in(&front, Stream::unpack(parcel));
     }
 }
 
@@ -347,9 +346,9 @@ async fn report(shard: ShardId, events: Sender<Letter>, facts: Rc<Facts>) {
 }
 
 /// Returns whether every answer was finished and living backends got what they were owed.
-async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, gateway: &Rc<Gateway>) -> bool {
+async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, front: &Rc<Front>) -> bool {
     facts.board.draining.store(true, Ordering::Relaxed);
-    let mut is_clean = listen::drained(gateway).await;
+    let mut is_clean = listen::drained(front).await;
     let deadline = facts.clock.mono().after(DRAIN_LIMIT);
     while !ingest.outlets().all(|outlet| outlet.is_drained()) {
         if facts.clock.mono() >= deadline {

@@ -10,15 +10,18 @@
 //! It does not know the state of another shard.
 //!
 //! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `ring_change`,
-//! `status`, `backlog` and `reroute` (of a stopped node).
+//! `status`, `store_node` (the embedded store, which is no shard) and `embedded` (those of a gateway), `backlog` and `reroute` (of a stopped node).
 
 pub mod backlog;
 pub mod control;
 pub mod core;
+pub mod embedded;
 pub mod mailbox;
 pub mod reroute;
 pub mod ring_change;
 pub mod status;
+pub mod store_node;
 pub mod usher;
 
 pub use control::{Node, Trouble};
+pub use store_node::{StoreNode, StoreSetup};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Why a question ends before its answer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub struct Guard {
 impl Guard {
     pub fn new(deadline: Option<Instant>, bytes_max: u64) -> Guard {
         Guard { cancelled: AtomicBool::new(false), deadline, bytes: AtomicU64::new(0), bytes_max }
+    }
+
+    /// The time runs from now on; `None`: as long as it takes.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the engine runs on plain threads, and no rule hangs on this time"
+    )]
+    pub fn within(limit: Option<Duration>, bytes_max: u64) -> Guard {
+        Guard::new(limit.and_then(|limit| Instant::now().checked_add(limit)), bytes_max)
     }
 
     pub fn cancel(&self) {

@@ -7,7 +7,6 @@ use std::cell::RefCell;
 
 /// Counters that only their shard writes. Lives on: every shard.
 pub struct Meters {
-    shard: String,
     pub lines_accepted: Counter,
     pub wal_frames: Counter,
     pub wal_bytes: Counter,
@@ -17,12 +16,18 @@ pub struct Meters {
     pub wal_segments: Gauge,
     pub wal_packed_bytes: Gauge,
     pub wal_spilled_bytes: Counter,
-    pub connections: Gauge,
     pub handed_over: Counter,
     pub shard_busy_ratio: Gauge,
     /// Rises only; a gauge because counters are whole numbers.
     pub shard_busy_seconds: Gauge,
-    labelled: RefCell<FastMap<Key, Counter>>,
+    labelled: Labelled,
+}
+
+/// Counters with labels of ours, each made when it counts first. Lives on: whoever counts.
+struct Labelled {
+    /// What all of them say: the shard or the store that they are of.
+    of: (&'static str, String),
+    counters: RefCell<FastMap<Key, Counter>>,
 }
 
 /// A counter with two labels of ours. The values come from small fixed sets, never from clients.
@@ -55,9 +60,7 @@ impl Meters {
             wal_segments: level(names::WAL_SEGMENTS),
             wal_packed_bytes: level(names::WAL_PACKED_BYTES),
             wal_spilled_bytes: count(names::WAL_SPILLED),
-            connections: level(names::HTTP_CONNECTIONS),
-            labelled: RefCell::default(),
-            shard,
+            labelled: Labelled::new("shard", shard.clone()),
         };
         for way in ["dropped", "damaged"] {
             meters.lost(way, 0);
@@ -67,18 +70,6 @@ impl Meters {
             meters.add(names::WRITES_REFUSED, ["reason", ""], [reason, ""], 0);
         }
         meters
-    }
-
-    pub fn request(&self, endpoint: &'static str, code: u16) {
-        self.add(names::HTTP_REQUESTS, ["endpoint", "code"], [endpoint, &code.to_string()], 1);
-    }
-
-    pub fn rejected(&self, reason: &'static str) {
-        self.add(names::HTTP_REJECTED, ["reason", ""], [reason, ""], 1);
-    }
-
-    pub fn body_bytes(&self, encoding: &'static str, bytes: u64) {
-        self.add(names::HTTP_BODY_BYTES, ["encoding", ""], [encoding, ""], bytes);
     }
 
     pub fn lines_rejected(&self, reason: &'static str, lines: u64) {
@@ -116,10 +107,20 @@ impl Meters {
     }
 
     fn add(&self, name: &'static str, labels: [&'static str; 2], values: [&str; 2], by: u64) {
+        self.labelled.add(name, labels, values, by);
+    }
+}
+
+impl Labelled {
+    fn new(label: &'static str, value: String) -> Labelled {
+        Labelled { of: (label, value), counters: RefCell::default() }
+    }
+
+    fn add(&self, name: &'static str, labels: [&'static str; 2], values: [&str; 2], by: u64) {
         let key = Key { name, first: values[0].to_owned(), second: values[1].to_owned() };
-        let mut labelled = self.labelled.borrow_mut();
-        let counter = labelled.entry(key).or_insert_with(|| {
-            let mut set = vec![("shard".to_owned(), self.shard.clone())];
+        let mut counters = self.counters.borrow_mut();
+        let counter = counters.entry(key).or_insert_with(|| {
+            let mut set = vec![(self.of.0.to_owned(), self.of.1.clone())];
             for (label, value) in labels.iter().zip(values) {
                 if !label.is_empty() {
                     set.push(((*label).to_owned(), value.to_owned()));
@@ -128,6 +129,46 @@ impl Meters {
             counter!(name, &set)
         });
         counter.increment(by);
+    }
+}
+
+/// What a listener counts. Those of a store have names of their own, so that sums over shards stay what they
+/// are where both run in one process. Lives on: the executor of the listener.
+pub struct HttpMeters {
+    names: [&'static str; 3],
+    pub connections: Gauge,
+    labelled: Labelled,
+}
+
+impl HttpMeters {
+    pub fn of_shard(shard: u16) -> HttpMeters {
+        let of = shard.to_string();
+        let names = [names::HTTP_REQUESTS, names::HTTP_REJECTED, names::HTTP_BODY_BYTES];
+        let connections = gauge!(names::HTTP_CONNECTIONS, "shard" => of.clone());
+        HttpMeters { names, connections, labelled: Labelled::new("shard", of) }
+    }
+
+    pub fn of_store(store: &str) -> HttpMeters {
+        let of = store.to_owned();
+        let names =
+            [names::STORE_HTTP_REQUESTS, names::STORE_HTTP_REJECTED, names::STORE_HTTP_BODY_BYTES];
+        let connections = gauge!(names::STORE_HTTP_CONNECTIONS, "store" => of.clone());
+        HttpMeters { names, connections, labelled: Labelled::new("store", of) }
+    }
+
+    pub fn request(&self, endpoint: &'static str, code: u16) {
+        let [requests, ..] = self.names;
+        self.labelled.add(requests, ["endpoint", "code"], [endpoint, &code.to_string()], 1);
+    }
+
+    pub fn rejected(&self, reason: &'static str) {
+        let [_, rejected, _] = self.names;
+        self.labelled.add(rejected, ["reason", ""], [reason, ""], 1);
+    }
+
+    pub fn body_bytes(&self, encoding: &'static str, bytes: u64) {
+        let [.., body_bytes] = self.names;
+        self.labelled.add(body_bytes, ["encoding", ""], [encoding, ""], bytes);
     }
 }
 
@@ -177,4 +218,62 @@ pub fn disk(free: f64, min_free: f64, ballast: f64) {
     gauge!(names::DISK_FREE).set(free);
     gauge!(names::DISK_MIN_FREE).set(min_free);
     gauge!(names::BALLAST).set(ballast);
+}
+
+/// What a store says of itself, at one moment. Counters go up from the start of the process.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StoreLevels {
+    pub is_open: bool,
+    pub values_written: u64,
+    pub points_written: u64,
+    pub points_dropped: u64,
+    pub writes_failed: u64,
+    pub databases: u64,
+    pub windows: u64,
+    pub series: u64,
+    pub files: u64,
+    pub file_bytes: u64,
+    pub cache_bytes: u64,
+    pub log_bytes: u64,
+    pub log_syncs: u64,
+    pub snapshots: u64,
+    pub snapshots_failed: u64,
+    pub compactions: u64,
+    pub compactions_failed: u64,
+    pub windows_expired: u64,
+    pub damaged: u64,
+}
+
+/// Shows them as those of the store of this name.
+pub fn store(name: &str, levels: &StoreLevels) {
+    let counters = [
+        (names::STORE_VALUES, levels.values_written),
+        (names::STORE_POINTS, levels.points_written),
+        (names::STORE_DROPPED, levels.points_dropped),
+        (names::STORE_WRITES_FAILED, levels.writes_failed),
+        (names::STORE_LOG_SYNCS, levels.log_syncs),
+        (names::STORE_SNAPSHOTS, levels.snapshots),
+        (names::STORE_SNAPSHOTS_FAILED, levels.snapshots_failed),
+        (names::STORE_COMPACTIONS, levels.compactions),
+        (names::STORE_COMPACTIONS_FAILED, levels.compactions_failed),
+        (names::STORE_EXPIRED, levels.windows_expired),
+    ];
+    for (counter, value) in counters {
+        counter!(counter, "store" => name.to_owned()).absolute(value);
+    }
+    let gauges = [
+        (names::STORE_OPEN, u64::from(levels.is_open)),
+        (names::STORE_DATABASES, levels.databases),
+        (names::STORE_WINDOWS, levels.windows),
+        (names::STORE_SERIES, levels.series),
+        (names::STORE_FILES, levels.files),
+        (names::STORE_FILE_BYTES, levels.file_bytes),
+        (names::STORE_CACHE_BYTES, levels.cache_bytes),
+        (names::STORE_LOG_BYTES, levels.log_bytes),
+        (names::STORE_DAMAGED, levels.damaged),
+    ];
+    for (gauge, value) in gauges {
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+        gauge!(gauge, "store" => name.to_owned()).set(value as f64);
+    }
 }

@@ -13,7 +13,7 @@ pub mod meters;
 pub mod names;
 
 pub use latency::{Latencies, Snapshot, Stage};
-pub use meters::{BackendGauges, Meters};
+pub use meters::{BackendGauges, HttpMeters, Meters, StoreLevels};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 

@@ -42,6 +42,29 @@ pub const MEMORY_USED: &str = "circlet_memory_used_bytes";
 pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 pub const SHARD_BUSY_SECONDS: &str = "circlet_shard_busy_seconds_total";
 pub const HANDED_OVER: &str = "circlet_http_connections_handed_over_total";
+pub const STORE_HTTP_REQUESTS: &str = "circlet_store_http_requests_total";
+pub const STORE_HTTP_REJECTED: &str = "circlet_store_http_rejected_total";
+pub const STORE_HTTP_BODY_BYTES: &str = "circlet_store_http_request_bytes_total";
+pub const STORE_HTTP_CONNECTIONS: &str = "circlet_store_http_connections";
+pub const STORE_OPEN: &str = "circlet_store_open";
+pub const STORE_VALUES: &str = "circlet_store_values_written_total";
+pub const STORE_POINTS: &str = "circlet_store_points_written_total";
+pub const STORE_DROPPED: &str = "circlet_store_points_dropped_total";
+pub const STORE_WRITES_FAILED: &str = "circlet_store_writes_failed_total";
+pub const STORE_DATABASES: &str = "circlet_store_databases";
+pub const STORE_WINDOWS: &str = "circlet_store_windows";
+pub const STORE_SERIES: &str = "circlet_store_series";
+pub const STORE_FILES: &str = "circlet_store_files";
+pub const STORE_FILE_BYTES: &str = "circlet_store_file_bytes";
+pub const STORE_CACHE_BYTES: &str = "circlet_store_cache_bytes";
+pub const STORE_LOG_BYTES: &str = "circlet_store_log_bytes";
+pub const STORE_LOG_SYNCS: &str = "circlet_store_log_syncs_total";
+pub const STORE_SNAPSHOTS: &str = "circlet_store_snapshots_total";
+pub const STORE_SNAPSHOTS_FAILED: &str = "circlet_store_snapshots_failed_total";
+pub const STORE_COMPACTIONS: &str = "circlet_store_compactions_total";
+pub const STORE_COMPACTIONS_FAILED: &str = "circlet_store_compactions_failed_total";
+pub const STORE_EXPIRED: &str = "circlet_store_windows_expired_total";
+pub const STORE_DAMAGED: &str = "circlet_store_damaged_places";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
@@ -91,6 +114,49 @@ pub(super) fn describe() {
         (BALLAST, "Bytes held in reserve for a full disk; 0 while they are given up"),
         (MEMORY_USED, "Bytes of memory in use, without the holes that the allocator keeps"),
         (STAGE_SECONDS, "Duration of a stage, by quantile"),
+    ];
+    for (name, text) in gauges {
+        describe_gauge!(name, text);
+    }
+    describe_store();
+}
+
+fn describe_store() {
+    let counters: [(&'static str, &'static str); 13] = [
+        (STORE_HTTP_REQUESTS, "Requests that a store answered, by endpoint and status code"),
+        (
+            STORE_HTTP_REJECTED,
+            "Requests that a store refused before they were understood, by reason",
+        ),
+        (STORE_HTTP_BODY_BYTES, "Bytes of request bodies that a store got, by content encoding"),
+        (STORE_VALUES, "Values that a store was given and that are durable, one for each field"),
+        (STORE_POINTS, "Points that a store was given and that are durable"),
+        (STORE_DROPPED, "Points that a store refused: type of a field, retention, limits"),
+        (STORE_WRITES_FAILED, "Writes that a store could not make durable"),
+        (STORE_LOG_SYNCS, "Times that a store's log was brought to the disk"),
+        (STORE_SNAPSHOTS, "Files that a store made of points in memory"),
+        (STORE_SNAPSHOTS_FAILED, "Such files that could not be made; tried again"),
+        (STORE_COMPACTIONS, "Times that a store made several files one"),
+        (STORE_COMPACTIONS_FAILED, "Such attempts that failed; the files are as they were"),
+        (STORE_EXPIRED, "Windows that a store removed because their retention is over"),
+    ];
+    for (name, text) in counters {
+        describe_counter!(name, text);
+    }
+    let gauges: [(&'static str, &'static str); 10] = [
+        (STORE_HTTP_CONNECTIONS, "Open connections to a store"),
+        (STORE_OPEN, "1 once a store has read its files and serves"),
+        (STORE_DATABASES, "Databases of a store"),
+        (STORE_WINDOWS, "Windows of time that have points, of all policies"),
+        (STORE_SERIES, "Series of all databases of a store"),
+        (STORE_FILES, "TSM files of a store"),
+        (STORE_FILE_BYTES, "Bytes of these files"),
+        (STORE_CACHE_BYTES, "Memory of points that are in no file yet"),
+        (STORE_LOG_BYTES, "Bytes of a store's log"),
+        (
+            STORE_DAMAGED,
+            "Damaged places that a store has found since its start; the rest is served",
+        ),
     ];
     for (name, text) in gauges {
         describe_gauge!(name, text);

@@ -6,7 +6,7 @@ use super::super::{Exit, http, say};
 use super::{Rejects, failed, summary};
 use circlet::backend::{Place, Verdict};
 use circlet::base::ids::BackendId;
-use circlet::config::{Backend, Config};
+use circlet::config::{Backend, Config, Kind};
 use circlet::ingest::rejects::{Group, comment, groups};
 use circlet::ring::Target;
 use circlet::shard::Trouble;
@@ -48,6 +48,10 @@ pub fn run(
         let text = "name the backend, one of the configuration, that the lines are posted to";
         return Err(Trouble::Usage(text.to_owned()));
     };
+    if backend.kind == Kind::Embedded {
+        let text = "an embedded store takes lines from its own gateway only: post the files to the gateway";
+        return Err(Trouble::Usage(text.to_owned()));
+    }
     let files: Vec<&Rejects> = files.iter().filter(|file| file.is_lines()).collect();
     if !yes {
         let mut lines = 0;

@@ -76,9 +76,6 @@ fn without_scheme(url: &str) -> Result<&str, UrlError> {
     if url.starts_with("https://") {
         return Err(error("TLS to backends is not built yet", "use an http:// URL"));
     }
-    if url == "embedded" {
-        return Err(error("the embedded store is not built yet", "name a server's http:// URL"));
-    }
     Err((format!("{} is no http:// URL", quoted(url)), "write \"http://HOST:PORT\"".to_owned()))
 }
 
@@ -108,7 +105,6 @@ mod tests {
     fn whatever_else_is_told_apart() {
         let of = |url| parse(url).unwrap_err().0;
         assert_eq!(of("https://a:1"), "TLS to backends is not built yet");
-        assert_eq!(of("embedded"), "the embedded store is not built yet");
         assert_eq!(of("ftp://a:1"), "\"ftp://a:1\" is no http:// URL");
         assert_eq!(of("http://"), "\"\" is no host name and no address");
         assert_eq!(of("http://a"), "no port");

@@ -1,14 +1,14 @@
 //! Circles and their backends: names, URLs, credentials.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::address::{self, Address};
 use super::secrets;
 use crate::config::budget::RawBacklog;
-use crate::config::checked::Backend;
+use crate::config::checked::{Backend, Kind};
 use crate::config::problem::{Place, Problems};
-use crate::config::raw::{RawBackend, RawFile};
+use crate::config::raw::{EMBEDDED, RawBackend, RawFile};
 use crate::config::section::{Found, quoted};
 use crate::ring::{BackendPlan, CirclePlan};
 
@@ -93,14 +93,26 @@ impl Checker<'_> {
         if let Some(name) = &raw.name {
             unique_name(name, &mut self.names, self.problems);
         }
-        let address = raw.url.as_ref().and_then(|url| self.address(url));
+        let is_embedded = raw.url.as_ref().is_some_and(|url| url.value == EMBEDDED);
+        let address = match is_embedded {
+            true => Some(self.embedded(raw)),
+            false => raw.url.as_ref().and_then(|url| self.address(url)),
+        };
+        if let (Some(Kind::Embedded), false, Some(url)) = (raw.kind, is_embedded, &raw.url) {
+            let mend = "url = \"embedded\", or the kind of that server";
+            self.problems.add(&url.place, "a server of its own is not embedded", mend);
+        }
         let credentials = secrets::credentials(raw, self.problems);
         let backlog = raw.backlog.over(self.backlog, self.problems);
         let address = address?;
         Some(Backend {
             name: raw.name.as_ref()?.value.clone(),
             circle,
-            url: raw.url.as_ref()?.value.clone(),
+            url: match is_embedded {
+                // Rings may be keyed by it.
+                true => format!("{EMBEDDED}/{}", raw.name.as_ref()?.value),
+                false => raw.url.as_ref()?.value.clone(),
+            },
             host: address.host,
             port: address.port,
             kind: raw.kind?,
@@ -108,6 +120,19 @@ impl Checker<'_> {
             write_only: raw.write_only,
             backlog,
         })
+    }
+
+    /// A store of this process; its port is chosen when it starts.
+    fn embedded(&mut self, raw: &RawBackend) -> Address {
+        if raw.kind.is_some_and(|kind| kind != Kind::Embedded) {
+            let mend = "remove kind, or name a server's http:// URL";
+            self.problems.add(&raw.place, "an embedded store has no other kind", mend);
+        }
+        if !raw.credentials.is_empty() {
+            let mend = "remove them: nobody but this gateway asks it";
+            self.problems.add(&raw.place, "an embedded store takes no credentials", mend);
+        }
+        Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 0 }
     }
 
     fn address(&mut self, url: &Found<String>) -> Option<Address> {

@@ -46,6 +46,7 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
         log: raw.log,
         query: raw.query,
         probe: raw.probe,
+        store: raw.store,
         debug_headers: raw.debug_headers,
     })
 }

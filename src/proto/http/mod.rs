@@ -7,10 +7,11 @@
 //! Does not know: sockets, time-outs, status codes, endpoints.
 //!
 //! Read in this order: `scan` (where a head ends), `request` and `response` (what it says), `chunked` and
-//! `body` (where the body ends), `inflate`, `params`, `json`.
+//! `body` (where the body ends), `inflate`, `deflate`, `params`, `json`.
 
 pub mod body;
 pub mod chunked;
+pub mod deflate;
 pub mod inflate;
 pub mod inflate_whole;
 pub mod json;

@@ -10,7 +10,7 @@ mod dialect;
 mod wire;
 
 pub use dialect::{Dialect, Voice};
-pub use wire::{Broken, Frame, stream};
+pub use wire::{Body, Broken, Frame, stream};
 
 use super::auth::Denied;
 use super::intake::Fault;
@@ -233,6 +233,14 @@ pub fn unknown_database(voice: Voice, name: &str) -> Answer {
     match voice.dialect {
         Dialect::V1 => not_found(voice, &format!("database not found: {name:?}")),
         Dialect::V2 => not_found(voice, &format!("bucket {name:?} not found")),
+    }
+}
+
+/// InfluxDB 1.x answers so to a write for a policy that it does not have: no second try will change it.
+pub fn unknown_policy(voice: Voice, text: &str, bucket: &str) -> Answer {
+    match voice.dialect {
+        Dialect::V1 => gone_wrong(voice, text),
+        Dialect::V2 => unknown_database(voice, bucket),
     }
 }
 

@@ -22,6 +22,7 @@ fn plan(voice: Voice) -> Plan {
         voice,
         target: Naming::new("default", &[]).v1("d", None),
         name: "d".to_owned(),
+        policy: None,
         precision: Precision::Nanoseconds,
         bad_lines: BadLines::KeepGood,
         consistency: Consistency::One,

@@ -3,6 +3,8 @@
 use super::{Answer, Dialect, Voice};
 use crate::query::BodyStream;
 use crate::rt::net::Stream;
+use crate::server::store::Arriving;
+use std::borrow::Cow;
 
 /// What every answer on one connection says besides its own fields.
 #[derive(Clone, Debug)]
@@ -161,16 +163,31 @@ fn is_ours(name: &str) -> bool {
 #[derive(Debug)]
 pub enum Broken {
     Client(std::io::Error),
-    Backend(String),
+    Behind(String),
 }
 
-/// Sends on what a backend answers, piece by piece: a slow client slows the backend, not the heap.
+/// The body of an answer that comes piece by piece.
+pub enum Body {
+    Backends(Box<BodyStream>),
+    Store(Arriving),
+}
+
+impl Body {
+    async fn next(&mut self) -> Result<Option<Cow<'_, [u8]>>, String> {
+        match self {
+            Body::Backends(stream) => stream.next().await,
+            Body::Store(arriving) => Ok(arriving.next().await?.map(Cow::Owned)),
+        }
+    }
+}
+
+/// Sends on what is answered, piece by piece: a slow client slows whoever answers, not the heap.
 pub async fn stream(
     connection: &mut Stream,
     frame: &Frame,
     status: u16,
     fields: &[(String, String)],
-    body: &mut BodyStream,
+    body: &mut Body,
 ) -> Result<u64, Broken> {
     let mut out = head(frame, status, 0);
     for (name, value) in fields.iter().filter(|(name, _)| !is_ours(name)) {
@@ -183,7 +200,7 @@ pub async fn stream(
     out.extend_from_slice(b"\r\n");
     let mut sent = 0;
     if !has_no_body(status) {
-        while let Some(piece) = body.next().await.map_err(Broken::Backend)? {
+        while let Some(piece) = body.next().await.map_err(Broken::Behind)? {
             sent += (out.len() + piece.len()) as u64;
             write_piece(connection, &mut out, &piece, is_chunked).await.map_err(Broken::Client)?;
         }

@@ -1,6 +1,7 @@
 //! Which path and method mean what, and who may.
 
 use super::world::World;
+use crate::server::Role;
 
 fn ask(world: &mut World, method: &str, target: &str, more: &str) -> u16 {
     world.ask(format!("{method} {target} HTTP/1.1\r\nHost: h\r\n{more}\r\n").as_bytes()).status
@@ -22,6 +23,20 @@ fn only_what_tells_of_the_gateway_itself_needs_no_token() {
     }
     assert_eq!(ask(&mut world, "POST", "/write?db=d&u=any&p=secret", ""), 204);
     assert_eq!(ask(&mut world, "POST", "/write?db=d&u=any&p=guess", ""), 401);
+}
+
+#[test]
+fn a_store_has_the_paths_of_a_server_and_none_of_a_gateway() {
+    let mut world = World::new(&[], &["d"]);
+    world.settings.role = Role::Store;
+    for target in ["/-/status", "/-/backend/b/complete"] {
+        for method in ["GET", "POST"] {
+            assert_eq!(ask(&mut world, method, target, ""), 404, "{method} {target}");
+        }
+    }
+    for target in ["/ping", "/health", "/ready", "/metrics", "/api/v2/setup", "/api/v2/orgs"] {
+        assert!(ask(&mut world, "GET", target, "") < 300, "{target}");
+    }
 }
 
 #[test]

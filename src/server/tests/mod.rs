@@ -5,3 +5,5 @@ mod framing;
 mod telegraf;
 mod vectors;
 mod world;
+
+pub use world::settings;

@@ -11,7 +11,7 @@ use crate::server::answer::{self, Answer, Voice};
 use crate::server::budget::Budget;
 use crate::server::conn::About;
 use crate::server::endpoint::{self, Call, Job};
-use crate::server::gateway::Settings;
+use crate::server::front::{Role, Settings};
 use crate::server::machine::{Machine, Request, Want};
 use crate::server::{buckets, delete, health, ping, query, write};
 use std::time::Duration;
@@ -49,6 +49,30 @@ impl Received {
     }
 }
 
+/// Those of a gateway that is open to everybody.
+pub fn settings() -> Settings {
+    let server = ServerConfig {
+        body_bytes_max: 1_000_000,
+        inflated_body_bytes_max: 2_000_000,
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(60),
+        body_timeout: Duration::from_secs(30),
+        connections_max: 100,
+        shutdown_timeout: Duration::from_secs(30),
+        memory_bytes: 8_000_000,
+    };
+    Settings {
+        role: Role::Gateway,
+        auth: Auth::Open,
+        naming: Naming::new("default", &[]),
+        server,
+        accept_partial: false,
+        debug_headers: false,
+        shard: 0,
+        shards: 1,
+    }
+}
+
 impl World {
     pub fn new(tokens: &[&str], databases: &[&str]) -> World {
         let auth = if tokens.is_empty() {
@@ -56,27 +80,8 @@ impl World {
         } else {
             Auth::Tokens(tokens.iter().copied().map(Secret::new).collect())
         };
-        let server = ServerConfig {
-            body_bytes_max: 1_000_000,
-            inflated_body_bytes_max: 2_000_000,
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            body_timeout: Duration::from_secs(30),
-            connections_max: 100,
-            shutdown_timeout: Duration::from_secs(30),
-            memory_bytes: 8_000_000,
-        };
-        let settings = Settings {
-            auth,
-            naming: Naming::new("default", &[]),
-            server,
-            accept_partial: false,
-            debug_headers: false,
-            shard: 0,
-            shards: 1,
-        };
         World {
-            settings,
+            settings: Settings { auth, ..settings() },
             budget: Budget::new(8_000_000),
             databases: databases.iter().map(|name| (*name).to_owned()).collect(),
             kept: Vec::new(),

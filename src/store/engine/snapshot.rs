@@ -56,7 +56,8 @@ fn write(database: &Database, window: &Window, cache: &Cache) -> io::Result<Vec<
     })
 }
 
-fn publish(directory: &Path, names: &[FileName]) -> io::Result<Vec<Arc<Reader>>> {
+/// Gives files their names, durably, and opens them.
+pub fn publish(directory: &Path, names: &[FileName]) -> io::Result<Vec<Arc<Reader>>> {
     for name in names {
         let path = directory.join(name.to_string());
         fs::rename(Outputs::makeshift(directory, *name), path)?;

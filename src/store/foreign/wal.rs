@@ -9,18 +9,18 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Points by key, each with times that rise.
-pub(super) type Top = BTreeMap<Vec<u8>, Column>;
+pub type Top = BTreeMap<Vec<u8>, Column>;
 
 /// Where a segment ends too early, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Torn {
+pub struct Torn {
     pub path: PathBuf,
     pub at: usize,
     pub problem: String,
 }
 
 /// Reads all segments of a window. A torn one ends there; the next one goes on.
-pub(super) fn read(folder: &Folder) -> Result<(Top, Vec<Torn>), LayoutError> {
+pub fn read(folder: &Folder) -> Result<(Top, Vec<Torn>), LayoutError> {
     let mut keys: BTreeMap<Vec<u8>, Vec<(i64, Value)>> = BTreeMap::new();
     let mut torn = Vec::new();
     for path in folder.segments()? {
