@@ -21,3 +21,4 @@ pub use export::{ExportError, ExportOptions, Exported, export};
 pub use inspect::{FileState, FileView, SegmentView, WindowView, inspect};
 pub use layout::{Folder, Layout, LayoutError};
 pub use segment::{Entry, read_segment};
+pub use wal::{Top, Torn, read as read_wal};

@@ -10,11 +10,11 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Points by key, each with times that rise.
-pub(super) type Top = BTreeMap<Vec<u8>, Column>;
+pub type Top = BTreeMap<Vec<u8>, Column>;
 
 /// Where a segment ends too early, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Torn {
+pub struct Torn {
     pub path: PathBuf,
     pub at: usize,
     pub problem: String,
@@ -22,17 +22,17 @@ pub(super) struct Torn {
 
 /// Points by key, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
+pub struct Gathered {
     keys: BTreeMap<Vec<u8>, Vec<(i64, Value)>>,
 }
 
 impl Gathered {
-    pub(super) fn add(&mut self, key: Vec<u8>, time_ns: i64, value: Value) {
+    pub fn add(&mut self, key: Vec<u8>, time_ns: i64, value: Value) {
         self.keys.entry(key).or_default().push((time_ns, value));
     }
 
     /// Takes out what lies in a range, of the series that are wanted.
-    pub(super) fn delete_series(&mut self, is_wanted: impl Fn(&[u8]) -> bool, range: TimeRange) {
+    pub fn delete_series(&mut self, is_wanted: impl Fn(&[u8]) -> bool, range: TimeRange) {
         for (_, points) in self.keys.iter_mut().filter(|(key, _)| is_wanted(split(key).0)) {
             cut(points, range);
         }
@@ -60,7 +60,7 @@ impl Gathered {
         }
     }
 
-    pub(super) fn top(self) -> Top {
+    pub fn top(self) -> Top {
         let keys = self.keys.into_iter();
         keys.filter_map(|(key, points)| Some((key, column(points)?))).collect()
     }
@@ -71,7 +71,7 @@ fn cut(points: &mut Vec<(i64, Value)>, range: TimeRange) {
 }
 
 /// Reads all segments of InfluxDB's log of a window. A torn one ends there; the next one goes on.
-pub(super) fn read(folder: &Folder) -> Result<(Gathered, Vec<Torn>), LayoutError> {
+pub fn read(folder: &Folder) -> Result<(Gathered, Vec<Torn>), LayoutError> {
     let mut gathered = Gathered::default();
     let mut torn = Vec::new();
     for path in folder.segments()? {
