@@ -38,3 +38,12 @@ id!(
     /// A circle, in the order of the configuration.
     CircleId
 );
+
+/// 16 hexadecimal digits that never change, for a bucket or an organization: FNV-1a over both texts.
+pub fn stable_id(kind: &str, name: &str) -> String {
+    let bytes = kind.bytes().chain([0]).chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{:016x}", hash.max(1))
+}

@@ -57,7 +57,7 @@ pub fn nanos(wait: Duration) -> u64 {
 
 /// Year, month and day of a day counted from 1970-01-01, by stepping through whole 400-year cycles that
 /// begin on the first of March.
-fn civil(days: i64) -> (i64, i64, i64) {
+pub fn civil(days: i64) -> (i64, i64, i64) {
     const CYCLE_DAYS: i64 = 146_097;
     let since_march_0000 = days + 719_468;
     let (cycle, day_of_cycle) =

@@ -94,7 +94,7 @@ fn days_of(year: i64, month: i64) -> i64 {
 }
 
 /// Days from 1970-01-01; a year begins in March here, so that a leap day is its last one.
-fn days(year: i64, month: i64, date: i64) -> i64 {
+pub fn days(year: i64, month: i64, date: i64) -> i64 {
     let year = if month > 2 { year } else { year - 1 };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + date - 1;

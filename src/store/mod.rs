@@ -8,11 +8,12 @@
 //!
 //! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
-//! files, `compact` makes few of many.
+//! files, `compact` makes few of many. `flux` answers questions in Flux.
 
 pub mod compact;
 pub mod damage;
 pub mod engine;
+pub mod flux;
 pub mod guard;
 pub mod index;
 pub mod lock;

@@ -9,11 +9,12 @@
 //! table begins where the table's number changes. A block without rows is an empty table. A block whose header
 //! is `,error,reference` says that the query failed.
 //!
-//! Read `cells.rs`, then `block.rs`, then `decoder.rs`.
+//! Read `cells.rs`, then `block.rs`, then `decoder.rs`; `encoder.rs` is the way back.
 
 mod block;
 mod cells;
 mod decoder;
+mod encoder;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ mod tests;
 pub use block::Block;
 pub use cells::{Cells, plain, unquoted};
 pub use decoder::{Decoder, Event, Malformed};
+pub use encoder::{Annotation, Dialect, Encoder, Head};

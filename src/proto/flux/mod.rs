@@ -33,4 +33,5 @@ mod tests;
 pub use ast::*;
 pub use parse::{SyntaxError, parse};
 pub use reads::{Measurements, Outcome, Read, Reads, Uncertain, reads};
+pub use scan::place;
 pub use shape::{Names, Shape};

@@ -163,7 +163,7 @@ fn time_length(text: &[u8]) -> Option<usize> {
 }
 
 /// `line:column` of a byte.
-pub(super) fn place(text: &str, offset: usize) -> String {
+pub fn place(text: &str, offset: usize) -> String {
     let before = &text.as_bytes()[..offset.min(text.len())];
     let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;

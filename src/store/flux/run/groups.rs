@@ -1,0 +1,90 @@
+//! `group` and a second `range`, in the engine.
+
+use std::rc::Rc;
+
+use super::super::failure::Failure;
+use super::super::key::Key;
+use super::super::node::{Bounds, Stream};
+use super::super::table::{Column, Table};
+use super::super::value::{Kind, Value};
+use super::{Runner, Sink};
+
+impl Runner<'_, '_> {
+    /// Hands the rows of each new group on as they come.
+    pub fn group(
+        &self,
+        node: &Stream,
+        listed: &[Rc<str>],
+        except: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Failure> {
+        self.pieces(&node.inputs[0], &mut |table| {
+            self.guard().check()?;
+            let is_listed = |label: &str| listed.iter().any(|name| **name == *label);
+            let by: Vec<Column> = table
+                .columns
+                .iter()
+                .filter(|column| is_listed(&column.label) != except)
+                .cloned()
+                .collect();
+            let is_constant = |column: &Column| table.is_key(&column.label);
+            if by.iter().all(is_constant) {
+                let pairs = table.key.pairs().iter();
+                let kept = pairs.filter(|(name, _)| by.iter().any(|column| column.label == *name));
+                return sink(regrouped(&table, Key::new(kept.cloned().collect()), None));
+            }
+            for (key, rows) in split(&table, &by) {
+                sink(regrouped(&table, key, Some(&rows)))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// A range that does not lie on a bucket: cuts rows, and says its bounds in `_start` and `_stop`.
+    pub fn range(&self, node: &Stream, own: Bounds, sink: &mut Sink<'_>) -> Result<(), Failure> {
+        let bounds = node.bounds.unwrap_or(own);
+        self.each_cached(node, sink, |table, cache| {
+            let Some(times) = table.column("_time").filter(|column| column.kind == Kind::Time)
+            else {
+                return Failure::invalid("missing time column \"_time\"");
+            };
+            let is_inside = |row: &usize| {
+                times.time(*row).is_some_and(|time| time >= bounds.start && time < bounds.stop)
+            };
+            let rows: Vec<usize> = (0..table.rows).filter(is_inside).collect();
+            let mut cut = table.filtered(&rows);
+            for (label, time) in [("_start", bounds.start), ("_stop", bounds.stop)] {
+                let label: Rc<str> = label.into();
+                cut.key = cut.key.with(&label, Value::Time(time));
+                cut.put(Column::same(&label, Kind::Time, Value::Time(time)));
+            }
+            cache.append(cut)
+        })
+    }
+}
+
+/// The rows of each group, in the order in which the groups are first seen.
+fn split(table: &Table, by: &[Column]) -> Vec<(Key, Vec<usize>)> {
+    let mut places: std::collections::BTreeMap<Key, usize> = Default::default();
+    let mut groups: Vec<(Key, Vec<usize>)> = Vec::new();
+    for row in 0..table.rows {
+        let pairs = by.iter().map(|column| (column.label.clone(), column.get(row)));
+        let key = Key::new(pairs.collect());
+        let at = *places.entry(key).or_insert_with_key(|key| {
+            groups.push((key.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(row);
+    }
+    groups
+}
+
+/// Some rows of a table, or all, in another group.
+fn regrouped(table: &Table, key: Key, rows: Option<&[usize]>) -> Table {
+    let mut made = match rows {
+        Some(rows) => table.filtered(rows),
+        None => table.clone(),
+    };
+    made.key = key;
+    made
+}
