@@ -88,6 +88,8 @@ pub fn message(body: &[u8]) -> String {
 pub struct Named {
     pub measurement: Option<String>,
     pub field: Option<String>,
+    /// The type that the field has in them, in the server's word.
+    pub kind: Option<String>,
     /// They lie before the retention policy's begin.
     pub beyond_retention: bool,
     pub dropped: Option<u64>,
@@ -99,6 +101,7 @@ pub fn named(message: &str) -> Named {
     Named {
         measurement: quoted_after(message, "on measurement "),
         field: quoted_after(message, "input field "),
+        kind: word_after(message, " is type "),
         beyond_retention: message.contains("beyond retention policy")
             || message.contains("outside retention policy"),
         dropped: message.rsplit_once("dropped=").and_then(|(_, rest)| {
@@ -106,6 +109,11 @@ pub fn named(message: &str) -> Named {
             digits.parse().ok()
         }),
     }
+}
+
+fn word_after(message: &str, lead: &str) -> Option<String> {
+    let word = message.split_once(lead)?.1.split(|letter: char| !letter.is_ascii_alphabetic());
+    word.into_iter().next().filter(|word| !word.is_empty()).map(str::to_owned)
 }
 
 /// The Go-quoted text behind `lead`.

@@ -54,6 +54,8 @@ struct LowWater(AtomicU64);
 #[derive(Debug)]
 struct Backend {
     condition: AtomicU8,
+    /// Wall-clock milliseconds of the last change.
+    condition_since: AtomicU64,
     wanted_floor: AtomicU64,
     not_current_until: AtomicU64,
     last_error: ArcSwapOption<String>,
@@ -157,6 +159,7 @@ impl Board {
     pub fn new(logs: usize, backends: usize, shards: usize) -> Board {
         let backend = || Backend {
             condition: AtomicU8::new(0),
+            condition_since: AtomicU64::new(0),
             wanted_floor: AtomicU64::new(0),
             not_current_until: AtomicU64::new(0),
             last_error: ArcSwapOption::empty(),
@@ -237,14 +240,27 @@ impl Board {
         }
     }
 
+    /// Wall-clock milliseconds since which it is so; 0 before it was ever asked.
+    pub fn condition_since(&self, backend: BackendId) -> u64 {
+        self.backends[backend.index()].condition_since.load(Ordering::Relaxed)
+    }
+
     /// Returns what it was before.
-    pub fn set_condition(&self, backend: BackendId, condition: Condition) -> Condition {
+    pub fn set_condition(
+        &self,
+        backend: BackendId,
+        condition: Condition,
+        now_unix_ms: u64,
+    ) -> Condition {
         let code = match condition {
             Condition::Unknown => 0,
             Condition::Up => 1,
             Condition::Down => 2,
         };
         let before = self.condition(backend);
+        if before != condition {
+            self.backends[backend.index()].condition_since.store(now_unix_ms, Ordering::Relaxed);
+        }
         self.backends[backend.index()].condition.store(code, Ordering::SeqCst);
         before
     }

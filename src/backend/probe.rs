@@ -39,7 +39,8 @@ impl Prober {
                 if with_catalogue || self.board.condition(id) != Condition::Up {
                     self.refresh_catalogue(id).await;
                 }
-                if self.board.set_condition(id, Condition::Up) != Condition::Up {
+                let now = self.clock.unix().millis();
+                if self.board.set_condition(id, Condition::Up, now) != Condition::Up {
                     tracing::info!(backend = self.client.place.label(), "backend is up");
                     self.board.set_last_error(id, None);
                 }
@@ -83,7 +84,8 @@ impl Prober {
     }
 
     fn down(&self, id: BackendId, error: String) {
-        if self.board.set_condition(id, Condition::Down) != Condition::Down {
+        let now = self.clock.unix().millis();
+        if self.board.set_condition(id, Condition::Down, now) != Condition::Down {
             tracing::warn!(backend = self.client.place.label(), error, "backend is down");
             self.client.forget_connections();
         }

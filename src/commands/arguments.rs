@@ -24,7 +24,7 @@ pub enum Command {
         #[arg(long)]
         accept_ring_change: bool,
     },
-    /// Run one embedded store alone, as a server of its own
+    /// Run one embedded store alone, as a server of its own; look into its files, or those of an InfluxDB
     Store(super::store::Arguments),
     /// Check a configuration and print every problem in it
     CheckConfig {
@@ -60,6 +60,29 @@ pub enum Command {
     Rejects {
         #[command(subcommand)]
         action: RejectsAction,
+    },
+    /// Look at this machine: kernel, io_uring, limits, disk; says what is wrong and what to do
+    Doctor {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Look at this directory in place of the configured one
+        #[arg(long, value_name = "DIR", conflicts_with = "config")]
+        data_dir: Option<PathBuf>,
+        /// One JSON object in place of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Configurations of other programs
+    Config {
+        #[command(subcommand)]
+        action: super::migrate::ConfigAction,
+    },
+    /// Write what the cache files of an influx-proxy still hold, through the running gateway
+    ImportCache(super::migrate::ImportCache),
+    /// Write a file for a program around Circlet: a unit, alerts, a dashboard
+    Generate {
+        #[command(subcommand)]
+        what: super::generate::Generate,
     },
     /// What is known of a backend
     Backend {

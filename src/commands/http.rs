@@ -13,6 +13,8 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long each step of a question to the running gateway may take.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(5);
 
+const WRITE_LIMIT: Duration = Duration::from_secs(60);
+
 /// A whole answer.
 #[derive(Debug)]
 pub struct Reply {
@@ -38,6 +40,21 @@ impl Reply {
 
 /// Asks the gateway of this configuration, with its first token.
 pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
+    ask(config.listen, GATEWAY_LIMIT, method, path, &gateway_fields(config), b"")
+}
+
+/// The same with a body, which may take as long as the gateway waits for backends.
+pub fn post_to_gateway(
+    config: &Config,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> io::Result<Reply> {
+    let fields = format!("{}{fields}", gateway_fields(config));
+    ask(config.listen, WRITE_LIMIT, "POST", path, &fields, body)
+}
+
+fn gateway_fields(config: &Config) -> String {
     let token = match &config.auth {
         Auth::Open => String::new(),
         Auth::Tokens(tokens) => {
@@ -45,8 +62,7 @@ pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Repl
             format!("Authorization: Token {first}\r\n")
         }
     };
-    let fields = format!("Host: {}\r\n{token}", config.listen);
-    ask(config.listen, GATEWAY_LIMIT, method, path, &fields, b"")
+    format!("Host: {}\r\n{token}", config.listen)
 }
 
 /// Sends one request. `fields` are header fields, each with its line end. Every step has the limit.

@@ -15,8 +15,11 @@ pub mod arguments;
 mod backend;
 mod backlog;
 pub mod check_config;
+mod doctor;
 mod explain;
+mod generate;
 mod http;
+mod migrate;
 mod online;
 mod rejects;
 pub mod route;
@@ -59,6 +62,16 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Explain(arguments) => {
             with_config(&arguments.file, environment, |config| explain::run(config, &arguments))
         }
+        Command::Doctor { data_dir: Some(directory), json, .. } => doctor::run(&directory, json),
+        Command::Doctor { file, json, .. } => {
+            with_config(&file, environment, |config| doctor::run(&config.data_dir, json))
+        }
+        Command::Config { action } => migrate::config(&action),
+        Command::ImportCache(arguments) => {
+            let file = arguments.file.clone();
+            with_config(&file, environment, |config| migrate::import_cache(config, &arguments))
+        }
+        Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file, environment, |config| status::run(config, json))
         }

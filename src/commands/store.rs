@@ -1,4 +1,7 @@
-//! `circlet store --listen ADDR --data-dir DIR`: one embedded store alone, a server like InfluxDB.
+//! `circlet store --listen ADDR --data-dir DIR`: one embedded store alone, a server like InfluxDB. `files` looks into
+//! data directories.
+
+mod files;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,7 +15,10 @@ use clap::Args;
 use super::{Exit, of_trouble, say};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    action: Option<files::Action>,
     /// Address and port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8086", value_parser = address)]
     listen: SocketAddr,
@@ -82,8 +88,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     units::duration(text).ok_or_else(|| "a whole number and ms, s, m or h, as in 30s".to_owned())
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT, unless it is asked to look into files.
 pub fn run(arguments: &Arguments, environment: &Environment) -> Exit {
+    if let Some(action) = &arguments.action {
+        return files::run(action);
+    }
     match serve(arguments, environment) {
         Ok(is_clean) => {
             tracing::info!(is_clean, "stopped");

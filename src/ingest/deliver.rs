@@ -333,7 +333,8 @@ impl Outlet {
         let client = feed.client.as_ref().expect("it was just asked");
         if matches!(error, Error::Connect(_)) {
             // The prober finds out when it is back; until then nobody tries.
-            let before = self.facts.board.set_condition(client.place.id, Condition::Down);
+            let now = self.facts.clock.unix().millis();
+            let before = self.facts.board.set_condition(client.place.id, Condition::Down, now);
             if before != Condition::Down {
                 tracing::warn!(backend = client.place.label(), %error, "backend is down");
             }

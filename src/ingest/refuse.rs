@@ -263,7 +263,9 @@ impl Search<'_> {
             };
             let before = self.found.len();
             let are_all = suspects.len() == lines.len();
-            self.narrow(suspects, verdict).await?;
+            // What is known is known of all lines: of some it is asked first, as that may settle them at once.
+            let known = (are_all || suspects.len() == 1).then_some(verdict);
+            self.narrow(suspects, known).await?;
             let found = &self.found[before..];
             let is_told = dropped.is_none_or(|dropped| found.len() as u64 >= dropped);
             lines.retain(|line| !found.iter().any(|found| found.place == *line));
@@ -283,10 +285,10 @@ impl Search<'_> {
         }
     }
 
-    /// Sends halves, in the order of the lines, until single lines are refused. `verdict` is known of all
-    /// of them together.
-    async fn narrow(&mut self, lines: Vec<Place>, verdict: Verdict) -> Result<(), Verdict> {
-        let mut open = vec![Piece { lines, known: Some(verdict), is_large: false }];
+    /// Sends halves, in the order of the lines, until it is known of each line that is refused. `known` is what
+    /// the backend said about these lines together.
+    async fn narrow(&mut self, lines: Vec<Place>, known: Option<Verdict>) -> Result<(), Verdict> {
+        let mut open = vec![Piece { lines, known, is_large: false }];
         while let Some(Piece { lines, known, is_large }) = open.pop() {
             let verdict = match known {
                 Some(verdict) => verdict,
@@ -298,6 +300,10 @@ impl Search<'_> {
             }
             let (message, is_large) = match verdict {
                 Verdict::Done => continue,
+                Verdict::Partial { message } if drops_all(&message, lines.len()) => {
+                    lines.into_iter().for_each(|line| self.keep_together(vec![line], &message));
+                    continue;
+                }
                 Verdict::Partial { message }
                 | Verdict::Refused { message }
                 | Verdict::Suspect { message } => (message, false),
@@ -350,7 +356,13 @@ impl Search<'_> {
     }
 }
 
-/// Whether a line has the measurement that a message names, and mentions its field.
+/// Whether a backend has counted that it took none of the lines. A client that goes on sending a field with
+/// another type makes hundreds of them a second: one request tells of all.
+fn drops_all(message: &str, lines: usize) -> bool {
+    named(message).dropped.is_some_and(|dropped| dropped >= lines as u64)
+}
+
+/// Whether a line has the measurement that a message names, and mentions its field with a value of the named type.
 fn names(line: &[u8], named: &Named) -> bool {
     let Some(measurement) = &named.measurement else { return true };
     let Some(Ok(parsed)) = Lines::new(line, RULES).next() else { return true };
@@ -361,7 +373,23 @@ fn names(line: &[u8], named: &Named) -> bool {
     let Some(field) = &named.field else { return true };
     let plain = field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let key = format!("{field}=");
-    !plain || memchr::memmem::find(parsed.head, key.as_bytes()).is_some()
+    let mut places = memchr::memmem::find_iter(parsed.head, key.as_bytes());
+    let fits = |place: usize| {
+        named.kind.as_deref().is_none_or(|kind| kind == kind_of(&parsed.head[place + key.len()..]))
+    };
+    !plain || places.any(fits)
+}
+
+/// The type of the value that a text begins with, in the servers' word.
+fn kind_of(text: &[u8]) -> &'static str {
+    let end = memchr::memchr2(b',', b' ', text).unwrap_or(text.len());
+    match text[..end] {
+        [b'"', ..] => "string",
+        [b't' | b'T' | b'f' | b'F', ..] => "boolean",
+        [.., b'i'] => "integer",
+        [.., b'u'] => "unsigned",
+        _ => "float",
+    }
 }
 
 /// What is in the log was checked once; now it only needs to be found again.

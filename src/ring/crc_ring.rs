@@ -35,6 +35,21 @@ impl CrcRing {
         CrcRing { hashes, nodes }
     }
 
+    /// The share of all hashes that each node owns, 0 to 1, in the order of the nodes.
+    pub fn shares(&self, nodes: usize) -> Vec<f64> {
+        let mut widths = vec![0u64; nodes];
+        let last = self.hashes.last().map_or(0, |hash| u64::from(*hash));
+        let mut before = last;
+        for (hash, node) in self.hashes.iter().zip(&self.nodes) {
+            let hash = u64::from(*hash);
+            // The first point owns what lies behind the last one, too.
+            let width = if hash > before { hash - before } else { hash + (1 << 32) - before };
+            widths[usize::from(*node)] += width;
+            before = hash;
+        }
+        widths.iter().map(|width| *width as f64 / (1u64 << 32) as f64).collect()
+    }
+
     /// The node whose point comes first *after* the key's hash; behind the last point, the first one.
     pub fn owner(&self, key: &[u8]) -> u16 {
         let hash = crc32_ieee(key);

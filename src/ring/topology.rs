@@ -165,6 +165,17 @@ impl Topology {
     }
 }
 
+impl Circle {
+    /// The share of all keys that each of its backends owns, 0 to 1, in their order.
+    pub fn shares(&self) -> Vec<f64> {
+        match &self.ring {
+            Ring::Crc(ring) => ring.shares(self.backends.len()),
+            // Every backend draws for every key with the same luck.
+            Ring::Even(_) => vec![1.0 / self.backends.len() as f64; self.backends.len()],
+        }
+    }
+}
+
 fn dense(index: usize) -> u16 {
     u16::try_from(index).expect("the configuration's check bounds circles and backends")
 }

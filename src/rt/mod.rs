@@ -8,11 +8,12 @@
 //! It does not know what the bytes mean.
 //!
 //! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`,
-//! `sim_tasks`, `nudge`, `pipe` and `pool` (to plain threads and back), `net`, `sim_net`, `preflight`.
+//! `sim_tasks`, `nudge`, `pipe` and `pool` (to plain threads and back), `net`, `sim_net`, `preflight`, `examine`.
 
 pub mod buffer;
 pub mod clock;
 pub mod disk;
+pub mod examine;
 pub mod file;
 pub mod net;
 mod nudge;

@@ -286,7 +286,7 @@ pub fn mappings(naming: &Naming) -> Answer {
         let name = target.bucket();
         let policy = if policy.is_empty() { "autogen" } else { policy };
         json!({
-            "id": crate::base::ids::stable_id("dbrp", &format!("{database}/{policy}")),
+            "id": stable_id("dbrp", &format!("{database}/{policy}")),
             "orgID": org_id(&target.org),
             "bucketID": bucket_id(&name),
             "database": database,
@@ -313,9 +313,18 @@ fn org_of(naming: &Naming, id: &str) -> Option<String> {
 }
 
 pub(super) fn bucket_id(name: &str) -> String {
-    crate::base::ids::stable_id("bucket", name)
+    stable_id("bucket", name)
 }
 
 fn org_id(name: &str) -> String {
-    crate::base::ids::stable_id("org", name)
+    stable_id("org", name)
+}
+
+/// 16 hexadecimal digits that never change: FNV-1a over both texts.
+fn stable_id(kind: &str, name: &str) -> String {
+    let bytes = kind.bytes().chain([0]).chain(name.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{:016x}", hash.max(1))
 }

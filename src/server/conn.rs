@@ -13,7 +13,7 @@ use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::presence::Presence;
 use super::query::Reply;
-use super::{buckets, complete, delete, health, ping, query, store, write};
+use super::{buckets, complete, delete, health, page, ping, query, route, store, write};
 use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -379,6 +379,11 @@ async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Can
         Job::Mappings => buckets::mappings(&gateway.settings.naming),
         Job::Status => health::status(&(gateway.facts)()),
         Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
+        Job::Route(params) => {
+            let topology = &gateway.ingest.facts.topology;
+            route::handle(voice, &gateway.settings.naming, topology, &params)
+        }
+        Job::Page(part) => page::serve(part),
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),
         Job::Metrics => unreachable!("answered for every role"),

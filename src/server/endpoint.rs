@@ -5,7 +5,7 @@ use super::auth;
 
 use super::front::{Role, Settings};
 use super::meter::Rejection;
-use super::{buckets, complete, query, write};
+use super::{buckets, complete, page, query, write};
 use crate::proto::http::body::Framing;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -31,6 +31,10 @@ pub enum Endpoint {
     Status,
     /// `circlet backend mark-complete`.
     Complete,
+    /// Where a measurement lives.
+    Route,
+    /// The status page.
+    Page,
     /// Known paths of 2.x that are still to come.
     Later,
     /// Everything else.
@@ -50,12 +54,14 @@ impl Endpoint {
             "/api/v2/query" => Endpoint::QueryV2,
             "/api/v2/setup" => Endpoint::Setup,
             "/-/status" => Endpoint::Status,
+            "/-/route" => Endpoint::Route,
             "/api/v2/delete" => Endpoint::Delete,
             "/api/v2/buckets" => Endpoint::Buckets,
             "/api/v2/orgs" => Endpoint::Orgs,
             "/api/v2/dbrps" => Endpoint::Mappings,
             "/api/v2/query/ast" | "/api/v2/query/analyze" => Endpoint::Later,
             path if buckets::id_of(path).is_some() => Endpoint::Bucket,
+            path if page::Part::of(path).is_some() => Endpoint::Page,
             path if complete::backend_of(path).is_some() => Endpoint::Complete,
             _ => Endpoint::Other,
         }
@@ -64,7 +70,10 @@ impl Endpoint {
     /// What only a gateway has is no path of a store.
     fn of(role: Role, path: &str) -> Endpoint {
         match (role, Endpoint::find(path)) {
-            (Role::Store, Endpoint::Status | Endpoint::Complete) => Endpoint::Other,
+            (
+                Role::Store,
+                Endpoint::Status | Endpoint::Complete | Endpoint::Route | Endpoint::Page,
+            ) => Endpoint::Other,
             (_, endpoint) => endpoint,
         }
     }
@@ -87,6 +96,8 @@ impl Endpoint {
             Endpoint::Mappings => "/api/v2/dbrps",
             Endpoint::Status => "/-/status",
             Endpoint::Complete => "/-/backend/complete",
+            Endpoint::Route => "/-/route",
+            Endpoint::Page => "/-/",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
         }
@@ -104,7 +115,8 @@ impl Endpoint {
                 Some("GET, HEAD")
             }
             Endpoint::Setup => Some("GET, POST"),
-            Endpoint::Status => Some("GET"),
+            Endpoint::Status | Endpoint::Route => Some("GET"),
+            Endpoint::Page => Some("GET, HEAD"),
             Endpoint::Complete => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
         }
@@ -126,11 +138,12 @@ impl Endpoint {
     fn needs_token(self) -> bool {
         match self {
             Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => false,
-            Endpoint::Setup | Endpoint::Other => false,
+            // The page knows nothing; what it asks for wants a token.
+            Endpoint::Setup | Endpoint::Other | Endpoint::Page => false,
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Complete => true,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Status | Endpoint::Later => true,
             Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => true,
-            Endpoint::Orgs | Endpoint::Mappings => true,
+            Endpoint::Orgs | Endpoint::Mappings | Endpoint::Route => true,
         }
     }
 }
@@ -167,6 +180,8 @@ pub enum Job {
     Complete {
         backend: String,
     },
+    Route(Params),
+    Page(page::Part),
 }
 
 /// A request that is answered without its body.
@@ -233,6 +248,8 @@ fn job(
         Endpoint::Orgs => Job::Orgs(params),
         Endpoint::Mappings => Job::Mappings,
         Endpoint::Status => Job::Status,
+        Endpoint::Route => Job::Route(params),
+        Endpoint::Page => Job::Page(page::Part::of(&head.path).expect("found by its path")),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }
         }

@@ -55,6 +55,10 @@ pub struct BackendFact {
     pub circle: String,
     pub name: String,
     pub state: &'static str,
+    /// How long it has been in that state; `None` before it was asked.
+    pub state_age: Option<Duration>,
+    /// Of the keys of its circle, 0 to 1.
+    pub share: f64,
     pub is_complete: bool,
     /// Why it may lack points that other circles have.
     pub incomplete: Option<String>,
@@ -151,6 +155,8 @@ pub fn status(facts: &Facts) -> Answer {
             "circle": backend.circle,
             "name": backend.name,
             "state": backend.state,
+            "state_seconds": backend.state_age.map(|age| age.as_secs_f64()),
+            "share": backend.share,
             "complete": backend.is_complete,
             "incomplete": backend.incomplete,
             "backlog_bytes": backend.backlog_bytes,
@@ -162,11 +168,16 @@ pub fn status(facts: &Facts) -> Answer {
             "last_error": backend.last_error,
         })
     });
+    let circles = facts.circles.iter().map(|circle| {
+        json!({ "name": circle.name, "can_answer": circle.can_answer, "message": circle.message })
+    });
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "up_seconds": facts.up.as_secs_f64(),
         "ready": facts.not_ready.is_none(),
         "not_ready": facts.not_ready,
         "log": log(&facts.log),
+        "circles": circles.collect::<Vec<_>>(),
         "backends": backends.collect::<Vec<_>>(),
     });
     answer::found(JSON, format!("{status}\n"))

@@ -1,15 +1,17 @@
 //! What the gateway says of itself: the facts behind `/health`, `/ready`, `/metrics` and the status.
 
-use crate::backend::Condition;
 use crate::backend::room::{Gate, Limit};
+use crate::backend::{Condition, Place};
 use crate::base::ids::BackendId;
 use crate::base::time::UnixNanos;
 use crate::config::checked::Ack;
 use crate::ingest::{Facts, look};
+use crate::ring::topology::Circle;
 use crate::rt::preflight;
 use crate::server::health;
 use crate::telemetry::{BackendGauges, meters};
 use crate::wal::Log;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -50,7 +52,7 @@ pub fn facts(
         log: log(facts),
         circles: circles.collect(),
         incomplete: incomplete.collect(),
-        backends: facts.places.iter().map(|place| backend(facts, place, stale_after)).collect(),
+        backends: backends(facts, stale_after),
         ack_is_interval: ack == Ack::Interval,
         started: UnixNanos(started_unix_ns),
         up: Duration::from_nanos(u64::try_from(now.0 - started_unix_ns).unwrap_or(0)),
@@ -94,11 +96,13 @@ fn log(facts: &Facts) -> health::LogFact {
     }
 }
 
-fn backend(
-    facts: &Facts,
-    place: &crate::backend::Place,
-    stale_after: Duration,
-) -> health::BackendFact {
+fn backends(facts: &Facts, stale_after: Duration) -> Vec<health::BackendFact> {
+    let shares = facts.topology.circles().iter().flat_map(Circle::shares);
+    let of = |(place, share): (&Rc<Place>, f64)| backend(facts, place, share, stale_after);
+    facts.places.iter().zip(shares).map(of).collect()
+}
+
+fn backend(facts: &Facts, place: &Place, share: f64, stale_after: Duration) -> health::BackendFact {
     let board = &facts.board;
     let now = facts.clock.unix().millis();
     let parked = board.parked.entries();
@@ -111,6 +115,10 @@ fn backend(
             Condition::Down => "down",
             Condition::Unknown => "unknown",
         },
+        state_age: Some(board.condition_since(place.id))
+            .filter(|since| *since > 0)
+            .map(|since| Duration::from_millis(now.saturating_sub(since))),
+        share,
         is_complete: board.is_complete(place.id, stale_after, now),
         incomplete: board.incomplete(place.id).map(|flag| flag.reason.clone()),
         backlog_bytes: board.owed_bytes(place.id),

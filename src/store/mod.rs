@@ -6,18 +6,21 @@
 //! It does not know: HTTP, rings, circles, what a shard is. Shards reach it through `backend`, over a socket, as they
 //! reach a remote. Nothing here is asynchronous: who calls it brings a thread that may wait.
 //!
-//! How to read it: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
+//! Read in this order: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
-//! files, `compact` makes few of many. `flux` answers questions in Flux.
+//! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
+//! directories, also those of an InfluxDB. `flux` answers questions in Flux.
 
 pub mod compact;
 pub mod damage;
 pub mod engine;
 pub mod flux;
+pub mod foreign;
 pub mod guard;
 pub mod index;
 pub mod lock;
 pub mod log;
+pub mod meta;
 pub mod point;
 pub mod stats;
 #[expect(clippy::module_inception, reason = "the store itself")]

@@ -65,6 +65,10 @@ impl Meters {
         for way in ["dropped", "damaged"] {
             meters.lost(way, 0);
         }
+        // From the start, so that the first one shows as an increase.
+        for reason in ["disk_full", "log_full", "backlog_full"] {
+            meters.add(names::WRITES_REFUSED, ["reason", ""], [reason, ""], 0);
+        }
         meters
     }
 

@@ -103,6 +103,47 @@ fn a_sandbox_that_forbids_something_else_is_fine() {
     circlet.terminate();
 }
 
+/// `circlet doctor` by a wrapper: its exit code and what it says.
+fn doctor(wrapper: &[String], data: &Path) -> (Option<i32>, String) {
+    let binary = env!("CARGO_BIN_EXE_circlet").to_owned();
+    let own = [binary, "doctor".to_owned(), "--data-dir".to_owned(), data.display().to_string()];
+    let all: Vec<String> = wrapper.iter().cloned().chain(own).collect();
+    let output = Command::new(&all[0]).args(&all[1..]).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn the_doctor_names_the_cause() {
+    let directory = directory();
+    let data = directory.path().join("data");
+    let (code, said) = doctor(&[], &data);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("BAD"), "{said}");
+    assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "it leaves nothing behind");
+    let expect_bad = |wrapper: &[String], words: &[&str]| {
+        let (code, said) = doctor(wrapper, &data);
+        assert_eq!(code, Some(4), "{said}");
+        for word in words {
+            assert!(said.contains(word), "does not say {word}: {said}");
+        }
+    };
+    expect_bad(&words("prlimit --memlock=65536:65536"), &["lockable memory", "LimitMEMLOCK"]);
+    expect_bad(&forbid(EPERM, &[IO_URING_SETUP]), &["a seccomp filter", "seccomp profile"]);
+    expect_bad(&forbid(ENOSYS, &[IO_URING_SETUP]), &["no io_uring"]);
+    let (_, said) = doctor(&words("prlimit --nofile=1000:1000"), &data);
+    assert!(said.contains("at most 1000") && said.contains("LimitNOFILE"), "{said}");
+}
+
+#[test]
+fn the_doctor_misses_direct_input_and_output() {
+    let directory = directory();
+    let at = directory.path().join("ram");
+    let _mount = Mount::with(&["-t", "ramfs"], Path::new("ramfs"), &at);
+    let (code, said) = doctor(&[], &at);
+    assert_eq!(code, Some(0), "it runs without: {said}");
+    assert!(said.contains("refuses O_DIRECT"), "{said}");
+}
+
 #[test]
 fn too_few_files_are_named_with_their_mend() {
     expect_refusal(&words("prlimit --nofile=24:24"), &["24", "LimitNOFILE"]);

@@ -64,6 +64,40 @@ pub fn a_line_refused_for_good_ends_alone_in_the_rejects() {
     world.expect_nothing_lost();
 }
 
+/// An old and a new release of one program write at once: hundreds of refused lines, each beside a good one.
+pub fn many_lines_refused_for_good_hide_no_good_one() {
+    let mut world = Setup::new().write("ack_wait = \"300ms\"").start();
+    world.write("d", format!("typed,client=first v=0.5 {FIRST_NS}")).expect(204);
+    world.wait_drained(seconds(10));
+    let owners = world.owners(&["--db", "d"], "typed");
+    for owner in &owners {
+        world.server_mut(owner).kill();
+        world.wait_up(owner, false);
+    }
+    let pair = |index: u64| {
+        let (good, bad) = (FIRST_NS + 2 * index, FIRST_NS + 2 * index + 1);
+        format!("typed,client=c0 v={index}.5 {good}\ntyped,client=bad v=\"text\" {bad}\n")
+    };
+    for request in 0..5 {
+        let body: String = (request * 100..request * 100 + 100).map(pair).collect();
+        world.write("d", body).expect(204);
+    }
+    for owner in &owners {
+        world.server_mut(owner).restart();
+    }
+    world.wait_drained(seconds(60));
+    let rejects = world.rejects();
+    assert_eq!(rejects.len(), 1_000, "500 for the owner in each circle");
+    assert!(rejects.iter().all(|(line, _)| line.starts_with("typed,client=bad ")));
+    let metrics = world.metrics();
+    for owner in &owners {
+        let statement = "SELECT count(v) FROM typed WHERE client = 'c0'";
+        assert_eq!(world.server(owner).count("d", statement), 500, "{owner}");
+        let labels = [("backend", owner.as_str())];
+        assert_eq!(metrics.sum("circlet_backend_incomplete", &labels), 0.0, "{owner}");
+    }
+}
+
 /// A batch that gives one new field two types gets a bare refusal from 1.6.7, and nothing of it is
 /// stored: the gateway must find the culprits itself.
 pub fn two_types_for_a_new_field_in_one_batch_cost_one_line() {

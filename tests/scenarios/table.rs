@@ -258,11 +258,16 @@ static QUESTIONS: [Row; 7] = [
     ),
 ];
 
-static BACKENDS: [Row; 13] = [
+static BACKENDS: [Row; 14] = [
     here!(
         "20",
         refusals::a_line_refused_for_good_ends_alone_in_the_rejects,
         "that line is in the rejects with the reason and counted; neighbours are 204"
+    ),
+    here!(
+        "20",
+        refusals::many_lines_refused_for_good_hide_no_good_one,
+        "each is in the rejects alone, the good ones between them are kept"
     ),
     here!(
         "20",

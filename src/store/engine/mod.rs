@@ -28,6 +28,8 @@ mod schema;
 mod shared;
 mod snapshot;
 mod start;
+#[cfg(test)]
+mod tests;
 mod view;
 mod window;
 mod windows;

@@ -23,6 +23,9 @@ const READERS_OF_STATUS: [&str; 7] = [
 /// A parameter of a request that is named like a metric.
 const PARAMETER: &str = "\"circlet_explain\"";
 
+/// Asks Prometheus for metrics; a test with a live gateway shows that each is there.
+const READER_OF_METRICS: &str = "src/commands/generate/dashboard.rs";
+
 fn unsafe_elsewhere(house: &House) -> Vec<String> {
     let mut complaints = Vec::new();
     for source in &house.sources {
@@ -37,7 +40,8 @@ fn unsafe_elsewhere(house: &House) -> Vec<String> {
 
 fn metric_names_elsewhere(house: &House) -> Vec<String> {
     let mut complaints = Vec::new();
-    for source in house.product().filter(|source| source.folder() != "telemetry") {
+    let may = |source: &&Source| source.folder() == "telemetry" || source.path == READER_OF_METRICS;
+    for source in house.product().filter(|source| !may(source)) {
         let quoted = source.spoken.match_indices("\"circlet_");
         for (at, _) in quoted.filter(|(at, _)| !source.spoken[*at..].starts_with(PARAMETER)) {
             complaints.push(format!("{}: only telemetry spells a metric's name", source.at(at)));

@@ -1,0 +1,4 @@
+//! Laws of the engine.
+
+mod model;
+mod ways;
