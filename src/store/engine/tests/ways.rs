@@ -3,9 +3,7 @@
 use crate::proto::line::Precision;
 use crate::store::store::{Options, Store, WriteError, WriteRequest};
 use crate::store::value::Value;
-use crate::store::view::{
-    Catalog, Change, Direction, PolicyChange, SeriesId, TimeRange,
-};
+use crate::store::view::{Catalog, Change, Direction, PolicyChange, SeriesId, TimeRange};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -164,9 +162,11 @@ fn what_is_not_stored_is_told_as_influxd_tells_it() {
     );
     assert_eq!(said(&store, "m time=1,v=5 5\n"), "stored");
     assert_eq!(said(&store, ""), "stored");
-    assert_eq!(all(&store, "d"), ["m v=1 1", "m v=3 3", "m v=4 4", "m v=5 5"].map(|row| {
-        if row == "m v=3 3" { "m v=2 3" } else { row }
-    }));
+    assert_eq!(
+        all(&store, "d"),
+        ["m v=1 1", "m v=3 3", "m v=4 4", "m v=5 5"]
+            .map(|row| { if row == "m v=3 3" { "m v=2 3" } else { row } })
+    );
     // A series of which nothing was stored is none.
     assert_eq!(store.database("d").unwrap().measurements().len(), 1);
     let mut both = request("d", "m v=8 8\na v");
@@ -293,7 +293,9 @@ fn a_dropped_database_does_not_come_back() {
     drop(store);
     let store = open(directory.path());
     assert_eq!(all(&store, "d"), ["m v=3i 3"]);
-    store.change(Change::DropPolicy { database: "d".to_owned(), name: "autogen".to_owned() }).unwrap();
+    store
+        .change(Change::DropPolicy { database: "d".to_owned(), name: "autogen".to_owned() })
+        .unwrap();
     let gone = store.write(request("d", "m v=1 1")).unwrap_err();
     assert_eq!(gone, WriteError::PolicyNotFound(String::new()));
 }
@@ -325,8 +327,10 @@ fn more_shapes_than_are_kept_are_stored_all_the_same() {
     create(&store, "d");
     let mut body = String::new();
     for shape in 1..200_u32 {
-        let fields: Vec<String> =
-            (0..8).filter(|bit| shape >> bit & 1 == 1).map(|bit| format!("f{bit}={shape}")).collect();
+        let fields: Vec<String> = (0..8)
+            .filter(|bit| shape >> bit & 1 == 1)
+            .map(|bit| format!("f{bit}={shape}"))
+            .collect();
         body.push_str(&format!("m {} {shape}\n", fields.join(",")));
     }
     write(&store, &body);
