@@ -9,7 +9,8 @@
 //! Read in this order: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
 //! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
-//! directories, also those of an InfluxDB. `flux` answers questions in Flux.
+//! directories, also those of an InfluxDB. `log` keeps what is in no file yet, `index` knows the series, `engine` puts all of it
+//! together, `store` is what callers see of that. `flux` answers questions in Flux.
 
 pub mod compact;
 pub mod damage;
@@ -29,6 +30,7 @@ pub mod table;
 pub mod tsm;
 pub mod value;
 pub mod view;
+pub mod zone;
 
 #[cfg(test)]
 pub mod twin;

@@ -158,18 +158,25 @@ impl Cache {
             self.take_texts(shape, words, texts);
         }
         self.values += shape.fields.len() as u64;
-        self.bytes += 8 * words.len() as u64;
         let Some(at) = self.find(series) else {
             let mut strip = Strip::new(shape.clone());
             strip.words.reserve_exact(words.len());
             strip.push(words);
+            self.bytes += 8 * words.len() as u64;
             self.add_row(Row { series, strips: vec![strip] });
             return true;
         };
         let row = &mut self.rows[at as usize];
         match &mut row.strips[..] {
-            [strip] if Arc::ptr_eq(&strip.shape, shape) => strip.push(words),
-            _ => row.push_apart(shape, words, fields),
+            [strip] if Arc::ptr_eq(&strip.shape, shape) => {
+                strip.push(words);
+                self.bytes += 8 * words.len() as u64;
+            }
+            _ => {
+                let before = row.words();
+                row.push_apart(shape, words, fields);
+                self.bytes += 8 * (row.words() - before) as u64;
+            }
         }
         false
     }
@@ -254,6 +261,10 @@ impl Cache {
 }
 
 impl Row {
+    fn words(&self) -> usize {
+        self.strips.iter().map(|strip| strip.words.len()).sum()
+    }
+
     /// A point of another shape than before: from now on each field has a strip of its own.
     #[cold]
     fn push_apart(&mut self, shape: &Shape, words: &[u64], fields: &mut Fields) {

@@ -1,126 +1,136 @@
 //! What there should be: databases, policies, windows, in `meta/meta.db`. Every change is durable or has not happened.
 
 use super::database::Policies;
+use crate::store::meta::{self, DatabaseMeta, Group, Meta, MetaError, PolicyMeta};
 use crate::store::store::OpenError;
 use crate::store::view::{Policy, WindowInfo};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A policy and its windows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyEntry {
-    pub policy: Policy,
-    pub windows: Vec<WindowInfo>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DatabaseEntry {
-    pub name: String,
-    pub default_policy: String,
-    pub policies: Vec<PolicyEntry>,
-}
-
-impl DatabaseEntry {
-    pub fn policies(&self) -> Policies {
-        Policies {
-            list: self.policies.iter().map(|entry| entry.policy.clone()).collect(),
-            default: self.default_policy.clone(),
-        }
-    }
-
-    pub fn policy(&mut self, name: &str) -> Option<&mut PolicyEntry> {
-        self.policies.iter_mut().find(|entry| entry.policy.name == name)
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Data {
-    pub databases: Vec<DatabaseEntry>,
-    pub highest_window: u64,
-}
-
-impl Data {
-    pub fn database(&mut self, name: &str) -> Option<&mut DatabaseEntry> {
-        self.databases.iter_mut().find(|database| database.name == name)
-    }
-
-    pub fn remove_windows(&mut self, database: &str, gone: &[u64]) {
-        if let Some(database) = self.database(database) {
-            for entry in &mut database.policies {
-                entry.windows.retain(|window| !gone.contains(&window.id));
-            }
-        }
-    }
-}
-
 #[derive(Debug)]
 pub struct Catalogue {
-    directory: PathBuf,
-    data: Data,
+    path: PathBuf,
+    meta: Meta,
+}
+
+pub fn policy_of(meta: &PolicyMeta) -> Policy {
+    Policy {
+        name: meta.name.clone(),
+        duration_ns: meta.duration_ns,
+        window_ns: meta.window_ns,
+        replication: meta.replication,
+    }
+}
+
+/// A group of InfluxDB is a window of ours if it has a folder. One server has one folder for each.
+fn window_of(policy: &str, group: &Group) -> Option<WindowInfo> {
+    let id = *group.shards.first().filter(|_| group.deleted_ns == 0)?;
+    let (start_ns, end_ns) = (group.begin_ns(), group.end_ns);
+    Some(WindowInfo { id, policy: policy.to_owned(), start_ns, end_ns })
+}
+
+pub fn database_in<'a>(meta: &'a mut Meta, name: &str) -> Option<&'a mut DatabaseMeta> {
+    meta.databases.iter_mut().find(|database| database.name == name)
+}
+
+pub fn policy_in<'a>(database: &'a mut DatabaseMeta, name: &str) -> Option<&'a mut PolicyMeta> {
+    database.policies.iter_mut().find(|policy| policy.name == name)
+}
+
+/// Forgets windows: their points are gone when that is durable.
+pub fn remove_windows(meta: &mut Meta, database: &str, gone: &[u64]) {
+    let Some(database) = database_in(meta, database) else { return };
+    let is_gone = |group: &Group| group.shards.first().is_some_and(|id| gone.contains(id));
+    for policy in &mut database.policies {
+        policy.groups.retain(|group| !is_gone(group));
+    }
 }
 
 impl Catalogue {
+    /// Reads what is in the directory, which is made where it is absent.
     pub fn open(directory: &Path) -> Result<Catalogue, OpenError> {
-        let failed = |error: io::Error| OpenError::Disk {
-            path: directory.to_owned(),
+        let path = directory.join("meta.db");
+        let failed = |path: &Path, error: &io::Error| OpenError::Disk {
+            path: path.to_owned(),
             problem: error.to_string(),
         };
-        fs::create_dir_all(directory).map_err(failed)?;
-        Ok(Catalogue { directory: directory.to_owned(), data: Data::default() })
+        fs::create_dir_all(directory).map_err(|error| failed(directory, &error))?;
+        let known = meta::read(&path).map_err(|error| match error {
+            MetaError::Io { path, error } => failed(&path, &error),
+            MetaError::Malformed { problem, .. } => OpenError::Meta(problem.to_string()),
+        })?;
+        if let Some(meta) = known {
+            return Ok(Catalogue { path, meta });
+        }
+        let meta = Meta { term: 1, index: 1, cluster: 1, ..Meta::default() };
+        meta::write(&path, &meta).map_err(|error| failed(&path, &error))?;
+        Ok(Catalogue { path, meta })
     }
 
-    pub fn data(&self) -> &Data {
-        &self.data
+    pub fn meta(&self) -> &Meta {
+        &self.meta
     }
 
     /// Changes the catalogue on disk, then in memory.
     pub fn change<R, E: From<io::Error>>(
         &mut self,
-        change: impl FnOnce(&mut Data) -> Result<R, E>,
+        change: impl FnOnce(&mut Meta) -> Result<R, E>,
     ) -> Result<R, E> {
-        let mut data = self.data.clone();
-        let outcome = change(&mut data)?;
-        if data != self.data {
-            self.save(&data)?;
-            self.data = data;
+        let mut meta = self.meta.clone();
+        let outcome = change(&mut meta)?;
+        if meta != self.meta {
+            meta.index += 1;
+            meta::write(&self.path, &meta)?;
+            self.meta = meta;
         }
         Ok(outcome)
     }
 
-    fn save(&self, _data: &Data) -> io::Result<()> {
-        let _ = &self.directory;
-        Ok(())
-    }
-
-    /// A new window of a policy that is there.
+    /// A new window of a policy that is there. `bounds` as [`Group`] has them.
     pub fn add_window(
         &mut self,
         database: &str,
         policy: &str,
-        start_ns: i64,
-        end_ns: i64,
+        (start_ns, end_ns): (i64, i64),
     ) -> io::Result<WindowInfo> {
-        self.change(|data| {
-            data.highest_window += 1;
-            let id = data.highest_window;
-            let info = WindowInfo { id, policy: policy.to_owned(), start_ns, end_ns };
-            let entry = data.database(database).and_then(|database| database.policy(policy));
-            let entry = entry.ok_or_else(|| io::Error::other("the policy has just gone"))?;
-            entry.windows.push(info.clone());
-            entry.windows.sort_by_key(|window| window.start_ns);
-            Ok(info)
+        self.change(|meta| {
+            meta.max_group_id += 1;
+            meta.max_shard_id += 1;
+            let group = Group {
+                id: meta.max_group_id,
+                start_ns,
+                end_ns,
+                shards: vec![meta.max_shard_id],
+                ..Group::default()
+            };
+            let known = database_in(meta, database).and_then(|known| policy_in(known, policy));
+            let known = known.ok_or_else(|| io::Error::other("the policy has just gone"))?;
+            let info = window_of(policy, &group);
+            known.groups.push(group);
+            known.groups.sort_by_key(Group::begin_ns);
+            Ok(info.expect("it has a folder"))
         })
+    }
+
+    fn database(&self, name: &str) -> Option<&DatabaseMeta> {
+        self.meta.database(name)
     }
 
     /// All windows of a database.
     pub fn windows(&self, database: &str) -> Vec<WindowInfo> {
-        let known = self.data.databases.iter().filter(|entry| entry.name == database);
-        known.flat_map(|entry| &entry.policies).flat_map(|entry| entry.windows.clone()).collect()
+        let policies = self.database(database).map_or(&[][..], |known| &known.policies);
+        let windows = |policy: &PolicyMeta| -> Vec<WindowInfo> {
+            policy.groups.iter().filter_map(|group| window_of(&policy.name, group)).collect()
+        };
+        policies.iter().flat_map(windows).collect()
     }
 
     pub fn policies(&self, database: &str) -> Policies {
-        let known = self.data.databases.iter().find(|entry| entry.name == database);
-        known.map_or_else(Policies::default, DatabaseEntry::policies)
+        let Some(known) = self.database(database) else { return Policies::default() };
+        Policies {
+            list: known.policies.iter().map(policy_of).collect(),
+            default: known.default_policy.clone(),
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! What statements do.
 
+use super::catalogue::database_in;
 use super::delete::EVER;
 use super::policies;
 use super::shared::Shared;
 use super::start::new_database;
+use crate::store::meta::Meta;
 use crate::store::view::{Change, ChangeError, SeriesId};
 use std::fs;
 use std::io;
@@ -26,12 +28,12 @@ pub fn change(shared: &Arc<Shared>, change: Change) -> Result<(), ChangeError> {
             create_database(shared, &database, policy.as_ref())
         }
         Change::DropDatabase { database } => drop_database(shared, &database),
-        Change::CreatePolicy { database, policy } => change_policies(shared, &database, |data| {
-            policies::create_policy(data, &database, &policy)
+        Change::CreatePolicy { database, policy } => change_policies(shared, &database, |meta| {
+            policies::create_policy(meta, &database, &policy)
         }),
         Change::AlterPolicy { database, name, policy } => {
-            change_policies(shared, &database, |data| {
-                policies::alter_policy(data, &database, &name, &policy)
+            change_policies(shared, &database, |meta| {
+                policies::alter_policy(meta, &database, &name, &policy)
             })
         }
         Change::DropPolicy { database, name } => drop_policy(shared, &database, &name),
@@ -59,7 +61,7 @@ fn create_database(
     policy: Option<&crate::store::view::PolicyChange>,
 ) -> Result<(), ChangeError> {
     let mut catalogue = shared.catalogue.lock();
-    catalogue.change(|data| policies::create_database(data, name, policy))?;
+    catalogue.change(|meta| policies::create_database(meta, name, policy))?;
     let policies = catalogue.policies(name);
     let mut databases = shared.databases.write();
     if !databases.contains_key(name) {
@@ -72,7 +74,7 @@ fn create_database(
 fn change_policies(
     shared: &Shared,
     name: &str,
-    change: impl FnOnce(&mut super::catalogue::Data) -> Result<(), ChangeError>,
+    change: impl FnOnce(&mut Meta) -> Result<(), ChangeError>,
 ) -> Result<(), ChangeError> {
     let database = named(shared, name)?;
     let _writer = database.writer.lock();
@@ -87,9 +89,9 @@ fn drop_policy(shared: &Shared, database: &str, name: &str) -> Result<(), Change
     database.drop_windows(
         shared,
         |window| window.info.policy == name,
-        |data| {
-            if let Some(entry) = data.database(&database.name) {
-                entry.policies.retain(|entry| entry.policy.name != name);
+        |meta| {
+            if let Some(known) = database_in(meta, &database.name) {
+                known.policies.retain(|policy| policy.name != name);
             }
             Ok(())
         },
@@ -100,8 +102,8 @@ fn drop_policy(shared: &Shared, database: &str, name: &str) -> Result<(), Change
 
 fn drop_database(shared: &Shared, name: &str) -> Result<(), ChangeError> {
     let Ok(database) = named(shared, name) else { return Ok(()) };
-    let forget = |data: &mut super::catalogue::Data| {
-        data.databases.retain(|entry| entry.name != name);
+    let forget = |meta: &mut Meta| {
+        meta.databases.retain(|known| known.name != name);
         Ok(())
     };
     database.drop_windows(shared, |_| true, forget)?;

@@ -4,6 +4,7 @@
 //! files. Its entry stays in the log until the last of these is durable; a start that finds it does it again, before
 //! what was written after it.
 
+use super::catalogue::remove_windows;
 use super::database::Database;
 use super::shared::Shared;
 use super::view::Seen;
@@ -12,6 +13,7 @@ use super::writer::{Writer, refused};
 use crate::base::map::FastSet;
 use crate::store::index::Index;
 use crate::store::log::Kind;
+use crate::store::meta::Meta;
 use crate::store::point::SEPARATOR;
 use crate::store::view::{ChangeError, Direction, SeriesId, TimeRange, Window as _};
 use std::fs;
@@ -110,7 +112,15 @@ impl Database {
             for step in here.chunks(STEP) {
                 self.bury(window, step, range)?;
             }
-            self.mark_absent(window, &here, range);
+            let is_whole = range.min_ns <= info.start_ns && info.end_ns <= range.max_ns;
+            let absent = if is_whole { here.clone() } else { self.without_points(window, &here) };
+            if !is_whole {
+                // So that the gaps between what was deleted piece by piece do not look like points.
+                self.bury(window, &absent, EVER)?;
+            }
+            let mut present = window.present.write();
+            absent.into_iter().for_each(|series| present.remove(series));
+            drop(present);
             self.forget_fields(writer, window, &here);
         }
         self.forget_absent(series.iter().copied());
@@ -119,6 +129,9 @@ impl Database {
 
     /// Tombstones for all fields of the series.
     fn bury(&self, window: &Window, series: &[u32], range: TimeRange) -> io::Result<()> {
+        if series.is_empty() {
+            return Ok(());
+        }
         let files = window.state().files;
         let lies_in = |file: &crate::store::tsm::Reader| {
             let own = file.range();
@@ -145,10 +158,8 @@ impl Database {
         Ok(())
     }
 
-    /// Takes series out of the window's set that have no point left.
-    fn mark_absent(&self, window: &Arc<Window>, series: &[u32], range: TimeRange) {
-        let info = &window.info;
-        let is_whole = range.min_ns <= info.start_ns && info.end_ns <= range.max_ns;
+    /// Those of the series that have no point left in the window.
+    fn without_points(&self, window: &Arc<Window>, series: &[u32]) -> Vec<u32> {
         let seen = Seen::new(window.clone(), self.shared.clone());
         let is_absent = |series: &u32| {
             let series = self.index.read().series(*series);
@@ -158,10 +169,7 @@ impl Database {
             };
             !seen.fields(&series.measurement).iter().any(|(field, _)| has_point(field))
         };
-        let absent: Vec<u32> =
-            series.iter().copied().filter(|series| is_whole || is_absent(series)).collect();
-        let mut present = window.present.write();
-        absent.into_iter().for_each(|series| present.remove(series));
+        series.iter().copied().filter(is_absent).collect()
     }
 
     /// A measurement without any series in a window has no fields there.
@@ -220,16 +228,16 @@ impl Database {
         &self,
         shared: &Shared,
         is_wanted: impl Fn(&Window) -> bool,
-        change: impl FnOnce(&mut super::catalogue::Data) -> Result<(), ChangeError>,
+        change: impl FnOnce(&mut Meta) -> Result<(), ChangeError>,
     ) -> Result<usize, ChangeError> {
         self.alone(|writer, windows| {
             let wanted = windows.iter().filter(|window| is_wanted(window));
             let gone: Vec<Arc<Window>> = wanted.cloned().collect();
             let numbers: Vec<u64> = gone.iter().map(|window| window.info.id).collect();
             let mut catalogue = shared.catalogue.lock();
-            catalogue.change(|data| {
-                change(data)?;
-                data.remove_windows(&self.name, &numbers);
+            catalogue.change(|meta| {
+                change(meta)?;
+                remove_windows(meta, &self.name, &numbers);
                 Ok::<_, ChangeError>(())
             })?;
             let policies = catalogue.policies(&self.name);

@@ -12,8 +12,9 @@
 //! How to read it: `windows` (slices of time), `schema`, `cache` and `batch` are how lines become words in memory;
 //! `writer` takes a request that way; `window` and `database` hold what there is; `view` shows it to questions;
 //! `snapshot` brings a cache to a file; `delete` removes; `catalogue` and `policies` are what there should be; `start`
-//! finds it all again; `worker` does what happens by itself.
+//! finds it all again, `adopt` what an InfluxDB has left; `worker` does what happens by itself.
 
+mod adopt;
 mod batch;
 mod cache;
 mod catalogue;
@@ -37,6 +38,8 @@ mod worker;
 mod writer;
 
 pub use change::change;
+pub use delete::read_entry as read_delete;
 pub use shared::{Shared, stats};
 pub use start::open;
+pub use start::read_write;
 pub use worker::{Worker, enforce_retention, flush, tend};

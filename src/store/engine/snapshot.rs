@@ -56,7 +56,8 @@ fn write(database: &Database, window: &Window, cache: &Cache) -> io::Result<Vec<
     })
 }
 
-fn publish(directory: &Path, names: &[FileName]) -> io::Result<Vec<Arc<Reader>>> {
+/// Gives files their names, durably, and opens them.
+pub fn publish(directory: &Path, names: &[FileName]) -> io::Result<Vec<Arc<Reader>>> {
     for name in names {
         let path = directory.join(name.to_string());
         fs::rename(Outputs::makeshift(directory, *name), path)?;
@@ -95,10 +96,9 @@ fn sorted_keys<'a>(database: &Database, cache: &'a Cache) -> Vec<(Box<[u8]>, &'a
 /// As the keys with the separator behind them.
 fn by_composite(one: &[u8], other: &[u8]) -> Order {
     let common = one.len().min(other.len());
-    one[..common].cmp(&other[..common]).then_with(|| match one.len().cmp(&other.len()) {
-        Order::Equal => Order::Equal,
-        Order::Less => SEPARATOR.cmp(&other[common..]),
-        Order::Greater => one[common..].cmp(SEPARATOR),
+    one[..common].cmp(&other[..common]).then_with(|| {
+        let one = one[common..].iter().chain(SEPARATOR);
+        one.cmp(other[common..].iter().chain(SEPARATOR))
     })
 }
 
@@ -157,7 +157,7 @@ mod tests {
         ];
         keys.sort_by(|one, other| by_composite(one, other));
         let mut wanted = keys.clone();
-        wanted.sort_by_key(|key| [key, SEPARATOR].concat());
+        wanted.sort_by_key(|key| [*key, SEPARATOR].concat());
         assert_eq!(keys, wanted);
     }
 }

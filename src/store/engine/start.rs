@@ -1,5 +1,6 @@
 //! Finding it all again: the catalogue, the files of every window, then the log.
 
+use super::adopt::adopt;
 use super::catalogue::Catalogue;
 use super::counters::{Count, Counters};
 use super::database::{Database, Policies};
@@ -18,7 +19,7 @@ use crate::store::point::SEPARATOR;
 use crate::store::store::{OpenError, Options};
 use crate::store::tsm::{FileName, OpenError as FileError, Reader};
 use crate::store::value::FieldType;
-use crate::store::view::{Policy, WindowInfo};
+use crate::store::view::Policy;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,9 +70,9 @@ fn databases(
     catalogue: &Catalogue,
     shared: &Weak<Shared>,
 ) -> std::collections::BTreeMap<String, Arc<Database>> {
-    let entries = catalogue.data().databases.iter();
+    let entries = catalogue.meta().databases.iter();
     let made = entries.map(|entry| {
-        let policies = entry.policies();
+        let policies = catalogue.policies(&entry.name);
         let database = new_database(options, &entry.name, shared.clone(), policies);
         (entry.name.clone(), Arc::new(database))
     });
@@ -124,15 +125,35 @@ fn load_window(shared: &Shared, database: &Database, window: &Window) {
     if let Err(error) = compact::tidy(&window.directory) {
         report(&window.directory, error.to_string());
     }
-    let paths = match files_of(&window.directory) {
-        Ok(paths) => paths,
-        Err(error) => return report(&window.directory, error.to_string()),
+    if let Err(error) = find_files(shared, database, window) {
+        report(&window.directory, error.to_string());
+    }
+}
+
+fn find_files(shared: &Shared, database: &Database, window: &Window) -> io::Result<()> {
+    let highest = |paths: &[PathBuf]| {
+        let name = |path: &PathBuf| FileName::parse(path.file_name()?.to_str()?);
+        paths.iter().filter_map(name).map(|name| name.generation).max().unwrap_or(0)
+    };
+    let generation = highest(&files_of(&window.directory)?) + 1;
+    if let Err(error) = adopt(shared, &database.name, window, generation) {
+        let problem = format!("what InfluxDB has left cannot be taken over: {error}");
+        shared.damages.report(Damage { file: window.directory.clone(), offset: None, problem });
+    }
+    let paths = files_of(&window.directory)?;
+    window.generation.store(highest(&paths) + 1, Ordering::Relaxed);
+    let files = open_files(shared, paths);
+    learn(database, window, &files);
+    window.state.write().files = Arc::new(files);
+    Ok(())
+}
+
+fn open_files(shared: &Shared, paths: Vec<PathBuf>) -> Vec<Arc<Reader>> {
+    let report = |path: &Path, problem: String| {
+        shared.damages.report(Damage { file: path.to_owned(), offset: None, problem });
     };
     let mut files = Vec::new();
     for path in paths {
-        let name = path.file_name().and_then(|name| FileName::parse(name.to_str()?));
-        let generation = name.map_or(0, |name| name.generation);
-        window.generation.fetch_max(generation + 1, Ordering::Relaxed);
         match open_file(&path) {
             Ok((reader, None)) => files.push(Arc::new(reader)),
             Ok((reader, Some(problem))) => {
@@ -147,10 +168,8 @@ fn load_window(shared: &Shared, database: &Database, window: &Window) {
             Err(FileError::Io { error, .. }) => report(&path, error.to_string()),
         }
     }
-    learn(database, window, &files);
-    window.state.write().files = Arc::new(files);
+    files
 }
-
 /// In the order of age.
 fn files_of(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
@@ -246,18 +265,26 @@ fn replay(shared: &Shared, entries: &[(Kind, u64, Vec<u8>)]) {
     }
 }
 
+/// The parts of the entry of a write: windows and their lines, up to the first part that is torn.
+pub fn read_write(contents: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = contents;
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_first_chunk::<12>()?;
+        let id = u64::from_le_bytes(*head.first_chunk().expect("twelve bytes"));
+        let len = u32::from_le_bytes(*head[8..].first_chunk().expect("twelve bytes"));
+        let (body, after) = after.split_at_checked(len as usize)?;
+        rest = after;
+        Some((id, body))
+    })
+}
+
 fn replay_write(
     shared: &Shared,
     by_window: &FastMap<u64, Arc<Database>>,
     contents: &[u8],
     sequence: u64,
 ) {
-    let mut rest = contents;
-    while let Some((head, after)) = rest.split_first_chunk::<12>() {
-        let id = u64::from_le_bytes(*head.first_chunk().expect("twelve bytes"));
-        let len = u32::from_le_bytes(*head[8..].first_chunk().expect("twelve bytes"));
-        let Some((body, after)) = after.split_at_checked(len as usize) else { return };
-        rest = after;
+    for (id, body) in read_write(contents) {
         // A window that is gone since.
         let Some(database) = by_window.get(&id) else { continue };
         let Some(window) = database.window(id) else { continue };

@@ -1,10 +1,7 @@
-//! Which slice of time a point belongs to, and how long slices are: InfluxDB's rules.
+//! How long the windows of a policy are that does not say it: InfluxDB's rule.
 
 pub const HOUR_NS: i64 = 3_600_000_000_000;
 const DAY_NS: i64 = 24 * HOUR_NS;
-
-/// From the first day of the year 1 to 1970: slices are counted from there.
-const EPOCH_NS: i128 = 62_135_596_800 * 1_000_000_000;
 
 /// The length of windows of a policy that does not say it; 0 is for ever.
 pub fn default_window_ns(duration_ns: i64) -> i64 {
@@ -16,31 +13,9 @@ pub fn default_window_ns(duration_ns: i64) -> i64 {
     }
 }
 
-/// The window of a time: its start and its end, which is exclusive. The first and the last one end where times do.
-pub fn window_of(time_ns: i64, window_ns: i64) -> (i64, i64) {
-    let window = i128::from(window_ns.max(1));
-    let start = (i128::from(time_ns) + EPOCH_NS).div_euclid(window) * window - EPOCH_NS;
-    let fit =
-        |time: i128| i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX });
-    (fit(start), fit(start + window))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn windows_lie_as_influxd_lays_them() {
-        const S: i64 = 1_000_000_000;
-        let week = 7 * DAY_NS;
-        let b = 1_700_000_000 * S;
-        assert_eq!(window_of(b, week), (1_699_833_600 * S, 1_700_438_400 * S));
-        assert_eq!(window_of(-1, week), (-259_200 * S, 345_600 * S));
-        assert_eq!(window_of(b, HOUR_NS).0 % HOUR_NS, 0);
-        assert_eq!(window_of(b, DAY_NS).0 % DAY_NS, 0);
-        assert_eq!(window_of(i64::MAX - 1, week).1, i64::MAX);
-        assert_eq!(window_of(i64::MIN + 2, week), (i64::MIN, -9_222_854_400 * S));
-    }
 
     #[test]
     fn the_length_of_a_window_comes_from_the_duration() {

@@ -7,11 +7,11 @@ use super::database::Database;
 use super::schema::Schema;
 use super::shared::Shared;
 use super::window::Window;
-use super::windows::window_of;
 use crate::base::map::FastSet;
 use crate::proto::line::{Line, LineError, Lines, Rules};
 use crate::store::index::{Found, Index, LimitReached};
 use crate::store::log::{Kind, LogError};
+use crate::store::meta::Group;
 use crate::store::point::{SEPARATOR, canonical_key, key_end};
 use crate::store::store::{WriteError, WriteRequest};
 use crate::store::view::{Policy, WindowInfo};
@@ -311,16 +311,18 @@ impl Database {
         policy: &Policy,
         time_ns: i64,
     ) -> Result<Arc<Window>, WriteError> {
-        let (mut start_ns, mut end_ns) = window_of(time_ns, policy.window_ns);
+        let (mut start_ns, mut end_ns) = Group::bounds(time_ns, policy.window_ns);
         for other in self.all_windows().iter().filter(|other| other.info.policy == policy.name) {
             // Windows of another length may lie in the way.
-            if other.info.end_ns <= time_ns {
-                start_ns = start_ns.max(other.info.end_ns);
-            } else {
-                end_ns = end_ns.min(other.info.start_ns);
+            let (other_start_ns, other_end_ns) = (other.info.start_ns, other.info.end_ns);
+            if other_end_ns <= time_ns && (other_end_ns > start_ns || start_ns > end_ns) {
+                start_ns = other_end_ns;
+            } else if other_start_ns > time_ns {
+                end_ns = end_ns.min(other_start_ns);
             }
         }
-        let made = shared.catalogue.lock().add_window(&self.name, &policy.name, start_ns, end_ns);
+        let bounds = (start_ns, end_ns);
+        let made = shared.catalogue.lock().add_window(&self.name, &policy.name, bounds);
         let info = made.map_err(|error| refused(LogError::from(error)))?;
         Ok(self.add_window(shared, info))
     }

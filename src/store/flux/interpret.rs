@@ -456,7 +456,13 @@ impl<'q> Interpreter<'q> {
                 }
                 _ => {
                     let right = self.evaluate(operand, scope)?;
-                    operate::binary(*operator, &left, &right)?
+                    operate::binary(*operator, &left, &right).map_err(|failure| {
+                        // What a literal is, the other side has to be.
+                        match is_literal(operand) {
+                            true => operate::conflict(*operator, &right, &left).unwrap_or(failure),
+                            false => failure,
+                        }
+                    })?
                 }
             };
         }
@@ -598,4 +604,14 @@ fn called(failure: Failure, name: &str, place: &str) -> Failure {
         return failure;
     }
     failure.after(format_args!("error calling function \"{name}\" @{place}: "))
+}
+
+fn is_literal(expression: &Expression) -> bool {
+    matches!(
+        expression.kind,
+        ExpressionKind::Integer(_)
+            | ExpressionKind::Float(_)
+            | ExpressionKind::String(_)
+            | ExpressionKind::Boolean(_)
+    )
 }

@@ -46,6 +46,12 @@ impl Source {
     fn deleted(&self) -> &[TimeRange] {
         self.tombstones.of(self.number)
     }
+
+    fn is_all_deleted(&self) -> bool {
+        let is_deleted = |entry: Entry| ranges::cover(self.deleted(), entry.min_ns, entry.max_ns);
+        !self.deleted().is_empty()
+            && self.entries().is_none_or(|entries| entries.iter().all(is_deleted))
+    }
 }
 
 /// A block that is not yet read, or the points in memory.
@@ -102,7 +108,11 @@ impl Merge {
         direction: Direction,
     ) -> Option<Merge> {
         let top = top.filter(|top| !top.is_empty());
-        let kind = sources.iter().find_map(|source| Some(source.entries()?.kind));
+        let kind_of = |source: &Source| Some(source.entries()?.kind);
+        // A key that is deleted may come back with another type.
+        let there = sources.iter().filter(|source| !source.is_all_deleted()).find_map(kind_of);
+        let kind = there.or_else(|| top.as_ref().map(Column::kind));
+        let kind = kind.or_else(|| sources.iter().find_map(kind_of));
         sources.retain(|source| source.entries().map(|entries| entries.kind) == kind);
         let mut pending = Vec::new();
         for (number, source) in sources.iter().enumerate() {
@@ -113,7 +123,7 @@ impl Merge {
                 }
             }
         }
-        let kind = kind.or_else(|| top.as_ref().map(Column::kind))?;
+        let kind = kind?;
         let top = top.filter(|top| top.kind() == kind);
         if let Some(top) = &top {
             let (min_ns, max_ns) = (top.times[0], top.times[top.len() - 1]);

@@ -1,5 +1,6 @@
 //! Laws of the evaluation.
 
+mod clients;
 mod vectors;
 
 use super::{Question, Refused, answer};
