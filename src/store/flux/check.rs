@@ -10,10 +10,11 @@ use crate::proto::flux::{
 pub fn check(text: &str, file: &File) -> Result<(), Failure> {
     for import in &file.imports {
         if !library::is_package(&import.path) {
-            return Failure::invalid(format!(
-                "error @1:1-1:1: invalid import path {}",
-                import.path
-            ));
+            let quoted = format!("\"{}\"", import.path);
+            let start = text.find(&quoted).unwrap_or(0);
+            let (start, end) = (place(text, start), place(text, start + quoted.len()));
+            let path = &import.path;
+            return Failure::invalid(format!("error @{start}-{end}: invalid import path {path}"));
         }
     }
     let own = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
