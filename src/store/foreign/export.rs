@@ -145,7 +145,7 @@ impl Pass<'_> {
                 Err(error) => self.problem(error.to_string()),
             }
         }
-        let (mut gathered, torn) = wal::read(folder)?;
+        let (mut gathered, torn) = wal::gather(folder)?;
         if self.in_log.contains(&folder.id) {
             own_log::gather(&self.segments, &folder.database, folder.id, &mut gathered)?;
         }

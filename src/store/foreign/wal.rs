@@ -71,7 +71,13 @@ fn cut(points: &mut Vec<(i64, Value)>, range: TimeRange) {
 }
 
 /// Reads all segments of InfluxDB's log of a window. A torn one ends there; the next one goes on.
-pub fn read(folder: &Folder) -> Result<(Gathered, Vec<Torn>), LayoutError> {
+pub fn read(folder: &Folder) -> Result<(Top, Vec<Torn>), LayoutError> {
+    let (gathered, torn) = gather(folder)?;
+    Ok((gathered.top(), torn))
+}
+
+/// The same, for more to come on top.
+pub fn gather(folder: &Folder) -> Result<(Gathered, Vec<Torn>), LayoutError> {
     let mut gathered = Gathered::default();
     let mut torn = Vec::new();
     for path in folder.segments()? {
