@@ -246,9 +246,9 @@ fn what_our_own_log_holds_lies_on_top_and_nothing_is_changed() {
     write("d", "m,h=b w=8i 20\n");
     let (text, done) = exported(root.path(), &ExportOptions::default());
     let want = [
-        "m\\ 2,h=a s=\"x y\" 30",
         "m,h=a v=4.0,w=2i 10",
         "m,h=b w=8i 20",
+        "m\\ 2,h=a s=\"x y\" 30",
         "m,h=c u=6u 700000000000000000",
         "m,h=a v=7.0 10",
     ];

@@ -86,8 +86,7 @@ fn left(reader: &Reader, key: &[u8]) -> Vec<TimeRange> {
 fn deletes_are_kept_beside_the_file_and_join() {
     let directory = tempfile::tempdir().unwrap();
     let points = integers((0..100).map(|at| (at, at)));
-    let keys: [(&[u8], _); 3] =
-        [(b"a", points.clone()), (b"b", points.clone()), (b"c", points.clone())];
+    let keys: [(&[u8], _); 3] = [(b"a", points.clone()), (b"b", points.clone()), (b"c", points)];
     let path = written(directory.path(), "000000001-000000001.tsm", &keys);
     let reader = Reader::open(&path).unwrap();
     let range = |min_ns, max_ns| TimeRange { min_ns, max_ns };
