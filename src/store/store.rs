@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a store may use. Every bound has an error that names it.
 #[derive(Clone, Debug)]
@@ -169,6 +170,9 @@ pub struct Store {
     _lock: File,
 }
 
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let failed = |error: std::io::Error| OpenError::Disk {
         path: directory.to_owned(),
@@ -178,11 +182,15 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    // A process that was killed, or is just being made, may hold it for a moment more.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Err(OpenError::InUse(directory.to_owned()))
 }
 
 impl Store {
