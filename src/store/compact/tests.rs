@@ -263,7 +263,7 @@ fn after_each_step_the_directory_answers_the_same() {
 }
 
 fn copied(directory: &Path) -> tempfile::TempDir {
-    let copy = directory();
+    let copy = crate::store::tsm::tests::directory();
     for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
