@@ -3,6 +3,7 @@
 mod clients;
 mod errors;
 mod safety;
+mod values;
 mod vectors;
 
 use super::{Question, Refused, answer};
