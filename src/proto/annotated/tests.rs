@@ -168,7 +168,7 @@ fn a_block_begins_where_columns_change_and_around_an_empty_table() {
 
 #[test]
 fn a_failure_is_a_table_of_its_own() {
-    let mut encoder =
+    let encoder =
         Encoder::new(Dialect { annotations: vec![Annotation::Datatype], ..Dialect::default() });
     let mut out = Vec::new();
     encoder.failed("a \"b\"", &mut out);
