@@ -39,6 +39,7 @@ impl Runner<'_, '_> {
         // Straight out of storage the rows come sorted.
         let is_sorted = self.is_sole(input)
             && plan::read_of(self, input).is_some_and(|read| read.rest.is_empty());
+        #[expect(clippy::mutable_key_type, reason = "a key holds no regular expression")]
         let mut groups: BTreeMap<Key, Pivoted> = BTreeMap::new();
         self.input(node, &mut |table| {
             for label in row.iter().chain(column).chain([value]) {

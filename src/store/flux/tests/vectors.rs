@@ -23,6 +23,9 @@ struct Shown {
     rows: Vec<BTreeMap<String, String>>,
 }
 
+/// A table that is being read: its result, header, marks of groups, defaults, and what it shows.
+type Open = (String, Vec<String>, Vec<String>, Vec<String>, Shown);
+
 fn cells(row: &[u8], delimiter: u8) -> Vec<String> {
     let text = |cell| String::from_utf8(unquoted(cell).into_owned()).unwrap();
     Cells::new(row, delimiter).map(text).collect()
@@ -41,8 +44,8 @@ fn tables(body: &str, delimiter: u8) -> BTreeMap<String, BTreeMap<String, Shown>
     decoder.push(body.as_bytes());
     decoder.end();
     let mut results: BTreeMap<String, BTreeMap<String, Shown>> = BTreeMap::new();
-    let mut open: Option<(String, Vec<String>, Vec<String>, Vec<String>, Shown)> = None;
-    let mut close = |open: &mut Option<(String, Vec<String>, Vec<String>, Vec<String>, Shown)>| {
+    let mut open: Option<Open> = None;
+    let mut close = |open: &mut Option<Open>| {
         if let Some((result, header, groups, defaults, shown)) = open.take() {
             let value = |at: usize| match shown.rows.first() {
                 Some(row) => row[&header[at]].clone(),
