@@ -11,7 +11,7 @@ use circlet::config::{Config, Environment};
 use circlet::shard::{Node, Trouble};
 use circlet::telemetry::logs;
 use commands::arguments::{Arguments, Command};
-use commands::{Exit, welcome};
+use commands::{Exit, supervisor, welcome};
 
 #[global_allocator]
 static MEMORY: circlet::rt::preflight::Memory = circlet::rt::preflight::Memory;
@@ -65,7 +65,9 @@ fn gateway(config: Config, accept_ring_change: bool, is_built_in: bool) -> Resul
         welcome::print(&config);
     }
     // 7. Until somebody asks to stop.
-    node.watch()?;
+    supervisor::ready();
+    node.watch(supervisor::alive)?;
+    supervisor::stopping();
     tracing::info!("stopping: answers under way are finished");
     // 8. Answers are finished, logs synced, cursors written, stores closed.
     let is_clean = node.end()?;

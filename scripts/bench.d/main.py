@@ -15,7 +15,7 @@ import process
 import profiles
 import sample
 from process import Failed
-from rows import ROWS
+from rows import ROWS, STORE_ROWS
 
 
 class Run:
@@ -36,7 +36,7 @@ class Run:
 def _arguments(words, doc):
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("word", nargs="?", choices=["run", "profile", "write"], default="run")
+    parser.add_argument("word", nargs="?", choices=["run", "store", "profile", "write"], default="run")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true", help="print the results")
     parser.add_argument("--rows", default="", help="names, with commas between")
@@ -48,7 +48,7 @@ def _arguments(words, doc):
 def main(words, doc):
     arguments = _arguments(words, doc)
     if arguments.list:
-        print("\n".join(f"{name:14} {row.__doc__.strip().splitlines()[0]}" for name, row in ROWS.items()))
+        print("\n".join(f"{name:14} {row.__doc__.strip().splitlines()[0]}" for name, row in {**ROWS, **STORE_ROWS}.items()))
         return 0
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
@@ -73,8 +73,10 @@ def main(words, doc):
 
 
 def measure(arguments):
-    names = [name for name in arguments.rows.split(",") if name] or list(ROWS)
-    unknown = [name for name in names if name not in ROWS]
+    known = {**ROWS, **STORE_ROWS}
+    usual = STORE_ROWS if arguments.word == "store" else ROWS
+    names = [name for name in arguments.rows.split(",") if name] or list(usual)
+    unknown = [name for name in names if name not in known]
     if unknown:
         print(f"no such row: {', '.join(unknown)} (see --list)", file=sys.stderr)
         return 2
@@ -92,7 +94,9 @@ def measure(arguments):
     results["took_s"] = round(time.monotonic() - run.began)
     path = _keep(results, arguments)
     run.say(f"written to {os.path.relpath(path)}")
-    if not arguments.quick:
+    if arguments.word == "store":
+        document.write_store(results)
+    elif not arguments.quick:
         document.write(document.results())
     if arguments.json:
         print(json.dumps(results))
@@ -104,7 +108,7 @@ def _row(run, name):
     began = time.monotonic()
     run.say(f"== {name}")
     try:
-        found = ROWS[name](run)
+        found = {**ROWS, **STORE_ROWS}[name](run)
     except Exception as error:  # noqa: BLE001: one row must not stop the others
         reason = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         run.say(f"{name} FAILED: {reason}")
@@ -120,7 +124,8 @@ def _row(run, name):
 def _keep(results, arguments):
     """Some rows only go into the results of the last run of their kind, in place of the old ones."""
     os.makedirs(build.RESULTS, exist_ok=True)
-    path = os.path.join(build.RESULTS, "quick.json" if arguments.quick else "full.json")
+    kind = ("store-" if arguments.word == "store" else "") + ("quick.json" if arguments.quick else "full.json")
+    path = os.path.join(build.RESULTS, kind)
     if arguments.rows and os.path.exists(path):
         with open(path) as file:
             old = json.load(file)

@@ -8,8 +8,17 @@ FLAT = 10
 
 def rows(results):
     """Lists of cells: what, must, goal, measured, verdict."""
+    return _rows(results, WRITERS)
+
+
+def store_rows(results):
+    """The same of the embedded store."""
+    return _rows(results, STORE_WRITERS)
+
+
+def _rows(results, writers):
     made = []
-    for name, write in WRITERS:
+    for name, write in writers:
         row = results["rows"].get(name)
         if row is None:
             made.append([TITLES[name], "", "", "not measured", ""])
@@ -148,9 +157,45 @@ def _answers(row):
                at_most(one["memory_mb"], 64)]
 
 
+def _store_writes(row):
+    for kind in KINDS:
+        if kind in row:
+            one = row[kind]
+            us = one["us_per_line"]
+            yield [f"embedded store: points for a CPU-second against influxd 1.6.7, {kind}", f">= {one['must']}", "",
+                   f"{number(one['ratio'])}: {us['circlet']:.2f} us a line against {us['influxd']:.2f}",
+                   at_least(one["ratio"], one["must"])]
+
+
+def _store_questions(row):
+    disk = row["disk"]
+    yield [f"the same: bytes on disk for a point, {row['points']:,} points", f"<= {disk['must']}", "",
+           f"{number(disk['ratio'])}: {disk['bytes']['circlet']:.2f} against {disk['bytes']['influxd']:.2f}",
+           at_most(disk["ratio"], disk["must"])]
+    for name, what in (("range", "a range of a million points"), ("mean", "a mean by time over half of them")):
+        one = row[name]
+        seconds = one["seconds"]
+        yield [f"the same: {what}, times as fast", f">= {one['must']}", "",
+               f"{spread(one)}: {seconds['circlet']:.2f} s against {seconds['influxd']:.2f}",
+               at_least(one["ratio"], one["must"])]
+
+
+def _store_series(row):
+    memory, start = row["memory"], row["start"]
+    yield [f"the same: memory with {row['series']:,} series", f"<= {memory['must']}", "",
+           f"{number(memory['ratio'])}: {memory['mb']['circlet']:.0f} MB against {memory['mb']['influxd']:.0f}",
+           at_most(memory["ratio"], memory["must"])]
+    yield [f"the same: start with {row['series']:,} series", f"<= {start['must']}", "",
+           f"{number(start['ratio'])}: {start['seconds']['circlet']:.1f} s against {start['seconds']['influxd']:.1f}",
+           at_most(start["ratio"], start["must"])]
+
+
 WRITERS = [("cost", _plain), ("vmagent", _vmagent), ("second", _second), ("gzip", _gzip), ("shards", _shards), ("parser", _parser),
            ("latency", _latency), ("group", _group), ("hang", _hang), ("dead", _dead), ("catch-up", _catch_up),
            ("answers", _answers)]
+
+STORE_WRITERS = [("store-writes", _store_writes), ("store-questions", _store_questions),
+                 ("store-series", _store_series)]
 
 TITLES = {
     "cost": "CPU per line in null sinks", "vmagent": "vmagent under the same load", "second": "the same with another tool",
@@ -158,6 +203,8 @@ TITLES = {
     "parser": "full validation against the crate influxdb-line-protocol, and the nom grammar alone", "latency": "p99 of a 5 KB write",
     "group": "group commit", "hang": "a backend hangs", "dead": "all backends dead under full load",
     "catch-up": "catch-up after an outage", "answers": "large answers", "requests": "smaller requests", "growth": "growth", "parts": "parts",
+    "store-writes": "embedded store: points for a CPU-second", "store-questions": "embedded store: questions",
+    "store-series": "embedded store: a million series",
 }
 
 

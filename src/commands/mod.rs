@@ -25,6 +25,7 @@ mod rejects;
 pub mod route;
 mod status;
 pub mod store;
+pub mod supervisor;
 mod table;
 mod wal;
 pub mod welcome;

@@ -4,8 +4,8 @@ use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
 use super::store_node::StoreNode;
 use super::{embedded, ring_change};
-use crate::backend::Board;
 use crate::backend::board::Incomplete;
+use crate::backend::{Board, Condition};
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::Config;
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
@@ -63,6 +63,16 @@ impl From<Obstacle> for Trouble {
     }
 }
 
+/// How the node is, once a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Every shard's own clock has ticked since this was last true.
+    pub all_alive: bool,
+    pub up: usize,
+    pub backends: usize,
+    pub backlog_bytes: u64,
+}
+
 /// A node on its way up. Lives on: the control thread.
 pub struct Node {
     config: Arc<Config>,
@@ -74,6 +84,8 @@ pub struct Node {
     posts: Vec<Post<Order>>,
     events: Option<Receiver<Letter>>,
     latencies: Merged,
+    /// The shards that have told anything since the last look.
+    heard: Vec<bool>,
     /// Not 0 once somebody has asked to stop.
     asked: Arc<AtomicUsize>,
     /// Stores of this process.
@@ -113,6 +125,7 @@ impl Node {
             posts: Vec::new(),
             events: None,
             latencies: Merged::default(),
+            heard: vec![false; usize::from(config.shards)],
             asked,
             stores: Vec::new(),
             config,
@@ -204,21 +217,36 @@ impl Node {
         Ok(())
     }
 
-    /// Watches the shards until a signal asks to stop. A second signal ends the process at once, which is
-    /// safe.
-    pub fn watch(&mut self) -> Result<(), Trouble> {
+    /// Watches the shards until a signal asks to stop, and shows each second how the node is. A second signal ends
+    /// the process at once, which is safe.
+    pub fn watch(&mut self, mut show: impl FnMut(&Pulse)) -> Result<(), Trouble> {
         let mut ticks = 0u32;
         while self.asked.load(Ordering::Relaxed) == 0 {
             self.take_event(TICK, |_| false)?;
             ticks += 1;
             if ticks.is_multiple_of(10) {
                 self.latencies.publish();
+                show(&self.pulse());
             }
             if ticks.is_multiple_of(50) {
                 self.exposition.upkeep();
             }
         }
         Ok(())
+    }
+
+    fn pulse(&mut self) -> Pulse {
+        let all_alive = self.heard.iter().all(|heard| *heard);
+        if all_alive {
+            self.heard.fill(false);
+        }
+        let ids = &self.backend_ids;
+        Pulse {
+            all_alive,
+            up: ids.iter().filter(|id| self.board.condition(**id) == Condition::Up).count(),
+            backends: ids.len(),
+            backlog_bytes: ids.iter().map(|id| self.board.owed_bytes(*id)).sum(),
+        }
     }
 
     /// Lets every shard finish. Returns whether nothing was cut off.
@@ -270,7 +298,8 @@ impl Node {
     ) -> Result<bool, Trouble> {
         let events = self.events.as_ref().expect("set before any shard starts");
         match events.recv_timeout(limit) {
-            Ok((_, Event::Latencies(snapshot))) => {
+            Ok((shard, Event::Latencies(snapshot))) => {
+                self.heard[usize::from(shard.0)] = true;
                 self.latencies.add(&snapshot);
                 Ok(false)
             }

@@ -23,5 +23,5 @@ pub mod status;
 pub mod store_node;
 pub mod usher;
 
-pub use control::{Node, Trouble};
+pub use control::{Node, Pulse, Trouble};
 pub use store_node::{StoreNode, StoreSetup};

@@ -30,6 +30,7 @@ pub mod table;
 pub mod tsm;
 pub mod value;
 pub mod view;
+pub mod zone;
 
 #[cfg(test)]
 pub mod twin;

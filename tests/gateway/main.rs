@@ -34,6 +34,7 @@ mod spill;
 mod statements;
 mod store_alone;
 mod store_embedded;
+mod store_files;
 mod store_recorded;
 mod targets;
 mod telegraf;

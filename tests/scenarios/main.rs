@@ -32,6 +32,7 @@ mod restart;
 mod setting;
 mod slow;
 mod soak;
+mod supervisor;
 mod table;
 
 use libtest_mimic::{Arguments, Failed, Trial};

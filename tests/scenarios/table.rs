@@ -2,7 +2,7 @@
 
 use crate::{
     bodies, ends, heads, lines, logs, memory, names, oracle, outages, questions, refusals, restart,
-    slow, soak,
+    slow, soak, supervisor,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -366,11 +366,10 @@ static LOGS_AND_ENDS: [Row; 26] = [
     elsewhere("29", "no_more_files", "accepting pauses, and recovers", FAULTS),
     elsewhere("29", "little_memory_that_may_be_locked", "exit 4 with the cause", FAULTS),
     elsewhere("29", "io_uring_is_forbidden", "exit 4 with the cause", FAULTS),
-    waits(
+    here!(
         "29",
-        "a_stalled_shard_is_noticed",
-        "the watchdog ends the process",
-        "systemd notification",
+        supervisor::a_stalled_shard_is_noticed,
+        "the watchdog is not fed, so that systemd ends the process"
     ),
     elsewhere("29", "two_gateways_and_one_data_directory", "the second one ends with 4", FAULTS),
     here!("30", ends::sigterm_under_load_ends_with_zero_and_loses_nothing, "exit 0, nothing lost"),

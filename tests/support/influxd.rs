@@ -20,6 +20,8 @@ pub struct Influxd {
     directory: PathBuf,
     port: u16,
     http: String,
+    /// More lines of the `[data]` table.
+    data: String,
     process: Option<Process>,
 }
 
@@ -31,14 +33,29 @@ impl Influxd {
 
     /// The same with more lines in the `[http]` table of its configuration.
     pub fn start_with(directory: &Path, name: &str, http: &str) -> Influxd {
+        Influxd::start_configured(directory, name, http, "")
+    }
+
+    /// One that takes what is written to files after a second.
+    pub fn start_eager(directory: &Path, name: &str) -> Influxd {
+        let data = "cache-snapshot-write-cold-duration = \"1s\"\n";
+        Influxd::start_configured(directory, name, "", data)
+    }
+
+    fn start_configured(directory: &Path, name: &str, http: &str, data: &str) -> Influxd {
         assert!(Path::new(BINARY).exists(), "no {BINARY}: run scripts/setup");
         let directory = directory.join(name);
         fs::create_dir_all(&directory).expect("a new directory");
-        let (name, http) = (name.to_owned(), http.to_owned());
-        let mut server =
-            Influxd { name, directory, port: super::ports::free(), http, process: None };
+        let (name, http, data) = (name.to_owned(), http.to_owned(), data.to_owned());
+        let port = super::ports::free();
+        let mut server = Influxd { name, directory, port, http, data, process: None };
         server.restart();
         server
+    }
+
+    /// Where its `meta`, `data` and `wal` are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -161,10 +178,11 @@ impl Influxd {
             "reporting-disabled = true\nbind-address = \"127.0.0.1:0\"\n\
              [meta]\ndir = \"{directory}/meta\"\n\
              [data]\ndir = \"{directory}/data\"\nwal-dir = \"{directory}/wal\"\n\
-             query-log-enabled = false\n\
+             query-log-enabled = false\n{}\
              [monitor]\nstore-enabled = false\n\
              [http]\nbind-address = \"{}\"\nlog-enabled = false\n{}\
              [logging]\nlevel = \"warn\"\nsuppress-logo = true\n",
+            self.data,
             self.address(),
             self.http
         )

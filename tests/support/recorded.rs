@@ -129,7 +129,7 @@ pub fn replay(
         if name == "cl_truncated" {
             connection.end_sending();
         }
-        let is_head = name.contains("_head");
+        let is_head = name.ends_with("_head");
         let answer = connection.answer(is_head).unwrap_or_else(|error| panic!("{name}: {error}"));
         let promised = answer.header("Connection") == Some("close") || answer.version == "HTTP/1.0";
         let limit = Duration::from_millis(if promised { 5_000 } else { 50 });

@@ -1,6 +1,6 @@
 """The rows of the table, by name, in their order. Each takes the run and gives a dict for the results."""
 
-from rows import answers, cost, disk, growth, outage, parts, peers, second, shards
+from rows import answers, cost, disk, growth, outage, parts, peers, second, shards, store
 
 ROWS = {
     "cost": cost.plain,
@@ -18,4 +18,11 @@ ROWS = {
     "growth": growth.growth,
     "answers": answers.answers,
     "parts": parts.parts,
+}
+
+# Of the embedded store: `scripts/bench store`.
+STORE_ROWS = {
+    "store-writes": store.writes,
+    "store-questions": store.questions,
+    "store-series": store.series,
 }

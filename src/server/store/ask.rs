@@ -4,15 +4,17 @@ use super::super::answer::{self, Answer, Body, Voice};
 use super::super::machine::Request;
 use super::super::query::{FluxPlan, Reply, no_question, read};
 use super::arriving::{Arriving, Begun, Form as Sent, ask};
-use super::standin::{flux, influxql};
+use super::standin::influxql;
 use super::{Node, broken};
 use crate::backend::Cancel;
+use crate::proto::annotated::{Annotation, Dialect};
 use crate::proto::http::deflate::takes_gzip;
 use crate::proto::http::params::Params;
 use crate::proto::moment;
 use crate::proto::results::Form;
 use crate::query::InfluxQl;
 use crate::query::flux_body;
+use crate::store::flux;
 use crate::store::guard::Guard;
 use crate::store::store::Store;
 use std::sync::Arc;
@@ -156,21 +158,32 @@ fn flux_question(
             .and_then(|moment| i64::try_from(moment).ok())
             .ok_or_else(|| format!("failed to decode request body: {text:?} is no moment"))?,
     };
+    if decoded.opaque_extern || !decoded.variables.is_empty() {
+        return Err("what is sent beside the script (extern) is not supported".to_owned());
+    }
     Ok(flux::Question {
         text: decoded.query,
-        dialect: decoded.dialect,
+        dialect: dialect(&decoded.dialect)?,
         now_ns,
         organization: node.settings.naming.v2(plan.org.as_deref(), "").org.into(),
     })
 }
 
+fn dialect(asked: &flux_body::Dialect) -> Result<Dialect, String> {
+    let delimiter = u8::try_from(asked.delimiter)
+        .map_err(|_| format!("the delimiter {:?} is more than a byte", asked.delimiter))?;
+    let names = asked.annotations.iter();
+    let annotations = names.filter_map(|name| Annotation::named(name)).collect();
+    Ok(Dialect { has_header: asked.header, delimiter, annotations })
+}
+
 fn refuse(voice: Voice, refused: &flux::Refused) -> Answer {
     let message = &refused.message;
     match refused.kind {
-        flux::Kind::Invalid => answer::invalid(voice, message),
-        flux::Kind::NotFound => answer::not_found(voice, message),
-        flux::Kind::Unprocessable => answer::unprocessable(voice, message),
-        flux::Kind::Internal => answer::gone_wrong(voice, message),
+        flux::Problem::Invalid => answer::invalid(voice, message),
+        flux::Problem::NotFound => answer::not_found(voice, message),
+        flux::Problem::Unprocessable => answer::unprocessable(voice, message),
+        flux::Problem::Internal => answer::gone_wrong(voice, message),
     }
 }
 

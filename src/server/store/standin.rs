@@ -41,32 +41,3 @@ pub(super) mod influxql {
         Ok(())
     }
 }
-pub(super) mod flux {
-    use crate::query::flux_body::Dialect;
-    use crate::store::guard::{Guard, Stopped};
-    use crate::store::view::Catalog;
-    pub struct Question {
-        pub text: String,
-        pub dialect: Dialect,
-        pub now_ns: i64,
-        pub organization: String,
-    }
-    pub enum Kind {
-        Invalid,
-        NotFound,
-        Unprocessable,
-        Internal,
-    }
-    pub struct Refused {
-        pub kind: Kind,
-        pub message: String,
-    }
-    pub fn answer(
-        _: &dyn Catalog,
-        _: &Question,
-        _: &Guard,
-        _: &mut dyn FnMut(&[u8]) -> Result<(), Stopped>,
-    ) -> Result<(), Refused> {
-        Err(Refused { kind: Kind::Invalid, message: "not yet".to_owned() })
-    }
-}

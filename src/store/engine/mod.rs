@@ -38,6 +38,8 @@ mod worker;
 mod writer;
 
 pub use change::change;
+pub use delete::read_entry as read_delete;
 pub use shared::{Shared, stats};
 pub use start::open;
+pub use start::read_write;
 pub use worker::{Worker, enforce_retention, flush, tend};

@@ -268,18 +268,26 @@ fn replay(shared: &Shared, entries: &[(Kind, u64, Vec<u8>)]) {
     }
 }
 
+/// The parts of the entry of a write: windows and their lines, up to the first part that is torn.
+pub fn read_write(contents: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut rest = contents;
+    std::iter::from_fn(move || {
+        let (head, after) = rest.split_first_chunk::<12>()?;
+        let id = u64::from_le_bytes(*head.first_chunk().expect("twelve bytes"));
+        let len = u32::from_le_bytes(*head[8..].first_chunk().expect("twelve bytes"));
+        let (body, after) = after.split_at_checked(len as usize)?;
+        rest = after;
+        Some((id, body))
+    })
+}
+
 fn replay_write(
     shared: &Shared,
     by_window: &FastMap<u64, Arc<Database>>,
     contents: &[u8],
     sequence: u64,
 ) {
-    let mut rest = contents;
-    while let Some((head, after)) = rest.split_first_chunk::<12>() {
-        let id = u64::from_le_bytes(*head.first_chunk().expect("twelve bytes"));
-        let len = u32::from_le_bytes(*head[8..].first_chunk().expect("twelve bytes"));
-        let Some((body, after)) = after.split_at_checked(len as usize) else { return };
-        rest = after;
+    for (id, body) in read_write(contents) {
         // A window that is gone since.
         let Some(database) = by_window.get(&id) else { continue };
         let Some(window) = database.window(id) else { continue };

@@ -46,8 +46,9 @@ fn parameters(signature: &'static str) -> impl Iterator<Item = Parameter> {
 
 /// What is said of an argument that no parameter has.
 pub fn unexpected<'n>(name: &str, expected: impl Iterator<Item = &'n str>) -> String {
-    let mut names: Vec<String> = expected.map(|name| format!("`{name}`")).collect();
-    names.sort();
+    let mut names: Vec<&str> = expected.collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     let list = match names.as_slice() {
         [] => return format!("found unexpected argument {name}"),
         [one] => one.clone(),

@@ -10,17 +10,22 @@ use crate::proto::flux::{
 pub fn check(text: &str, file: &File) -> Result<(), Failure> {
     for import in &file.imports {
         if !library::is_package(&import.path) {
-            return Failure::invalid(format!(
-                "error @1:1-1:1: invalid import path {}",
-                import.path
-            ));
+            let quoted = format!("\"{}\"", import.path);
+            let start = text.find(&quoted).unwrap_or(0);
+            let (start, end) = (place(text, start), place(text, start + quoted.len()));
+            let path = &import.path;
+            return Failure::invalid(format!("error @{start}-{end}: invalid import path {path}"));
         }
     }
     let own = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let names =
         file.imports.iter().map(|import| import.alias.clone().unwrap_or_else(|| own(&import.path)));
-    let mut checker = Checker { names: names.collect(), faults: Vec::new() };
+    let mut checker = Checker { text, names: names.collect(), faults: Vec::new() };
     checker.block(&file.statements, true);
+    if checker.faults.is_empty() {
+        checker.faults = super::typed::mistakes(&file.statements);
+        checker.faults.truncate(FAULTS_MAX);
+    }
     if checker.faults.is_empty() {
         return Ok(());
     }
@@ -33,17 +38,24 @@ pub fn check(text: &str, file: &File) -> Result<(), Failure> {
 /// So many mistakes are told.
 const FAULTS_MAX: usize = 20;
 
-struct Checker {
+struct Checker<'t> {
+    text: &'t str,
     /// In sight, inner ones last.
     names: Vec<String>,
     faults: Vec<(Span, String)>,
 }
 
-impl Checker {
+impl Checker<'_> {
     fn fault(&mut self, span: Span, what: impl Into<String>) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push((span, what.into()));
         }
+    }
+
+    /// The statement of an expression, which begins with a word.
+    fn from_word(&self, word: &str, span: Span) -> Span {
+        let start = self.text[..span.start].rfind(word).unwrap_or(span.start);
+        Span { start, end: span.end }
     }
 
     fn block(&mut self, statements: &[Statement], is_file: bool) {
@@ -53,7 +65,8 @@ impl Checker {
                 Statement::Assign { name, value } => {
                     self.expression(value);
                     if self.names[outer..].contains(name) {
-                        self.fault(value.span, format!("variable \"{name}\" reassigned"));
+                        let span = self.from_word(name, value.span);
+                        self.fault(span, format!("variable \"{name}\" reassigned"));
                     }
                     self.names.push(name.clone());
                 }
@@ -65,7 +78,8 @@ impl Checker {
                 }
                 Statement::Return(value) => {
                     if is_file {
-                        self.fault(value.span, "return not valid in file block");
+                        let span = self.from_word("return", value.span);
+                        self.fault(span, "return not valid in file block");
                     }
                     self.expression(value);
                 }

@@ -18,6 +18,7 @@ pub fn text(value: &Value) -> Option<Rc<str>> {
         Value::Time(time) => UnixNanos(*time).rfc3339().into(),
         Value::Duration(interval) => interval.text().into(),
         Value::Regex(regex) => regex.as_str().into(),
+        Value::Bytes(bytes) => std::str::from_utf8(bytes).ok()?.into(),
         _ => return None,
     })
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::interval::Interval;
 use super::value::{Fields, Value};
+use crate::store::zone::Zone;
 
 pub type Stream = Rc<Node>;
 
@@ -73,14 +74,28 @@ pub struct Windows {
 /// Where days begin.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Location {
-    /// What local time is ahead of UTC.
+    /// What local time is ahead of UTC, where no zone says it.
     pub offset_ns: i64,
-    pub zone: Option<Rc<str>>,
+    pub zone: Option<Zone>,
 }
 
 impl Location {
     pub fn is_utc(&self) -> bool {
         *self == Location::default()
+    }
+
+    /// What clocks show there.
+    pub fn local(&self, moment: i64) -> i64 {
+        let offset = self.zone.as_ref().map_or(0, |zone| zone.offset_ns(moment));
+        moment.saturating_add(self.offset_ns).saturating_add(offset)
+    }
+
+    /// The moment at which clocks there show this.
+    pub fn moment(&self, local: i64) -> i64 {
+        let plain = local.saturating_sub(self.offset_ns);
+        let Some(zone) = &self.zone else { return plain };
+        let guess = plain.saturating_sub(zone.offset_ns(plain));
+        plain.saturating_sub(zone.offset_ns(guess))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::failure::Failure;
+use super::failure::{Failure, Refused};
 use super::value::Value;
 use crate::proto::flux::Operator;
 
@@ -84,11 +84,21 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
             };
             Failure::invalid(format!("{} is not {can}", left.type_name()))
         }
-        (a, b) if a.type_name() != b.type_name() && a.kind().is_some() && b.kind().is_some() => {
-            Failure::invalid(format!("type conflict: {} != {}", a.type_name(), b.type_name()))
+        _ => {
+            Err(conflict(operator, left, right)
+                .unwrap_or_else(|| unsupported(operator, left, right)))
         }
-        _ => Err(unsupported(operator, left, right)),
     }
+}
+
+/// That two types are not the same, the wanted one first; nothing where that is not what is wrong.
+pub fn conflict(operator: Operator, wanted: &Value, found: &Value) -> Option<Failure> {
+    let is_arithmetic = operator.precedence() >= Operator::Add.precedence();
+    let (wanted, found) = (wanted.kind()?, found.kind()?);
+    (is_arithmetic && wanted != found).then(|| {
+        let (wanted, found) = (wanted.name(), found.name());
+        Refused::invalid(format!("type conflict: {wanted} != {found}")).into()
+    })
 }
 
 fn integers(operator: Operator, a: i64, b: i64) -> Result<Value, Failure> {
@@ -146,6 +156,5 @@ fn unsupported(operator: Operator, left: &Value, right: &Value) -> Failure {
         _ => "^",
     };
     let (left, right) = (left.type_name(), right.type_name());
-    super::failure::Refused::invalid(format!("unsupported binary expression {left} {word} {right}"))
-        .into()
+    Refused::invalid(format!("unsupported binary expression {left} {word} {right}")).into()
 }

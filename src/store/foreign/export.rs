@@ -5,13 +5,15 @@
 
 use super::inspect::split;
 use super::layout::{Folder, Layout, LayoutError};
+use super::own_log;
 use super::wal::{self, Top};
+use crate::base::map::FastSet;
 use crate::store::tsm::{Merge, Reader};
 use crate::store::value::{Column, Values};
 use crate::store::view::{Cursor, Direction, TimeRange};
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What is wanted; everything, by default.
@@ -77,7 +79,10 @@ pub fn export(
 ) -> Result<Exported, ExportError> {
     let layout = Layout::read(directory)?;
     let wanted = |name: &str, only: &Option<String>| only.as_ref().is_none_or(|only| only == name);
-    let mut pass = Pass { out, line: Vec::new(), done: Exported::default() };
+    let segments = own_log::segments(directory)?;
+    let (in_log, problems) = own_log::windows(&segments)?;
+    let done = Exported { problems, ..Exported::default() };
+    let mut pass = Pass { out, line: Vec::new(), done, segments, in_log };
     pass.out.write_all(b"# DML\n")?;
     let mut last: Option<(&str, &str)> = None;
     for folder in &layout.folders {
@@ -122,6 +127,9 @@ struct Pass<'a> {
     /// Reused for every line.
     line: Vec<u8>,
     done: Exported,
+    /// Of our own log, and the windows that it speaks of.
+    segments: Vec<PathBuf>,
+    in_log: FastSet<u64>,
 }
 
 impl Pass<'_> {
@@ -137,7 +145,11 @@ impl Pass<'_> {
                 Err(error) => self.problem(error.to_string()),
             }
         }
-        let (mut top, torn) = wal::read(folder)?;
+        let (mut gathered, torn) = wal::gather(folder)?;
+        if self.in_log.contains(&folder.id) {
+            own_log::gather(&self.segments, &folder.database, folder.id, &mut gathered)?;
+        }
+        let mut top = gathered.top();
         for torn in torn {
             let place = torn.path.display();
             self.problem(format!("{place} at {}: {}", torn.at, torn.problem));

@@ -81,12 +81,40 @@ impl Layout {
                 }
             }
         }
+        folders.extend(unborn(directory, meta.as_ref(), &folders));
         folders.sort_by_cached_key(|folder| {
             let begin = folder.group.as_ref().map(Group::begin_ns);
             (folder.database.clone(), folder.policy.clone(), begin, folder.id)
         });
         Ok(Layout { meta, folders })
     }
+}
+
+/// Windows that have no folder yet: all their points are in our log.
+fn unborn(directory: &Path, meta: Option<&Meta>, known: &[Folder]) -> Vec<Folder> {
+    let mut folders = Vec::new();
+    for database in meta.iter().flat_map(|meta| &meta.databases) {
+        for policy in &database.policies {
+            let there = policy.groups.iter().filter(|group| group.deleted_ns == 0);
+            for (group, id) in
+                there.flat_map(|group| group.shards.iter().map(move |id| (group, *id)))
+            {
+                let place = Path::new(&database.name).join(&policy.name).join(id.to_string());
+                let path = directory.join("data").join(&place);
+                if known.iter().all(|folder| folder.path != path) {
+                    folders.push(Folder {
+                        database: database.name.clone(),
+                        policy: policy.name.clone(),
+                        id,
+                        path,
+                        wal: directory.join("wal").join(place),
+                        group: Some(group.clone()),
+                    });
+                }
+            }
+        }
+    }
+    folders
 }
 
 fn group(meta: Option<&Meta>, database: &str, policy: &str, id: u64) -> Option<Group> {
@@ -115,13 +143,16 @@ fn entries(path: &Path) -> Result<Vec<String>, LayoutError> {
 impl Folder {
     /// Files of points, the oldest first: InfluxDB orders them by name.
     pub fn files(&self) -> Result<Vec<PathBuf>, LayoutError> {
+        if !self.path.is_dir() {
+            return Ok(Vec::new());
+        }
         let names = entries(&self.path)?.into_iter().filter(|name| name.ends_with(".tsm"));
         Ok(names.map(|name| self.path.join(name)).collect())
     }
 
-    /// Segments of InfluxDB's log, the oldest first.
+    /// Segments of InfluxDB's log, the oldest first. It reads none of a window without a folder.
     pub fn segments(&self) -> Result<Vec<PathBuf>, LayoutError> {
-        if !self.wal.is_dir() {
+        if !self.wal.is_dir() || !self.path.is_dir() {
             return Ok(Vec::new());
         }
         let is_segment = |name: &String| name.starts_with('_') && name.ends_with(".wal");

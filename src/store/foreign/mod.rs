@@ -3,13 +3,15 @@
 //! Promises: a directory is only read; what is damaged is told and the rest is given; memory holds one window's log and
 //! a few blocks of each field of one series, however large the directory is.
 //!
-//! Does not know: the engine. A running server of either kind may change files meanwhile: stop it, or look at a copy.
+//! Does not know: what the engine is doing. A running server of either kind may change files meanwhile: stop it, or look at a copy.
 //!
-//! Read in this order: `layout` (what lies where), `segment` and `wal` (InfluxDB's log), `inspect`, `export`.
+//! Read in this order: `layout` (what lies where), `segment` and `wal` (InfluxDB's log), `own_log` (ours),
+//! `inspect`, `export`.
 
 mod export;
 mod inspect;
 mod layout;
+mod own_log;
 mod segment;
 #[cfg(test)]
 mod tests;

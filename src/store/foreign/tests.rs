@@ -1,8 +1,10 @@
 use super::{ExportOptions, Exported, FileState, export, inspect};
+use crate::proto::line::Precision;
 use crate::store::meta::{self, DatabaseMeta, Group, Meta, PolicyMeta};
+use crate::store::store::{Options, Store, WriteRequest};
 use crate::store::tsm::{Reader, Writer};
 use crate::store::value::{Column, Strings, Values};
-use crate::store::view::TimeRange;
+use crate::store::view::{Catalog, Change, TimeRange};
 use snap::raw::Encoder;
 use std::fs;
 use std::path::Path;
@@ -211,4 +213,53 @@ fn windows_are_shown_with_their_files_and_their_damages() {
     let FileState::Read { points, damages, .. } = &look(true).files[0].state else { panic!() };
     assert_eq!((*points, damages.len()), (Some(1502), 1));
     assert!(damages[0].to_string().ends_with(" at 5: the checksum of the block is wrong"));
+}
+
+#[test]
+fn what_our_own_log_holds_lies_on_top_and_nothing_is_changed() {
+    let root = tempfile::tempdir().unwrap();
+    let store =
+        Store::open(Options { background: false, ..Options::new(root.path().to_owned()) }).unwrap();
+    let create = |name: &str| Change::CreateDatabase { database: name.to_owned(), policy: None };
+    store.change(create("d")).unwrap();
+    store.change(create("e")).unwrap();
+    let write = |database: &str, body: &str| {
+        store
+            .write(WriteRequest {
+                database,
+                policy: None,
+                precision: Precision::Nanoseconds,
+                unsigned: true,
+                all_or_nothing: false,
+                body: body.as_bytes(),
+                now_ns: 0,
+            })
+            .unwrap();
+    };
+    write("d", "m,h=a v=1,w=2i 10\nm,h=b v=3 20\nm\\ 2,h=a s=\"x y\" 30\n");
+    write("d", "m,h=a v=4 10\nm,h=b v=5 20\nm,h=c u=6u 700000000000000000\n");
+    write("e", "m,h=a v=7 10\n");
+    let database = store.database("d").unwrap();
+    let series = database.series_with("m", "h", "b");
+    let range = TimeRange { min_ns: 0, max_ns: 25 };
+    store.change(Change::Delete { database: "d".into(), series, range }).unwrap();
+    write("d", "m,h=b w=8i 20\n");
+    let (text, done) = exported(root.path(), &ExportOptions::default());
+    let want = [
+        "m\\ 2,h=a s=\"x y\" 30",
+        "m,h=a v=4.0,w=2i 10",
+        "m,h=b w=8i 20",
+        "m,h=c u=6u 700000000000000000",
+        "m,h=a v=7.0 10",
+    ];
+    assert_eq!(lines(&text), want);
+    assert_eq!(done.problems, [""; 0]);
+    let segment = fs::read_dir(root.path().join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes.extend(b"CLog and then nothing");
+    fs::write(&segment, &bytes).unwrap();
+    let (text, done) = exported(root.path(), &ExportOptions::default());
+    assert_eq!(lines(&text), want);
+    assert_eq!(done.problems.len(), 1);
+    assert!(fs::read(&segment).unwrap() == bytes);
 }

@@ -1,5 +1,6 @@
 //! What the log of one window holds on top of its files: as InfluxDB fills its cache from it at the start.
 
+use super::inspect::split;
 use super::layout::{Folder, LayoutError};
 use super::segment::{Entry, read_segment};
 use crate::store::value::{Column, Value};
@@ -19,41 +20,74 @@ pub struct Torn {
     pub problem: String,
 }
 
-/// Reads all segments of a window. A torn one ends there; the next one goes on.
-pub fn read(folder: &Folder) -> Result<(Top, Vec<Torn>), LayoutError> {
-    let mut keys: BTreeMap<Vec<u8>, Vec<(i64, Value)>> = BTreeMap::new();
-    let mut torn = Vec::new();
-    for path in folder.segments()? {
-        let bytes =
-            fs::read(&path).map_err(|error| LayoutError::Io { path: path.clone(), error })?;
-        if let Err((at, problem)) = read_segment(&bytes, |entry| apply(&mut keys, entry)) {
-            torn.push(Torn { path, at, problem: problem.0.to_owned() });
-        }
-    }
-    let columns = keys.into_iter().filter_map(|(key, points)| Some((key, column(points)?)));
-    Ok((columns.collect(), torn))
+/// Points by key, in the order in which they came.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    keys: BTreeMap<Vec<u8>, Vec<(i64, Value)>>,
 }
 
-fn apply(keys: &mut BTreeMap<Vec<u8>, Vec<(i64, Value)>>, entry: Entry) {
-    match entry {
-        Entry::Write(written) => {
-            for (key, points) in written {
-                keys.entry(key).or_default().extend(points);
-            }
+impl Gathered {
+    pub fn add(&mut self, key: Vec<u8>, time_ns: i64, value: Value) {
+        self.keys.entry(key).or_default().push((time_ns, value));
+    }
+
+    /// Takes out what lies in a range, of the series that are wanted.
+    pub fn delete_series(&mut self, is_wanted: impl Fn(&[u8]) -> bool, range: TimeRange) {
+        for (_, points) in self.keys.iter_mut().filter(|(key, _)| is_wanted(split(key).0)) {
+            cut(points, range);
         }
-        Entry::Delete(deleted) => {
-            for key in deleted {
-                keys.remove(&key);
+    }
+
+    fn apply(&mut self, entry: Entry) {
+        match entry {
+            Entry::Write(written) => {
+                for (key, points) in written {
+                    self.keys.entry(key).or_default().extend(points);
+                }
             }
-        }
-        Entry::DeleteRange(deleted, TimeRange { min_ns, max_ns }) => {
-            for key in deleted {
-                if let Some(points) = keys.get_mut(&key) {
-                    points.retain(|(time, _)| *time < min_ns || *time > max_ns);
+            Entry::Delete(deleted) => {
+                for key in deleted {
+                    self.keys.remove(&key);
+                }
+            }
+            Entry::DeleteRange(deleted, range) => {
+                for key in deleted {
+                    if let Some(points) = self.keys.get_mut(&key) {
+                        cut(points, range);
+                    }
                 }
             }
         }
     }
+
+    pub fn top(self) -> Top {
+        let keys = self.keys.into_iter();
+        keys.filter_map(|(key, points)| Some((key, column(points)?))).collect()
+    }
+}
+
+fn cut(points: &mut Vec<(i64, Value)>, range: TimeRange) {
+    points.retain(|(time, _)| *time < range.min_ns || *time > range.max_ns);
+}
+
+/// Reads all segments of InfluxDB's log of a window. A torn one ends there; the next one goes on.
+pub fn read(folder: &Folder) -> Result<(Top, Vec<Torn>), LayoutError> {
+    let (gathered, torn) = gather(folder)?;
+    Ok((gathered.top(), torn))
+}
+
+/// The same, for more to come on top.
+pub fn gather(folder: &Folder) -> Result<(Gathered, Vec<Torn>), LayoutError> {
+    let mut gathered = Gathered::default();
+    let mut torn = Vec::new();
+    for path in folder.segments()? {
+        let bytes =
+            fs::read(&path).map_err(|error| LayoutError::Io { path: path.clone(), error })?;
+        if let Err((at, problem)) = read_segment(&bytes, |entry| gathered.apply(entry)) {
+            torn.push(Torn { path, at, problem: problem.0.to_owned() });
+        }
+    }
+    Ok((gathered, torn))
 }
 
 /// Sorted; of one time the last value; of one type, the first one's, as InfluxDB's cache takes no other.

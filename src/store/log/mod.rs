@@ -30,5 +30,5 @@ mod tests;
 mod writer;
 
 pub use format::Kind;
-pub use reader::{Found, recover};
+pub use reader::{Found, look, recover, segments};
 pub use writer::{Log, LogError};

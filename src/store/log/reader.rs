@@ -23,15 +23,11 @@ pub fn recover(
     damages: &Damages,
     mut take: impl FnMut(Kind, u64, &[u8]),
 ) -> io::Result<Found> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        paths.extend(format::segment_number(&path).map(|number| (number, path)));
-    }
-    paths.sort();
+    let paths = segments(directory)?;
     let mut found = Found { next_sequence: 1, next_segment: 1, ..Found::default() };
     let count = paths.len();
-    for (at, (number, path)) in paths.into_iter().enumerate() {
+    for (at, path) in paths.into_iter().enumerate() {
+        let number = format::segment_number(&path).expect("only such are segments");
         let is_last = at + 1 == count;
         let bytes = fs::read(&path)?;
         let mut segment = Segment { path: &path, bytes: &bytes, last: found.next_sequence - 1 };
@@ -44,6 +40,43 @@ pub fn recover(
         found.segments.push((path, found.next_sequence - 1, end as u64));
     }
     Ok(found)
+}
+
+/// The segments of a log, oldest first.
+pub fn segments(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        paths.extend(format::segment_number(&path).map(|number| (number, path)));
+    }
+    paths.sort();
+    Ok(paths.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Gives the entries of one segment and changes nothing. `last` is the number of the last entry that was given. Tells
+/// where the first piece lies that is no entry, if there is one; whole entries behind it are given, too.
+pub fn look(
+    path: &Path,
+    last: &mut u64,
+    mut take: impl FnMut(Kind, &[u8]),
+) -> io::Result<Option<usize>> {
+    let bytes = fs::read(path)?;
+    let segment = Segment { path, bytes: &bytes, last: *last };
+    let mut at = SEGMENT_HEAD_BYTES.min(bytes.len());
+    let mut damaged = None;
+    while at < bytes.len() {
+        if let Some((entry, rest)) = format::parse(&bytes[at..]) {
+            if entry.sequence > *last {
+                take(entry.kind, entry.contents);
+                *last = entry.sequence;
+            }
+            at = bytes.len() - rest.len();
+        } else {
+            damaged = damaged.or(Some(at));
+            at = segment.next_whole(at + 1).map_or(bytes.len(), |(place, _)| place);
+        }
+    }
+    Ok(damaged)
 }
 
 fn cut(path: &Path, end: usize) -> io::Result<()> {

@@ -7,6 +7,7 @@ use super::super::node::Location;
 use super::super::run::windows::truncated;
 use super::super::value::Value;
 use super::{Builtin, packaged};
+use crate::store::zone::Zone;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const DAY_NS: i64 = 86_400 * SECOND_NS;
@@ -80,13 +81,17 @@ pub fn location(value: &Value) -> Result<Location, Failure> {
         Some(Value::Duration(offset)) => offset.length_ns(),
         _ => 0,
     };
-    match value.field("zone") {
-        Some(Value::String(zone)) if *zone != *"UTC" && !zone.is_empty() => Failure::invalid(
-            format!("the time zone {zone} is not supported: only UTC and timezone.fixed are"),
-        ),
-        Some(_) => Ok(Location { offset_ns, zone: None }),
-        None => Failure::invalid("a location is a record of the package timezone"),
-    }
+    let zone = match value.field("zone") {
+        Some(Value::String(zone)) if *zone != *"UTC" && !zone.is_empty() => {
+            match Zone::named(&zone) {
+                Some(zone) => Some(zone),
+                None => return Failure::invalid(format!("unknown time zone {zone}")),
+            }
+        }
+        Some(_) => None,
+        None => return Failure::invalid("a location is a record of the package timezone"),
+    };
+    Ok(Location { offset_ns, zone })
 }
 
 fn location_of(call: &Call<'_, '_>) -> Result<Location, Failure> {
@@ -106,7 +111,7 @@ fn moment(call: &Call<'_, '_>, name: &str) -> i64 {
 }
 
 fn part_of(call: &Call<'_, '_>) -> Result<Value, Failure> {
-    let time = moment(call, "t").saturating_add(location_of(call)?.offset_ns);
+    let time = location_of(call)?.local(moment(call, "t"));
     let (year, month, day, of_day) = interval::parts(time);
     let days = time.div_euclid(DAY_NS);
     // 1970-01-01 was a Thursday; Sunday is 0.

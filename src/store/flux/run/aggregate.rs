@@ -261,6 +261,10 @@ impl Runner<'_, '_> {
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
         self.each_cached(node, sink, |table, cache| {
+            if let Some(value) = table.key.get(column).cloned() {
+                let kind = value.kind().unwrap_or(Kind::String);
+                return cache.append(keyed(&table, single(&"_value".into(), kind, value), 1));
+            }
             let found = summed(node, &table, column)?;
             let mut values: Vec<Value> = (0..table.rows).map(|row| found.get(row)).collect();
             values.retain(|value| !value.is_null());
@@ -273,7 +277,8 @@ impl Runner<'_, '_> {
                 }
             }
             let most = runs.iter().map(|(count, _)| *count).max().unwrap_or(0);
-            let is_level = runs.len() != 1 && runs.iter().all(|(count, _)| *count == most);
+            // A single value, too, is as frequent as all others.
+            let is_level = runs.iter().all(|(count, _)| *count == most);
             let mut cellar = Cellar::new(&"_value".into(), found.kind);
             if is_level {
                 cellar.push(Value::Null);

@@ -44,19 +44,36 @@ impl Runner<'_, '_> {
     pub fn range(&self, node: &Stream, own: Bounds, sink: &mut Sink<'_>) -> Result<(), Failure> {
         let bounds = node.bounds.unwrap_or(own);
         self.each_cached(node, sink, |table, cache| {
-            let Some(times) = table.column("_time").filter(|column| column.kind == Kind::Time)
-            else {
-                return Failure::invalid("missing time column \"_time\"");
+            let Some(times) = table.column("_time") else {
+                return Failure::invalid("range error: supplied time column _time doesn't exist");
             };
+            if times.kind != Kind::Time {
+                return Failure::invalid(
+                    "range error: provided time column _time is not of type time",
+                );
+            }
             let is_inside = |row: &usize| {
                 times.time(*row).is_some_and(|time| time >= bounds.start && time < bounds.stop)
             };
             let rows: Vec<usize> = (0..table.rows).filter(is_inside).collect();
             let mut cut = table.filtered(&rows);
-            for (label, time) in [("_start", bounds.start), ("_stop", bounds.stop)] {
+            let old = (table.key.get("_start"), table.key.get("_stop"));
+            let cut_to = match old {
+                (Some(Value::Time(start)), Some(Value::Time(stop))) => {
+                    let both = bounds.cut(Bounds { start: *start, stop: *stop });
+                    if both.start < both.stop { both } else { bounds }
+                }
+                _ => bounds,
+            };
+            // A bound that the table lacks comes first.
+            for (label, time) in [("_stop", cut_to.stop), ("_start", cut_to.start)] {
                 let label: Rc<str> = label.into();
                 cut.key = cut.key.with(&label, Value::Time(time));
-                cut.put(Column::same(&label, Kind::Time, Value::Time(time)));
+                let column = Column::same(&label, Kind::Time, Value::Time(time));
+                match cut.column(&label) {
+                    Some(_) => cut.put(column),
+                    None => cut.columns.insert(0, column),
+                }
             }
             cache.append(cut)
         })

@@ -1,11 +1,12 @@
 //! `map`, `reduce`, and the conversions, which are maps.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::super::convert;
 use super::super::failure::{Failure, Refused};
 use super::super::interval::Interval;
-use super::super::key::Key;
+use super::super::key::{Key, compare_values};
 use super::super::node::{Location, Stream};
 use super::super::table::{Cellar, Column, Table};
 use super::super::value::{Fields, Kind, Value, field};
@@ -19,7 +20,7 @@ impl Runner<'_, '_> {
         let is_vector = is_vectorised(function);
         self.pieces(&node.inputs[0], &mut |table| {
             let table = Rc::new(table);
-            let mut made: Vec<Made> = Vec::new();
+            let mut groups = Groups::default();
             for row in 0..table.rows {
                 if row % ROWS_PER_CHECK == 0 {
                     self.guard().check()?;
@@ -32,10 +33,9 @@ impl Runner<'_, '_> {
                     let message = format!("map function must return an object, got {found}");
                     return Err(node.error(message));
                 };
-                let at = group_of(&mut made, &table, &fields);
-                made[at].push(fields).map_err(|failure| node.wrapped(failure))?;
+                groups.of(&table, &fields).push(fields).map_err(|failure| node.wrapped(failure))?;
             }
-            made.into_iter().try_for_each(|made| sink(made.finish(!is_vector)))
+            groups.made.into_iter().try_for_each(|made| sink(made.finish(!is_vector)))
         })
     }
 
@@ -117,7 +117,7 @@ impl Runner<'_, '_> {
                 sum = self.interpreter.apply_row(function, &given).map_err(|failure| {
                     node.wrapped(failure.after("failed to evaluate reduce function: "))
                 })?;
-                accumulated(&sum, identity)?;
+                accumulated(node, &sum, identity)?;
             }
             cache.append(reduced(&table, sum.fields().unwrap_or_default())?)
         })
@@ -125,7 +125,7 @@ impl Runner<'_, '_> {
 }
 
 /// What an accumulator must be: all fields of the identity, and none more, none null.
-fn accumulated(sum: &Value, identity: &Fields) -> Result<(), Failure> {
+fn accumulated(node: &Stream, sum: &Value, identity: &Fields) -> Result<(), Failure> {
     let Some(fields) = sum.fields() else {
         return Failure::invalid(format!(
             "reduce function must return an object, got {}",
@@ -135,8 +135,9 @@ fn accumulated(sum: &Value, identity: &Fields) -> Result<(), Failure> {
     for (name, value) in &fields {
         match field(identity, name) {
             None => {
+                let place = &node.place;
                 return Failure::invalid(format!(
-                    "record is missing label {name} (argument identity)"
+                    "error @{place}: record is missing label {name} (argument identity)"
                 ));
             }
             Some(_) if value.is_null() => {
@@ -205,27 +206,38 @@ struct Made {
     rows: usize,
 }
 
-/// Where a record belongs: by its values of those columns of the old key that it still has.
-fn group_of(made: &mut Vec<Made>, table: &Table, fields: &Fields) -> usize {
-    let old = table.key.pairs();
-    let is_same = |known: &Made| {
-        let mut pairs = known.key.pairs().iter();
-        let all_same = old.iter().all(|(name, _)| match field(fields, name) {
-            Some(value) => pairs.next().is_some_and(|(known, was)| {
-                known == name && super::super::key::compare_values(was, value).is_eq()
-            }),
-            None => true,
-        });
-        all_same && pairs.next().is_none()
-    };
-    // Rows of one group mostly follow each other.
-    if let Some(at) = made.iter().rposition(is_same) {
-        return at;
+/// All new groups that one table gives.
+#[derive(Default)]
+struct Groups {
+    made: Vec<Made>,
+    places: BTreeMap<Key, usize>,
+    last: usize,
+}
+
+impl Groups {
+    /// Where a record belongs: by its values of those columns of the old key that it still has.
+    fn of(&mut self, table: &Table, fields: &Fields) -> &mut Made {
+        let old = table.key.pairs();
+        let kept = || old.iter().filter_map(|(name, _)| Some((name, field(fields, name)?)));
+        let is_last = |known: &&Made| {
+            let mut pairs = known.key.pairs().iter();
+            kept().all(|(name, value)| {
+                pairs
+                    .next()
+                    .is_some_and(|(known, was)| known == name && compare_values(was, value).is_eq())
+            }) && pairs.next().is_none()
+        };
+        // Rows of one group mostly follow each other.
+        if self.made.get(self.last).filter(is_last).is_none() {
+            let key = Key::new(kept().map(|(name, value)| (name.clone(), value.clone())).collect());
+            let next = self.made.len();
+            self.last = *self.places.entry(key.clone()).or_insert(next);
+            if self.last == next {
+                self.made.push(Made { key, columns: Vec::new(), rows: 0 });
+            }
+        }
+        &mut self.made[self.last]
     }
-    let pairs =
-        old.iter().filter_map(|(name, _)| Some((name.clone(), field(fields, name)?.clone())));
-    made.push(Made { key: Key::new(pairs.collect()), columns: Vec::new(), rows: 0 });
-    made.len() - 1
 }
 
 impl Made {

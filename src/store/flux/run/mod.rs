@@ -78,7 +78,7 @@ impl<'r, 'q> Runner<'r, 'q> {
         let mut consumers: FastMap<usize, usize> = FastMap::default();
         let mut waiting: Vec<&Stream> = Vec::new();
         for result in results {
-            plan::check(result)?;
+            plan::check_result(result)?;
             let count = consumers.entry(result.id).or_default();
             *count += 1;
             if *count == 1 {

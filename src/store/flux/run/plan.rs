@@ -55,20 +55,28 @@ pub fn unbounded(bucket: &str) -> Failure {
     .into()
 }
 
+/// What every stage must be by itself.
+pub fn check(node: &Node) -> Result<(), Failure> {
+    match &node.op {
+        Op::Range(bounds) if bounds.start >= bounds.stop => Failure::invalid(
+            "error in building plan while starting program: cannot query an empty range",
+        ),
+        _ => Ok(()),
+    }
+}
+
 /// What every result must be.
-pub fn check(result: &Node) -> Result<(), Failure> {
+pub fn check_result(result: &Node) -> Result<(), Failure> {
     match &result.op {
         Op::From { bucket } => Err(unbounded(bucket)),
-        _ => Ok(()),
+        _ => check(result),
     }
 }
 
 /// What every stage must be for that which it reads.
 pub fn check_input(node: &Node, input: &Node) -> Result<(), Failure> {
+    check(input)?;
     match (&input.op, &node.op) {
-        (Op::From { .. }, Op::Range(bounds)) if bounds.start >= bounds.stop => Failure::invalid(
-            "error in building plan while starting program: cannot query an empty range",
-        ),
         (Op::From { .. }, Op::Range(_)) => Ok(()),
         (Op::From { bucket }, _) => Err(unbounded(bucket)),
         _ => Ok(()),

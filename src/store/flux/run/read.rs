@@ -10,7 +10,7 @@ use super::super::table::{Cells, Column, Table};
 use super::super::value::{Kind, Value};
 use super::plan::Read;
 use super::predicate::Subject;
-use super::{Runner, Sink};
+use super::{Runner, Sink, buckets};
 use crate::base::map::FastMap;
 use crate::store::value::{self as stored, FieldType, Strings, Values};
 use crate::store::view::{Database, Direction, Series, TimeRange, Window};
@@ -116,6 +116,9 @@ impl Runner<'_, '_> {
             ),
         };
         let catalog = self.interpreter.catalog;
+        if let Some((database, policy)) = buckets::with_id(catalog, bucket) {
+            return Ok((database, policy));
+        }
         let (name, policy) = match bucket.split_once('/') {
             Some((name, policy)) => (name, Some(policy.to_owned())),
             None => (bucket, None),

@@ -199,7 +199,7 @@ impl Runner<'_, '_> {
                 (Some(column), Some(value)) if value.kind() != Some(column.kind) => {
                     let (found, kind) = (value.type_name(), column.kind.name());
                     return Err(
-                        node.error(format_args!("fill column type mismatch: {found}/{kind}"))
+                        node.error(format_args!("fill column type mismatch: {kind}/{found}"))
                     );
                 }
                 (Some(column), value) => {

@@ -18,7 +18,7 @@ pub struct Grid {
     every: Interval,
     period: Interval,
     offset: Interval,
-    local_ns: i64,
+    location: Location,
 }
 
 impl Grid {
@@ -31,15 +31,14 @@ impl Grid {
             );
         }
         let period = windows.period.unwrap_or(every);
-        let (offset, local_ns) = (windows.offset, windows.location.offset_ns);
-        Ok(Some(Grid { every, period, offset, local_ns }))
+        let (offset, location) = (windows.offset, windows.location.clone());
+        Ok(Some(Grid { every, period, offset, location }))
     }
 
     /// The beginning of the last window that begins at `time` or before.
     pub fn start_of(&self, time: i64) -> i64 {
-        let moved = self.offset.negated().added_to(time.saturating_add(self.local_ns));
-        let start = truncated_local(moved, self.every);
-        self.offset.added_to(start).saturating_sub(self.local_ns)
+        let moved = self.offset.negated().added_to(self.location.local(time));
+        self.location.moment(self.offset.added_to(truncated_local(moved, self.every)))
     }
 
     /// The beginning of the window that comes so many windows later.
@@ -49,11 +48,8 @@ impl Grid {
             months: months.saturating_mul(windows),
             nanos: nanos.saturating_mul(windows),
         };
-        if months == 0 {
-            return start.saturating_add(step.nanos);
-        }
-        let plain = self.offset.negated().added_to(start.saturating_add(self.local_ns));
-        self.offset.added_to(step.added_to(plain)).saturating_sub(self.local_ns)
+        let plain = self.offset.negated().added_to(self.location.local(start));
+        self.location.moment(self.offset.added_to(step.added_to(plain)))
     }
 
     pub fn next(&self, start: i64) -> i64 {
@@ -61,7 +57,7 @@ impl Grid {
     }
 
     pub fn end_of(&self, start: i64) -> i64 {
-        self.period.added_to(start)
+        self.location.moment(self.period.added_to(self.location.local(start)))
     }
 
     /// All windows that have a time in them, oldest first.
@@ -105,8 +101,7 @@ impl Grid {
 
 /// A time cut to a unit; days begin where the location says.
 pub fn truncated(time: i64, unit: Interval, location: &Location) -> i64 {
-    let local = time.saturating_add(location.offset_ns);
-    truncated_local(local, unit).saturating_sub(location.offset_ns)
+    location.moment(truncated_local(location.local(time), unit))
 }
 
 fn truncated_local(time: i64, unit: Interval) -> i64 {

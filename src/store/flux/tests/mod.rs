@@ -1,5 +1,8 @@
 //! Laws of the evaluation.
 
+mod clients;
+mod errors;
+mod safety;
 mod vectors;
 
 use super::{Question, Refused, answer};

@@ -1,0 +1,22 @@
+//! Time zones, out of a database inside the program: an answer does not hang on the machine's own.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A zone of the IANA database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// By its name, in its exact case.
+    pub fn named(name: &str) -> Option<Zone> {
+        let zone = TimeZone::get(name).ok()?;
+        (zone.iana_name() == Some(name)).then_some(Zone(zone))
+    }
+
+    /// What local clocks are ahead of UTC at this moment.
+    pub fn offset_ns(&self, at_ns: i64) -> i64 {
+        let at = Timestamp::from_nanosecond(i128::from(at_ns));
+        at.map_or(0, |at| i64::from(self.0.to_offset(at).seconds()) * 1_000_000_000)
+    }
+}
