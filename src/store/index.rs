@@ -4,7 +4,7 @@
 //! of series are sorted by growing at their ends, and a question that still holds an old number is not misled.
 
 use super::lock::Mutex;
-use super::point::split_key;
+use super::point::{Tag, split_key};
 use super::table::Table;
 use super::value::Strings;
 use super::view::{Series, SeriesId};
@@ -184,11 +184,7 @@ impl Index {
         self.insert(key, &text(&measurement), &tags)
     }
 
-    fn check_values(
-        &self,
-        measurement: &str,
-        tags: &[(Cow<'_, [u8]>, Cow<'_, [u8]>)],
-    ) -> Result<(), LimitReached> {
+    fn check_values(&self, measurement: &str, tags: &[Tag<'_>]) -> Result<(), LimitReached> {
         let max = self.limits.values_per_tag_max;
         let Some(known) = self.by_name.get(measurement) else { return Ok(()) };
         let known = &self.measurements[*known as usize];
@@ -206,12 +202,7 @@ impl Index {
         Ok(())
     }
 
-    fn insert(
-        &mut self,
-        key: &[u8],
-        measurement: &str,
-        tags: &[(Cow<'_, [u8]>, Cow<'_, [u8]>)],
-    ) -> Found {
+    fn insert(&mut self, key: &[u8], measurement: &str, tags: &[Tag<'_>]) -> Found {
         let series = u32::try_from(self.keys.places.len()).expect("four thousand million series");
         self.keys.push(key);
         self.by_key.insert(self.hasher.hash_one(key), series);
