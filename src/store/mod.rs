@@ -9,7 +9,7 @@
 //! Read in this order: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
 //! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
-//! directories, also those of an InfluxDB. `flux` answers questions in Flux.
+//! directories, also those of an InfluxDB. `flux` and `influxql` answer questions.
 
 pub mod compact;
 pub mod damage;
@@ -18,6 +18,7 @@ pub mod flux;
 pub mod foreign;
 pub mod guard;
 pub mod index;
+pub mod influxql;
 pub mod lock;
 pub mod log;
 pub mod meta;
