@@ -146,7 +146,10 @@ impl Catalog for Twin {
             Change::CreateDatabase { database, policy } => {
                 let policy = policy.unwrap_or_default();
                 let name = policy.name.clone().unwrap_or_else(|| "autogen".to_owned());
-                if database.is_empty() || database.contains(['/', '\\']) || database.starts_with('.') {
+                if database.is_empty()
+                    || database.contains(['/', '\\'])
+                    || database.starts_with('.')
+                {
                     return Err(ChangeError("invalid name".to_owned()));
                 }
                 checked(&made_policy(name.clone(), &policy))?;

@@ -229,7 +229,11 @@ fn push_warnings(out: &mut String, pretty: bool, warnings: &[String]) {
         return;
     }
     out.push(',');
-    if pretty { push_line(out, 3, "\"messages\": [") } else { out.push_str("\"messages\":[") }
+    if pretty {
+        push_line(out, 3, "\"messages\": [")
+    } else {
+        out.push_str("\"messages\":[")
+    }
     for (at, warning) in warnings.iter().enumerate() {
         if at > 0 {
             out.push(',');

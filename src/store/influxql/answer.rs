@@ -51,6 +51,9 @@ pub fn answer(
     guard: &Guard,
     out: &mut dyn FnMut(&str) -> Result<(), Stopped>,
 ) -> Result<(), Refused> {
+    if question.text.is_empty() {
+        return Err(Refused("missing required parameter \"q\"".to_owned()));
+    }
     let params = match question.params.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Params::from_json(text).map_err(Refused)?,
         None => Params::default(),
@@ -131,7 +134,9 @@ fn check_select(
         }
     }
     match &select.zone {
-        Some(zone) if Zone::named(zone).is_none() => Err(format!("unable to find time zone {zone}")),
+        Some(zone) if Zone::named(zone).is_none() => {
+            Err(format!("unable to find time zone {zone}"))
+        }
         _ => Ok(()),
     }
 }
@@ -168,9 +173,10 @@ impl Answer<'_> {
                 self.buffer.clear();
             }
             let kinds = ["httpd.Response", "*query.Result"];
-            let around: String =
-                kinds.map(|kind| format!("json: error calling MarshalJSON for type {kind}: ")).concat();
-            self.buffer.push_str(&format!("{around}{fault}"));
+            let around: String = kinds
+                .map(|kind| format!("json: error calling MarshalJSON for type {kind}: "))
+                .concat();
+            self.buffer.push_str(&format!("{around}{fault}\n"));
         }
     }
 }

@@ -63,8 +63,7 @@ pub fn plan(
     defaults: &Defaults<'_>,
     select: &ast::Select,
 ) -> Result<Planned, Fault> {
-    let mut select =
-        Select::of(select, &|measurement| resolve(context, defaults, measurement))?;
+    let mut select = Select::of(select, &|measurement| resolve(context, defaults, measurement))?;
     compile(&mut select, context.now_ns)?;
     let (start, end) = range(&select, context.now_ns);
     let mapping = Mapping::new(context, &select, widened(&select, (start, end)))?;

@@ -90,9 +90,7 @@ pub fn operate(
         return is_comparison.then_some(Value::Boolean(false));
     };
     match (left, right) {
-        (Value::Integer(a), Value::Integer(b)) => {
-            Some(integers(operator, *a, *b, float_division)?)
-        }
+        (Value::Integer(a), Value::Integer(b)) => Some(integers(operator, *a, *b, float_division)?),
         (Value::Unsigned(a), Value::Unsigned(b)) => unsigneds(operator, *a, *b, float_division),
         (Value::Unsigned(a), Value::Integer(b)) => {
             mixed(operator, i128::from(*a), i128::from(*b), float_division)

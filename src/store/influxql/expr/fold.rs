@@ -23,7 +23,8 @@ pub fn fold(expr: Expr, clock: Clock<'_>) -> Expr {
             inner => inner,
         },
         Expr::Call { name, arguments } => {
-            if let (true, true, Some(now_ns)) = (&*name == "now", arguments.is_empty(), clock.now_ns)
+            if let (true, true, Some(now_ns)) =
+                (&*name == "now", arguments.is_empty(), clock.now_ns)
             {
                 return Expr::Time(i128::from(now_ns));
             }

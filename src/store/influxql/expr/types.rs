@@ -78,10 +78,15 @@ pub fn of(expr: &Expr, sources: &[Source], schema: &dyn Schema) -> Result<Kind, 
 fn call(name: &str, argument: Kind) -> Kind {
     match name {
         "count" | "elapsed" => Kind::Value(FieldType::Integer),
-        "mean" | "median" | "stddev" | "integral" | "derivative" | "non_negative_derivative"
-        | "moving_average" | "holt_winters" | "holt_winters_with_fit" => {
-            Kind::Value(FieldType::Float)
-        }
+        "mean"
+        | "median"
+        | "stddev"
+        | "integral"
+        | "derivative"
+        | "non_negative_derivative"
+        | "moving_average"
+        | "holt_winters"
+        | "holt_winters_with_fit" => Kind::Value(FieldType::Float),
         _ if super::super::plan::functions::is_technical(name) => Kind::Value(FieldType::Float),
         _ if math::arguments(name).is_some() && !math::keeps_type(name) => {
             Kind::Value(FieldType::Float)
@@ -109,7 +114,11 @@ fn binary(
         (F::Float, _) | (_, F::Float) if is_bitwise => return incompatible(),
         (F::Float, _) | (_, F::Float) => F::Float,
         (F::Integer, F::Integer) | (F::Unsigned, F::Unsigned) => {
-            if operator == Operator::Divide { F::Float } else { of_a }
+            if operator == Operator::Divide {
+                F::Float
+            } else {
+                of_a
+            }
         }
         // A literal takes the other side's type if it can.
         _ => {
@@ -120,7 +129,11 @@ fn binary(
             match literal {
                 Expr::Integer(_) => F::Unsigned,
                 Expr::Unsigned(_) => {
-                    let sides = if is_left { "unsigned literal and integer" } else { "integer and unsigned literal" };
+                    let sides = if is_left {
+                        "unsigned literal and integer"
+                    } else {
+                        "integer and unsigned literal"
+                    };
                     let sign = operator.text();
                     return Err(format!("type error: {expr}: cannot use {sign} with an {sides}"));
                 }

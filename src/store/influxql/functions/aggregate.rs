@@ -75,9 +75,7 @@ pub fn add(sum: Option<Value>, value: &Value) -> Option<Value> {
         (None, value) => Some(value.clone()),
         (Some(Value::Float(a)), Value::Float(b)) => Some(Value::Float(a + b)),
         (Some(Value::Integer(a)), Value::Integer(b)) => Some(Value::Integer(a.wrapping_add(*b))),
-        (Some(Value::Unsigned(a)), Value::Unsigned(b)) => {
-            Some(Value::Unsigned(a.wrapping_add(*b)))
-        }
+        (Some(Value::Unsigned(a)), Value::Unsigned(b)) => Some(Value::Unsigned(a.wrapping_add(*b))),
         (sum, _) => sum,
     }
 }
@@ -156,7 +154,11 @@ impl Reducer for One {
 }
 
 /// Whether a point takes the place of the best one so far.
-pub fn is_better(call: Call, (time, value): (i64, &Value), (best_time, best): (i64, &Value)) -> bool {
+pub fn is_better(
+    call: Call,
+    (time, value): (i64, &Value),
+    (best_time, best): (i64, &Value),
+) -> bool {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let order = compare(value, best);
     let is_boolean = matches!(value, Value::Boolean(_));
@@ -167,7 +169,8 @@ pub fn is_better(call: Call, (time, value): (i64, &Value), (best_time, best): (i
             let wins = if is_boolean { order == Less } else { order == Greater };
             time < best_time || (time == best_time && wins)
         }
-        _ => time > best_time || (time == best_time && order == Greater),
+        // Of what is wholly equal the last series has it.
+        _ => time > best_time || (time == best_time && order != Less),
     }
 }
 

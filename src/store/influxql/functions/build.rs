@@ -164,8 +164,7 @@ impl<'a> Builder<'a, '_> {
                     source::call(self.context, self.mapping, measurement, what, options)?
                 }
                 Source::Subquery(inner) => {
-                    let flow =
-                        subquery::field(self.context, self.mapping, inner, &field, options)?;
+                    let flow = subquery::field(self.context, self.mapping, inner, &field, options)?;
                     match flow {
                         None => None,
                         Some(flow) => Some(reduced(call, flow, options)?),
@@ -260,7 +259,7 @@ impl<'a> Builder<'a, '_> {
         options: &Options,
     ) -> Result<Flow<'a>, Fault> {
         let mut wider = options.clone();
-        if options.interval_ns > 0 {
+        if options.interval_ns > 0 && name != "cumulative_sum" {
             if options.ascending {
                 wider.start_ns = wider.start_ns.saturating_sub(options.interval_ns).max(MIN_NS);
             } else {
@@ -300,9 +299,9 @@ fn maker(
             let unit_ns = Some(said.or(interval).unwrap_or(1_000_000_000));
             Box::new(move || Box::new(Change { unit_ns, only_up, ascending, last: None }))
         }
-        "difference" | "non_negative_difference" => Box::new(move || {
-            Box::new(Change { unit_ns: None, only_up, ascending, last: None })
-        }),
+        "difference" | "non_negative_difference" => {
+            Box::new(move || Box::new(Change { unit_ns: None, only_up, ascending, last: None }))
+        }
         "elapsed" => {
             let unit_ns = said.unwrap_or(1);
             Box::new(move || Box::new(Elapsed { unit_ns, last: None }))
@@ -335,7 +334,8 @@ fn reduced<'a>(call: Call, flow: Flow<'a>, options: &Options) -> Result<Flow<'a>
         return Err(unsupported(&name, flow.kind));
     };
     let make = move || call.reducer();
-    Ok(Flow::new(kind, Reduce::new(flow.stream, options, Box::new(make))))
+    let reduce = Reduce::new(flow.stream, options, Box::new(make)).by_group();
+    Ok(Flow::new(kind, reduce))
 }
 
 /// The streams of several sources as one of one type.
@@ -376,14 +376,19 @@ pub fn cast(value: &Value, to: FieldType) -> Option<Value> {
         (Value::Float(value), FieldType::Integer) => Some(Value::Integer(*value as i64)),
         (Value::Unsigned(value), FieldType::Integer) => Some(Value::Integer(value.cast_signed())),
         (Value::Float(value), FieldType::Unsigned) => Some(Value::Unsigned(*value as u64)),
-        (Value::Integer(value), FieldType::Unsigned) => Some(Value::Unsigned(value.cast_unsigned())),
+        (Value::Integer(value), FieldType::Unsigned) => {
+            Some(Value::Unsigned(value.cast_unsigned()))
+        }
         _ => None,
     }
 }
 
 fn merged<'a>(flows: Vec<Flow<'a>>, options: &Options) -> Option<Flow<'a>> {
     let (kind, streams) = alike(flows)?;
-    Some(Flow { kind, stream: crate::store::influxql::read::merge::sorted(streams, options.ascending) })
+    Some(Flow {
+        kind,
+        stream: crate::store::influxql::read::merge::sorted(streams, options.ascending),
+    })
 }
 
 fn merged_by_window<'a>(flows: Vec<Flow<'a>>, options: &Options) -> Option<Flow<'a>> {

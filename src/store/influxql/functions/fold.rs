@@ -53,7 +53,11 @@ impl<'o> Fold<'o> {
             Call::Sum | Call::Mean => self.add(&column.values, from, to),
             Call::Min | Call::Max => self.extreme(column, from, to),
             Call::First | Call::Last => {
-                let at = if (self.call == Call::First) == self.options.ascending { from } else { to - 1 };
+                let at = if (self.call == Call::First) == self.options.ascending {
+                    from
+                } else {
+                    to - 1
+                };
                 self.offer(column, at);
             }
         }
@@ -73,9 +77,9 @@ impl<'o> Fold<'o> {
     fn add(&mut self, values: &Values, from: usize, to: usize) {
         let sum = match (values, &self.value) {
             // The first is taken as it is: -0 stays -0.
-            (Values::Float(values), None) => {
-                Value::Float(values[from + 1..to].iter().fold(values[from], |sum, value| sum + value))
-            }
+            (Values::Float(values), None) => Value::Float(
+                values[from + 1..to].iter().fold(values[from], |sum, value| sum + value),
+            ),
             (Values::Float(values), Some((_, Value::Float(sum)))) => {
                 Value::Float(values[from..to].iter().fold(*sum, |sum, value| sum + value))
             }
@@ -84,14 +88,18 @@ impl<'o> Fold<'o> {
                     Some((_, Value::Integer(sum))) => *sum,
                     _ => 0,
                 };
-                Value::Integer(values[from..to].iter().fold(begin, |sum, value| sum.wrapping_add(*value)))
+                Value::Integer(
+                    values[from..to].iter().fold(begin, |sum, value| sum.wrapping_add(*value)),
+                )
             }
             (Values::Unsigned(values), known) => {
                 let begin = match known {
                     Some((_, Value::Unsigned(sum))) => *sum,
                     _ => 0,
                 };
-                Value::Unsigned(values[from..to].iter().fold(begin, |sum, value| sum.wrapping_add(*value)))
+                Value::Unsigned(
+                    values[from..to].iter().fold(begin, |sum, value| sum.wrapping_add(*value)),
+                )
             }
             _ => return,
         };
@@ -100,7 +108,8 @@ impl<'o> Fold<'o> {
 
     fn extreme(&mut self, column: &Column, from: usize, to: usize) {
         let wanted_less = self.call == Call::Min;
-        let better = |is_less: bool, is_greater: bool| if wanted_less { is_less } else { is_greater };
+        let better =
+            |is_less: bool, is_greater: bool| if wanted_less { is_less } else { is_greater };
         let mut best = from;
         match &column.values {
             Values::Float(values) => {

@@ -45,11 +45,12 @@ impl Rank {
                 return;
             }
             let right = left + 1;
-            let child = if right < self.heap.len() && self.is_worse(&self.heap[right], &self.heap[left]) {
-                right
-            } else {
-                left
-            };
+            let child =
+                if right < self.heap.len() && self.is_worse(&self.heap[right], &self.heap[left]) {
+                    right
+                } else {
+                    left
+                };
             if !self.is_worse(&self.heap[child], &self.heap[at]) {
                 return;
             }

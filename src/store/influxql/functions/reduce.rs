@@ -35,6 +35,8 @@ pub struct Reduce<'a> {
     options: Options,
     make: Make<'a>,
     labels: Labels,
+    /// Points with times of their own are put in order.
+    sorts: bool,
     /// Taken from the back.
     ready: Vec<Item>,
 }
@@ -46,8 +48,15 @@ impl<'a> Reduce<'a> {
             options: options.clone(),
             make,
             labels: Labels::new(options.group_by.clone()),
+            sorts: true,
             ready: Vec::new(),
         }
+    }
+
+    /// Points stay in the order of their groups.
+    pub fn by_group(mut self) -> Reduce<'a> {
+        self.sorts = false;
+        self
     }
 
     fn window(&mut self) -> Result<(), crate::store::influxql::fault::Fault> {
@@ -70,9 +79,9 @@ impl<'a> Reduce<'a> {
                     break;
                 }
                 let label = self.labels.of(&one.label);
-                let known = groups.iter().rposition(|(known, _)| {
-                    Arc::ptr_eq(known, &label) || *known == label
-                });
+                let known = groups
+                    .iter()
+                    .rposition(|(known, _)| Arc::ptr_eq(known, &label) || *known == label);
                 let at = known.unwrap_or_else(|| {
                     groups.push((label, (self.make)()));
                     groups.len() - 1
@@ -102,7 +111,7 @@ impl<'a> Reduce<'a> {
                 });
             }
         }
-        if has_times {
+        if has_times && self.sorts {
             self.ready.sort_by_key(|item| std::cmp::Reverse(item.time));
         }
     }

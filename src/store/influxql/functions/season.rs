@@ -30,8 +30,11 @@ impl Reducer for Season {
         let mut model = Model { known, is_seasonal };
         let best = model.fit(self.length);
         let forecast = model.forecast(self.ahead, &mut best.clone());
-        let (skipped, begin) =
-            if self.with_fit { (0, self.points[0].0) } else { (model.known.len(), last + self.interval_ns) };
+        let (skipped, begin) = if self.with_fit {
+            (0, self.points[0].0)
+        } else {
+            (model.known.len(), last + self.interval_ns)
+        };
         let values = forecast[skipped..].iter().enumerate();
         values
             .filter(|(_, value)| !value.is_nan())
@@ -154,7 +157,8 @@ impl Model {
                 *parameter = 0.0;
             }
         }
-        let (alpha, beta, gamma, phi) = (parameters[0], parameters[1], parameters[2], parameters[3]);
+        let (alpha, beta, gamma, phi) =
+            (parameters[0], parameters[1], parameters[2], parameters[3]);
         let (mut level, mut trend, mut damping) = (parameters[4], parameters[5], phi);
         let seasons = &mut parameters[6..];
         let m = seasons.len();
@@ -229,8 +233,7 @@ fn step(of: &mut dyn FnMut(&mut [f64]) -> f64, v: &mut [Vec<f64>], f: &mut [f64]
         sum / n as f64
     };
     let middle: Vec<f64> = (0..n).map(center).collect();
-    let mut mirrored: Vec<f64> =
-        (0..n).map(|i| middle[i] + (middle[i] - v[worst][i])).collect();
+    let mut mirrored: Vec<f64> = (0..n).map(|i| middle[i] + (middle[i] - v[worst][i])).collect();
     let value = of(&mut mirrored);
     if value < f[second] && value >= f[best] {
         (v[worst], f[worst]) = (mirrored.clone(), value);

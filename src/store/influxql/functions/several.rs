@@ -53,7 +53,9 @@ impl Reducer for All {
             Several::Distinct if self.points.iter().any(|known| known.value == item.value) => {}
             Several::Sample(count, seed) if self.points.len() >= count => {
                 let chosen = scattered(seed ^ self.seen) % self.seen;
-                if let Some(place) = usize::try_from(chosen).ok().and_then(|at| self.points.get_mut(at)) {
+                if let Some(place) =
+                    usize::try_from(chosen).ok().and_then(|at| self.points.get_mut(at))
+                {
                     *place = item.clone();
                 }
             }

@@ -134,9 +134,7 @@ impl Calls {
             "top" | "bottom" => self.ranked(name, arguments),
             "integral" => self.integral(arguments, wildcards),
             "holt_winters" | "holt_winters_with_fit" => self.holt_winters(name, arguments),
-            _ if super::functions::is_transform(name) => {
-                self.transform(name, arguments, wildcards)
-            }
+            _ if super::functions::is_transform(name) => self.transform(name, arguments, wildcards),
             _ => self.function(name, arguments, wildcards),
         }
     }
@@ -205,11 +203,15 @@ impl Calls {
             }
             Expr::Integer(_) => {}
             other => {
-                return Err(format!("expected integer as last argument in {name}(), found {other}"));
+                return Err(format!(
+                    "expected integer as last argument in {name}(), found {other}"
+                ));
             }
         }
         if !matches!(first, Expr::Ref { .. }) {
-            return Err(format!("expected first argument to be a field in {name}(), found {first}"));
+            return Err(format!(
+                "expected first argument to be a field in {name}(), found {first}"
+            ));
         }
         for one in between {
             if !matches!(one, Expr::Ref { .. }) {
@@ -299,15 +301,11 @@ impl Calls {
             );
         }
         if self.has_others && self.has_aggregate {
-            return Err(
-                "mixing aggregate and non-aggregate queries is not supported".to_owned()
-            );
+            return Err("mixing aggregate and non-aggregate queries is not supported".to_owned());
         }
         if self.has_others && self.calls > 1 {
-            return Err(
-                "mixing multiple selector functions with tags or fields is not supported"
-                    .to_owned(),
-            );
+            return Err("mixing multiple selector functions with tags or fields is not supported"
+                .to_owned());
         }
         Ok(())
     }

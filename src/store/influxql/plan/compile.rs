@@ -170,9 +170,8 @@ fn rewrite(select: &mut Select) {
         });
     }
     let is_plain_time = |expr: &Expr| matches!(expr, Expr::Ref { name, .. } if &**name == "time");
-    let aliases: Vec<usize> = (0..select.fields.len())
-        .filter(|at| is_plain_time(&select.fields[*at].expr))
-        .collect();
+    let aliases: Vec<usize> =
+        (0..select.fields.len()).filter(|at| is_plain_time(&select.fields[*at].expr)).collect();
     let mut named = None;
     let mut gone = Vec::new();
     for at in aliases {

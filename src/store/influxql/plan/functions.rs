@@ -34,10 +34,7 @@ pub fn is_technical(name: &str) -> bool {
 
 /// A single one of these keeps the time of its point.
 pub fn is_selector(name: &str) -> bool {
-    matches!(
-        name,
-        "max" | "min" | "first" | "last" | "percentile" | "sample" | "top" | "bottom"
-    )
+    matches!(name, "max" | "min" | "first" | "last" | "percentile" | "sample" | "top" | "bottom")
 }
 
 /// The arguments of a transform behind its first.
@@ -103,14 +100,12 @@ fn technical(name: &str, arguments: &[Expr]) -> Result<(), String> {
     match arguments.get(3) {
         None => Ok(()),
         Some(Expr::String(text)) if matches!(&**text, "exponential" | "simple") => Ok(()),
-        Some(Expr::String(text))
-            if &**text == "none" && name == "chande_momentum_oscillator" =>
-        {
+        Some(Expr::String(text)) if &**text == "none" && name == "chande_momentum_oscillator" => {
             Ok(())
         }
-        Some(Expr::String(text)) => Err(format!(
-            "{name} warmup type must be one of: 'exponential' 'simple', got {text}"
-        )),
+        Some(Expr::String(text)) => {
+            Err(format!("{name} warmup type must be one of: 'exponential' 'simple', got {text}"))
+        }
         Some(_) => Err(format!("{name} warmup type must be a string")),
     }
 }

@@ -33,9 +33,10 @@ pub fn rewrite(select: &mut Select, schema: &dyn Schema) -> Result<(), String> {
     }
     select.sources = sources;
     wildcards(select, schema)?;
-    select.fields.iter().try_for_each(|field| {
-        types::of(&field.expr, &select.sources, schema).map(|_| ())
-    })
+    select
+        .fields
+        .iter()
+        .try_for_each(|field| types::of(&field.expr, &select.sources, schema).map(|_| ()))
 }
 
 fn is_wild(expr: &Expr) -> bool {
@@ -117,11 +118,7 @@ fn names(sources: &[Source], schema: &dyn Schema) -> (BTreeMap<Arc<str>, Kind>, 
     (fields, tags)
 }
 
-fn expand(
-    field: Field,
-    all: &[(Arc<str>, Kind)],
-    out: &mut Vec<Field>,
-) -> Result<(), String> {
+fn expand(field: Field, all: &[(Arc<str>, Kind)], out: &mut Vec<Field>) -> Result<(), String> {
     let plain = |(name, kind): &(Arc<str>, Kind)| Field {
         expr: Expr::Ref { name: name.clone(), kind: *kind },
         alias: None,
@@ -148,11 +145,7 @@ fn innermost(expr: &mut Expr) -> Option<(Arc<str>, &mut Expr)> {
     if matches!(first, Expr::Call { .. }) { innermost(first) } else { Some((name, first)) }
 }
 
-fn expand_call(
-    field: Field,
-    all: &[(Arc<str>, Kind)],
-    out: &mut Vec<Field>,
-) -> Result<(), String> {
+fn expand_call(field: Field, all: &[(Arc<str>, Kind)], out: &mut Vec<Field>) -> Result<(), String> {
     let name = field.name();
     let mut template = field.expr.clone();
     let Some((call, argument)) = innermost(&mut template) else {
@@ -186,10 +179,8 @@ fn expand_call(
 
 /// Whether a wildcard in this function stands for fields of this type.
 fn takes(call: &str, of: FieldType) -> bool {
-    let any = matches!(
-        call,
-        "count" | "first" | "last" | "distinct" | "elapsed" | "mode" | "sample"
-    );
+    let any =
+        matches!(call, "count" | "first" | "last" | "distinct" | "elapsed" | "mode" | "sample");
     match of {
         FieldType::Float | FieldType::Integer | FieldType::Unsigned => true,
         FieldType::String => any,

@@ -49,8 +49,7 @@ fn comparison(
         _ => return Says::Rest(whole.clone()),
     };
     let is_field = matches!(kind, Kind::Value(_) | Kind::AnyField);
-    let other_is_field =
-        matches!(value, Expr::Ref { kind: Kind::Value(_) | Kind::AnyField, .. });
+    let other_is_field = matches!(value, Expr::Ref { kind: Kind::Value(_) | Kind::AnyField, .. });
     if &**name == "_tagKey" {
         return Says::Always(true);
     }

@@ -86,7 +86,8 @@ impl FieldCursor<'_> {
 
 /// Numbers as numbers of another type, as Go converts them.
 fn cast(values: Values, to: FieldType) -> Values {
-    let out_of_range = |value: f64| !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value);
+    let out_of_range =
+        |value: f64| !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value);
     let integer = |value: f64| if out_of_range(value) { i64::MIN } else { value as i64 };
     match (values, to) {
         (Values::Integer(values), FieldType::Float) => {
@@ -103,7 +104,11 @@ fn cast(values: Values, to: FieldType) -> Values {
         }
         (Values::Float(values), FieldType::Unsigned) => {
             let unsigned = |value: f64| {
-                if value >= 9.223_372_036_854_775_8e18 { value as u64 } else { integer(value).cast_unsigned() }
+                if value >= 9.223_372_036_854_775_8e18 {
+                    value as u64
+                } else {
+                    integer(value).cast_unsigned()
+                }
             };
             Values::Unsigned(values.into_iter().map(unsigned).collect())
         }
@@ -162,7 +167,9 @@ pub fn scan<'a>(
             }
         }
         match series.tag(name) {
-            Some(value) if kind != Kind::AnyField => Cell::Tag(Value::String(value.as_bytes().into())),
+            Some(value) if kind != Kind::AnyField => {
+                Cell::Tag(Value::String(value.as_bytes().into()))
+            }
             _ => Cell::Null,
         }
     };
@@ -218,7 +225,8 @@ impl Scan<'_> {
         for cell in &mut self.aux {
             let Cell::Field(cursor) = cell else { continue };
             let Some(time) = cursor.peek()? else { continue };
-            let is_first = first.is_none_or(|known| (time < known) == self.ascending && time != known);
+            let is_first =
+                first.is_none_or(|known| (time < known) == self.ascending && time != known);
             if is_first {
                 first = Some(time);
             }

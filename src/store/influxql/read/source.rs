@@ -67,8 +67,7 @@ fn tag_sets(
 /// SLIMIT and SOFFSET count groups; only those that have a point in some window count.
 fn limited(mut sets: Vec<TagSet>, place: &Place, options: &Options) -> Vec<TagSet> {
     let count = |number: Option<u64>| usize::try_from(number.unwrap_or(0)).unwrap_or(usize::MAX);
-    let (limit, offset) =
-        (count(options.limits.series_limit), count(options.limits.series_offset));
+    let (limit, offset) = (count(options.limits.series_limit), count(options.limits.series_offset));
     if limit > 0 || offset > 0 {
         sets.retain(|set| set.series.iter().any(|(series, _, _)| is_in(place, series)));
         let end = offset.saturating_add(limit).min(sets.len());
@@ -227,10 +226,7 @@ pub fn call<'a>(
 
 fn unsupported(call: Call, of: FieldType) -> Fault {
     let name = format!("{call:?}").to_lowercase();
-    Fault::Text(format!(
-        "unsupported {name} iterator type: *query.{}InterruptIterator",
-        of.name()
-    ))
+    Fault::Text(format!("unsupported {name} iterator type: *query.{}InterruptIterator", of.name()))
 }
 
 fn drain(mut stream: Boxed<'_>) -> Result<Vec<Item>, Fault> {
@@ -257,7 +253,8 @@ fn set_call(
     for window in place.windows_by(options.ascending) {
         let mut parts: Vec<Boxed<'_>> = Vec::new();
         for (series, rest, label) in &set.series {
-            let items = series_call(context, &*window, (series, rest, label), (call, field), options)?;
+            let items =
+                series_call(context, &*window, (series, rest, label), (call, field), options)?;
             if !items.is_empty() {
                 context.hold(items.len() * ITEM_BYTES)?;
                 parts.push(Box::new(Ready(items.into_iter())));
@@ -266,7 +263,9 @@ fn set_call(
         if !parts.is_empty() {
             let merged = by_window(parts, options);
             let merging = call.merging();
-            let items = drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer()))))?;
+            let items = drain(Box::new(
+                Reduce::new(merged, options, Box::new(move || merging.reducer())).by_group(),
+            ))?;
             windows.push(Box::new(Ready(items.into_iter())));
         }
     }
@@ -275,7 +274,7 @@ fn set_call(
     }
     let merging = call.merging();
     let merged = by_window(windows, options);
-    drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer()))))
+    drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer())).by_group()))
 }
 
 type Member<'m> = (&'m Arc<Series>, &'m Option<Expr>, &'m Arc<Label>);
@@ -309,7 +308,9 @@ fn series_call(
         ascending: options.ascending,
     };
     let Some(one) = scan(window, series, &wanted, context.guard) else { return Ok(Vec::new()) };
-    drain(Box::new(Reduce::new(Box::new(one), options, Box::new(move || call.reducer()))))
+    drain(Box::new(
+        Reduce::new(Box::new(one), options, Box::new(move || call.reducer())).by_group(),
+    ))
 }
 
 /// The first or the last point of a group over all time: windows are left out as soon as one has it. Of points of
@@ -386,5 +387,5 @@ fn all_labels(
     }
     // As the combining function would put them.
     let input: Boxed<'_> = Box::new(Ready(found.into_iter()));
-    drain(Box::new(Reduce::new(input, options, Box::new(move || call.reducer()))))
+    drain(Box::new(Reduce::new(input, options, Box::new(move || call.reducer())).by_group()))
 }

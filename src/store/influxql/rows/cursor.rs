@@ -65,7 +65,9 @@ impl Slots {
 
     fn column(&mut self, expr: &Expr) -> Column {
         match self.map(expr) {
-            Expr::Ref { name, .. } => Column::Slot(name.parse().expect("a slot is named by its number")),
+            Expr::Ref { name, .. } => {
+                Column::Slot(name.parse().expect("a slot is named by its number"))
+            }
             computed => Column::Computed(computed),
         }
     }

@@ -69,7 +69,11 @@ impl<'a> Filled<'a> {
     }
 
     fn is_within(&self, time: i64) -> bool {
-        if self.options.ascending { time <= self.end } else { time >= self.end && self.end != MIN_NS }
+        if self.options.ascending {
+            time <= self.end
+        } else {
+            time >= self.end && self.end != MIN_NS
+        }
     }
 
     /// A point for a window that has none.

@@ -73,7 +73,9 @@ pub fn push_float(number: f64, out: &mut String) -> Result<(), Fault> {
         return Ok(());
     }
     let size = number.abs();
-    if size < 9e15 && number == (number as i64) as f64 && (number != 0.0 || number.is_sign_positive())
+    if size < 9e15
+        && number == (number as i64) as f64
+        && (number != 0.0 || number.is_sign_positive())
     {
         push_integer(number as i64, out);
         return Ok(());

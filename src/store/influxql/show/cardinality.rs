@@ -49,7 +49,11 @@ pub fn run(
         }
         let has_windows = !target.windows(TimeRange::ALL).is_empty();
         let count = match schema.subject {
-            _ if !has_windows || !is_there(target, &Where { condition: None, bounds: asked.bounds }) => 0,
+            _ if !has_windows
+                || !is_there(target, &Where { condition: None, bounds: asked.bounds }) =>
+            {
+                0
+            }
             Subject::TagKeys => tag_keys(target, &asked).len(),
             Subject::FieldKeys => field_keys(target).len(),
             _ => {

@@ -188,4 +188,3 @@ fn subscriptions(context: &Context<'_>, sink: &mut dyn Sink) -> Result<(), Fault
     }
     Ok(())
 }
-

@@ -28,7 +28,8 @@ pub fn run(
             format!("NUMBER OF SERIES: {series}"),
         ];
         let is_empty = windows == 0;
-        let lines: Vec<&str> = if is_empty { vec![""] } else { lines.iter().map(|line| &**line).collect() };
+        let lines: Vec<&str> =
+            if is_empty { vec![""] } else { lines.iter().map(|line| &**line).collect() };
         return sink.piece(table("", &["QUERY PLAN"], texts(lines)));
     }
     let mut counted = Counted { rows: 0, bytes: 0 };

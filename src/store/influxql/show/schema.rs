@@ -32,7 +32,9 @@ pub fn run(
     for target in &targets {
         context.guard.check()?;
         let (columns, rows): (&[&str], Vec<Vec<String>>) = match schema.subject {
-            Subject::TagKeys => (&["tagKey"], texts(tag_keys(target, &asked).iter().map(|key| &**key))),
+            Subject::TagKeys => {
+                (&["tagKey"], texts(tag_keys(target, &asked).iter().map(|key| &**key)))
+            }
             Subject::FieldKeys => (&["fieldKey", "fieldType"], field_keys(target)),
             _ => {
                 let keys = schema.keys.as_ref().map(Wanted::of).transpose()?;

