@@ -51,6 +51,9 @@ pub fn answer(
     guard: &Guard,
     out: &mut dyn FnMut(&str) -> Result<(), Stopped>,
 ) -> Result<(), Refused> {
+    if question.text.is_empty() {
+        return Err(Refused("missing required parameter \"q\"".to_owned()));
+    }
     let params = match question.params.as_deref().filter(|text| !text.is_empty()) {
         Some(text) => Params::from_json(text).map_err(Refused)?,
         None => Params::default(),
@@ -173,7 +176,7 @@ impl Answer<'_> {
             let around: String = kinds
                 .map(|kind| format!("json: error calling MarshalJSON for type {kind}: "))
                 .concat();
-            self.buffer.push_str(&format!("{around}{fault}"));
+            self.buffer.push_str(&format!("{around}{fault}\n"));
         }
     }
 }

@@ -353,7 +353,13 @@ pub fn deprecated(
             let context = Context::new(catalog, &guard, 0);
             let mut select = select.clone();
             for measurement in measurements(&mut select) {
-                qualify(&context, defaults, measurement);
+                let mut plain = measurement.clone();
+                if plain.name == ast::MeasurementName::OfSource {
+                    plain.name = ast::MeasurementName::Name(String::new());
+                }
+                let found = resolve(&context, defaults, &plain).ok()?;
+                measurement.database = Some(found.database);
+                measurement.policy = Some(found.policy);
             }
             Statement::Select(select).to_string()
         }

@@ -169,7 +169,8 @@ pub fn is_better(
             let wins = if is_boolean { order == Less } else { order == Greater };
             time < best_time || (time == best_time && wins)
         }
-        _ => time > best_time || (time == best_time && order == Greater),
+        // Of what is wholly equal the last series has it.
+        _ => time > best_time || (time == best_time && order != Less),
     }
 }
 

@@ -259,7 +259,7 @@ impl<'a> Builder<'a, '_> {
         options: &Options,
     ) -> Result<Flow<'a>, Fault> {
         let mut wider = options.clone();
-        if options.interval_ns > 0 {
+        if options.interval_ns > 0 && name != "cumulative_sum" {
             if options.ascending {
                 wider.start_ns = wider.start_ns.saturating_sub(options.interval_ns).max(MIN_NS);
             } else {
@@ -334,7 +334,8 @@ fn reduced<'a>(call: Call, flow: Flow<'a>, options: &Options) -> Result<Flow<'a>
         return Err(unsupported(&name, flow.kind));
     };
     let make = move || call.reducer();
-    Ok(Flow::new(kind, Reduce::new(flow.stream, options, Box::new(make))))
+    let reduce = Reduce::new(flow.stream, options, Box::new(make)).by_group();
+    Ok(Flow::new(kind, reduce))
 }
 
 /// The streams of several sources as one of one type.

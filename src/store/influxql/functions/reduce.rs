@@ -35,6 +35,8 @@ pub struct Reduce<'a> {
     options: Options,
     make: Make<'a>,
     labels: Labels,
+    /// Points with times of their own are put in order.
+    sorts: bool,
     /// Taken from the back.
     ready: Vec<Item>,
 }
@@ -46,8 +48,15 @@ impl<'a> Reduce<'a> {
             options: options.clone(),
             make,
             labels: Labels::new(options.group_by.clone()),
+            sorts: true,
             ready: Vec::new(),
         }
+    }
+
+    /// Points stay in the order of their groups.
+    pub fn by_group(mut self) -> Reduce<'a> {
+        self.sorts = false;
+        self
     }
 
     fn window(&mut self) -> Result<(), crate::store::influxql::fault::Fault> {
@@ -102,7 +111,7 @@ impl<'a> Reduce<'a> {
                 });
             }
         }
-        if has_times {
+        if has_times && self.sorts {
             self.ready.sort_by_key(|item| std::cmp::Reverse(item.time));
         }
     }

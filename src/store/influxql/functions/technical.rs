@@ -19,10 +19,11 @@ impl Transform for Chande {
         if self.changes.len() > self.period {
             self.changes.remove(0);
         }
-        None.or_else(|| {
-            let up: f64 = self.changes.iter().filter(|change| **change > 0.0).sum();
-            let down: f64 = self.changes.iter().filter(|change| **change < 0.0).map(|c| -c).sum();
-            Some((time, Value::Float(100.0 * (up - down) / (up + down))))
-        })
+        if self.changes.len() + 1 < self.period {
+            return None;
+        }
+        let up: f64 = self.changes.iter().filter(|change| **change > 0.0).sum();
+        let down: f64 = self.changes.iter().filter(|change| **change < 0.0).map(|c| -c).sum();
+        Some((time, Value::Float(100.0 * (up - down) / (up + down))))
     }
 }

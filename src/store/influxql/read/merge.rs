@@ -6,7 +6,7 @@ use crate::store::influxql::plan::options::Options;
 use crate::store::value::Value;
 use std::cmp::Ordering;
 
-/// By series, then time; where both are equal by the strings that come along, then by the order of the inputs.
+/// By series, then time; where both are equal by the strings that come along, then as a heap of Go leaves them.
 pub struct Sorted<'a> {
     inputs: Vec<Boxed<'a>>,
     heads: Vec<Option<Item>>,
@@ -37,7 +37,6 @@ impl Sorted<'_> {
         };
         let order = order.then(x.time.cmp(&y.time)).then_with(|| texts(&x.aux, &y.aux));
         match (order, self.ascending) {
-            (Ordering::Equal, _) => a < b,
             (order, true) => order.is_lt(),
             (order, false) => order.is_gt(),
         }
@@ -47,8 +46,12 @@ impl Sorted<'_> {
         loop {
             let (left, right) = (2 * at + 1, 2 * at + 2);
             let mut first = at;
-            for child in [left, right] {
-                if child < self.heap.len() && self.is_before(self.heap[child], self.heap[first]) {
+            if left < self.heap.len() {
+                let mut child = left;
+                if right < self.heap.len() && self.is_before(self.heap[right], self.heap[left]) {
+                    child = right;
+                }
+                if self.is_before(self.heap[child], self.heap[at]) {
                     first = child;
                 }
             }
@@ -57,6 +60,13 @@ impl Sorted<'_> {
             }
             self.heap.swap(at, first);
             at = first;
+        }
+    }
+
+    fn rise(&mut self, mut at: usize) {
+        while at > 0 && self.is_before(self.heap[at], self.heap[(at - 1) / 2]) {
+            self.heap.swap(at, (at - 1) / 2);
+            at = (at - 1) / 2;
         }
     }
 
@@ -93,11 +103,18 @@ impl Stream for Sorted<'_> {
         }
         let Some(first) = self.heap.first().copied() else { return Ok(None) };
         let following = self.inputs[first].next()?;
-        let item = std::mem::replace(&mut self.heads[first], following);
-        if self.heads[first].is_none() {
-            self.heap.swap_remove(0);
+        let last = self.heap.pop().expect("the heap has a first");
+        let item = if last == first {
+            std::mem::replace(&mut self.heads[first], following)
+        } else {
+            self.heap[0] = last;
+            self.sink(0);
+            std::mem::replace(&mut self.heads[first], following)
+        };
+        if self.heads[first].is_some() {
+            self.heap.push(first);
+            self.rise(self.heap.len() - 1);
         }
-        self.sink(0);
         Ok(item)
     }
 }

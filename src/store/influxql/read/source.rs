@@ -263,8 +263,9 @@ fn set_call(
         if !parts.is_empty() {
             let merged = by_window(parts, options);
             let merging = call.merging();
-            let items =
-                drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer()))))?;
+            let items = drain(Box::new(
+                Reduce::new(merged, options, Box::new(move || merging.reducer())).by_group(),
+            ))?;
             windows.push(Box::new(Ready(items.into_iter())));
         }
     }
@@ -273,7 +274,7 @@ fn set_call(
     }
     let merging = call.merging();
     let merged = by_window(windows, options);
-    drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer()))))
+    drain(Box::new(Reduce::new(merged, options, Box::new(move || merging.reducer())).by_group()))
 }
 
 type Member<'m> = (&'m Arc<Series>, &'m Option<Expr>, &'m Arc<Label>);
@@ -307,7 +308,9 @@ fn series_call(
         ascending: options.ascending,
     };
     let Some(one) = scan(window, series, &wanted, context.guard) else { return Ok(Vec::new()) };
-    drain(Box::new(Reduce::new(Box::new(one), options, Box::new(move || call.reducer()))))
+    drain(Box::new(
+        Reduce::new(Box::new(one), options, Box::new(move || call.reducer())).by_group(),
+    ))
 }
 
 /// The first or the last point of a group over all time: windows are left out as soon as one has it. Of points of
@@ -384,5 +387,5 @@ fn all_labels(
     }
     // As the combining function would put them.
     let input: Boxed<'_> = Box::new(Ready(found.into_iter()));
-    drain(Box::new(Reduce::new(input, options, Box::new(move || call.reducer()))))
+    drain(Box::new(Reduce::new(input, options, Box::new(move || call.reducer())).by_group()))
 }
