@@ -7,6 +7,3 @@ pub type FastSet<K> = std::collections::HashSet<K, ahash::RandomState>;
 
 /// The hash of both, for whoever needs numbers instead of a map.
 pub type FastState = ahash::RandomState;
-
-/// The hash of these maps, for tables of another shape.
-pub type Hasher = ahash::RandomState;

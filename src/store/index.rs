@@ -8,7 +8,7 @@ use super::point::{Tag, split_key};
 use super::table::Table;
 use super::value::Strings;
 use super::view::{Series, SeriesId};
-use crate::base::map::{FastMap, FastSet, Hasher};
+use crate::base::map::{FastMap, FastSet, FastState};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub struct IndexLimits {
 
 #[derive(Debug, Default)]
 pub struct Index {
-    hasher: Hasher,
+    hasher: FastState,
     keys: Keys,
     by_key: Table,
     /// By series: its measurement.
@@ -374,12 +374,12 @@ impl TagKey {
         }
     }
 
-    fn find(&self, hasher: &Hasher, value: &str) -> Option<u32> {
+    fn find(&self, hasher: &FastState, value: &str) -> Option<u32> {
         let hash = hasher.hash_one(value.as_bytes());
         self.by_text.find(hash, |at| self.texts.get(at as usize) == value.as_bytes())
     }
 
-    fn add(&mut self, hasher: &Hasher, value: &str, series: u32) {
+    fn add(&mut self, hasher: &FastState, value: &str, series: u32) {
         match self.find(hasher, value) {
             Some(at) => {
                 let list = &mut self.lists[at as usize];

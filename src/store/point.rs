@@ -265,7 +265,7 @@ pub fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-fn escape(text: &[u8], special: &[u8], out: &mut Vec<u8>) {
+pub fn escape(text: &[u8], special: &[u8], out: &mut Vec<u8>) {
     for byte in text {
         if special.contains(byte) {
             out.push(b'\\');

@@ -147,6 +147,7 @@ fn find_files(shared: &Shared, database: &Database, window: &Window) -> io::Resu
     window.generation.store(highest(&paths) + 1, Ordering::Relaxed);
     let files = open_files(shared, paths);
     learn(database, window, &files);
+    files.iter().for_each(|file| file.rest());
     window.state.write().files = Arc::new(files);
     Ok(())
 }

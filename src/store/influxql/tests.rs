@@ -1,0 +1,3 @@
+//! The recorded answers of a real server, and laws that they do not reach.
+
+mod recorded;
