@@ -87,8 +87,8 @@ pub enum WriteError {
     DatabaseNotFound(String),
     /// 1.6 answers 500. Nothing is stored.
     PolicyNotFound(String),
-    /// 400. No line could be read, or one could not and all were wanted. Texts of `proto::line`, joined by LF.
-    /// Nothing is stored.
+    /// 400. No line could be read, or one could not and all were wanted. Nothing is stored. Texts of `proto::line`,
+    /// joined by LF.
     Unparsable(String),
     /// 400 (2.x: 422). The other lines are stored and durable. `reason` is what was wrong with the first bad one.
     Partial { reason: String, dropped: u64 },

@@ -56,7 +56,7 @@ impl Interpreter<'_> {
         {
             return self.error(span, super::call::unexpected(name, names()));
         }
-        for parameter in &closure.function.parameters {
+        for (parameter, own) in closure.function.parameters.iter().zip(&closure.names) {
             let is_pipe = matches!(
                 &parameter.default,
                 Some(Expression { kind: ExpressionKind::PipeInput, .. })
@@ -71,7 +71,7 @@ impl Interpreter<'_> {
                 (None, Some(default)) => self.evaluate(default, &closure.scope)?,
                 (None, None) => return self.missing(&parameter.name, span),
             };
-            scope = scope.with(&parameter.name.as_str().into(), value);
+            scope = scope.with(own, value);
         }
         if given.piped.is_some() {
             return self.error(span, "function does not take a pipe argument");
@@ -91,11 +91,15 @@ impl Interpreter<'_> {
         value
     }
 
-    pub(super) fn apply_names(
-        &self,
-        function: &Value,
-        values: &[(&str, Value)],
-    ) -> Result<Value, Failure> {
+    /// A part of a function of rows.
+    pub fn evaluate_in_row(&self, part: &Expression, scope: &Scope) -> Result<Value, Failure> {
+        let before = self.in_rows.replace(true);
+        let value = self.evaluate(part, scope);
+        self.in_rows.set(before);
+        value
+    }
+
+    fn apply_names(&self, function: &Value, values: &[(&str, Value)]) -> Result<Value, Failure> {
         let Value::Function(closure) = function else {
             let named = values
                 .iter()
@@ -104,14 +108,14 @@ impl Interpreter<'_> {
             return self.apply(function, given, Span { start: 0, end: 0 });
         };
         let mut scope = closure.scope.clone();
-        for parameter in &closure.function.parameters {
+        for (parameter, own) in closure.function.parameters.iter().zip(&closure.names) {
             let value = values.iter().find(|(name, _)| *name == parameter.name);
             let value = match (value, &parameter.default) {
                 (Some((_, value)), _) => value.clone(),
                 (None, Some(default)) => self.evaluate(default, &closure.scope)?,
                 (None, None) => Value::Null,
             };
-            scope = scope.with(&parameter.name.as_str().into(), value);
+            scope = scope.with(own, value);
         }
         self.body(&closure.function.body, scope)
     }

@@ -15,7 +15,7 @@ use crate::store::guard::Guard;
 use crate::store::view::Catalog;
 
 /// Evaluations inside each other: a stack of two MiB has room for them.
-const DEPTH_MAX: u32 = 250;
+const DEPTH_MAX: u32 = 160;
 /// How often the guard is asked.
 const STEPS_PER_CHECK: u32 = 4096;
 

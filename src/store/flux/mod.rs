@@ -9,8 +9,8 @@
 //!
 //! How to read it: `value`, `scope` and `interval` are what a script works with; `interpret`, `expression`,
 //! `apply`, `call`, `operate` and `convert` evaluate it; `library/` has the functions of Flux. Those on streams make a plan of `node`s, and `run/`
-//! carries it out over `table`s with their `key`s. `check` and `typed` look at a script before it runs, `answer` puts
-//! it all together.
+//! carries it out over `table`s with their `key`s. `check` and `typed` look at a script before it runs, `answer` and
+//! `print` put it all together.
 
 mod answer;
 mod apply;
@@ -25,6 +25,7 @@ mod key;
 mod library;
 mod node;
 mod operate;
+mod print;
 mod run;
 mod scope;
 mod table;

@@ -181,6 +181,13 @@ fn a_stage_says_what_it_cannot_do() {
             r#"keep(columns: ["_value"])"#,
             "runtime error @1:46-1:71: keep: schema collision detected: column \"_value\" is both of type float and int",
         ),
+    ];
+    refuses(&cases, READ);
+}
+
+#[test]
+fn a_function_of_rows_says_what_it_cannot_do() {
+    let cases = [
         (
             r#"filter(fn: (r) => r._field == "f") |> map(fn: (r) => ({r with _value: r._value * 2}))"#,
             "runtime error: type conflict: int != float",

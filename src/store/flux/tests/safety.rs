@@ -168,7 +168,7 @@ fn deep_scripts_are_refused_and_dropped() {
         (records, "values are nested too deep"),
         (closures, "values are nested too deep"),
         (format!("{calls}y = f2000(x: 1)"), "too deep"),
-        (stages, "more than 200 stages"),
+        (stages, "more than 120 stages"),
     ];
     for (text, why) in deep {
         let refused = asked(&twin, &text).unwrap_err();
