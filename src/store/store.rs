@@ -83,24 +83,24 @@ pub struct WriteRequest<'a> {
 /// Why not all of a request is stored. Its `Display` is the text that InfluxDB 1.6 has for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteError {
-    /// 404. Nothing is stored.
+    /// Answered 404. Nothing is stored.
     DatabaseNotFound(String),
     /// 1.6 answers 500. Nothing is stored.
     PolicyNotFound(String),
-    /// 400. No line could be read, or one could not and all were wanted. Nothing is stored. Texts of `proto::line`,
-    /// joined by LF.
+    /// Answered 400. No line could be read, or one could not and all were wanted. Nothing is stored. The texts are those
+    /// of `proto::line`, joined by LF.
     Unparsable(String),
-    /// 400 (2.x: 422). The other lines are stored and durable. `reason` is what was wrong with the first bad one.
+    /// Answered 400 (2.x: 422). The other lines are stored and durable. `reason` is what was wrong with the first bad one.
     Partial { reason: String, dropped: u64 },
-    /// 400. One body has two types for a new field. Nothing of it is stored.
+    /// Answered 400. One body has two types for a new field. Nothing of it is stored.
     FieldTypeConflict,
-    /// 503. Points that are in no file yet fill the memory that is meant for them. Nothing is stored.
+    /// Answered 503. Points that are in no file yet fill the memory that is meant for them. Nothing is stored.
     CacheFull { bytes: u64, bytes_max: u64 },
-    /// 503. Not durable: the disk has no room. May be tried again.
+    /// Answered 503. Not durable: the disk has no room. May be tried again.
     DiskFull,
-    /// 503. Not durable: what the disk said. May be tried again.
+    /// Answered 503. Not durable: what the disk said. May be tried again.
     Disk(String),
-    /// 503. The store has been stopped.
+    /// Answered 503. The store has been stopped.
     Stopped,
 }
 

@@ -143,71 +143,13 @@ impl Catalog for Twin {
 
     fn change(&self, change: Change) -> Result<(), ChangeError> {
         match change {
-            Change::CreateDatabase { database, policy } => {
-                let policy = policy.unwrap_or_default();
-                let name = policy.name.clone().unwrap_or_else(|| "autogen".to_owned());
-                if database.is_empty()
-                    || database.contains(['/', '\\'])
-                    || database.starts_with('.')
-                {
-                    return Err(ChangeError("invalid name".to_owned()));
-                }
-                checked(&made_policy(name.clone(), &policy))?;
-                let state = State { default: name.clone(), ..State::default() };
-                let made = TwinDatabase { name: database.clone(), state: RwLock::new(state) };
-                made.state.write().policies.push(made_policy(name, &policy));
-                self.databases.write().entry(database).or_insert_with(|| Arc::new(made));
-            }
+            Change::CreateDatabase { database, policy } => self.create(database, policy)?,
             Change::DropDatabase { database } => drop(self.databases.write().remove(&database)),
-            Change::CreatePolicy { database, policy } => {
-                let database = self.named(&database)?;
-                let mut state = database.state.write();
-                let name = policy.name.clone().expect("the grammar wants one");
-                if policy.make_default {
-                    state.default = name.clone();
-                }
-                let made = made_policy(name, &policy);
-                checked(&made)?;
-                match state.policies.iter().find(|known| known.name == made.name) {
-                    Some(known) if *known == made => {}
-                    Some(_) => {
-                        return Err(ChangeError("retention policy already exists".to_owned()));
-                    }
-                    None => state.policies.push(made),
-                }
-            }
+            Change::CreatePolicy { database, policy } => self.named(&database)?.add(policy)?,
             Change::AlterPolicy { database, name, policy } => {
-                let database = self.named(&database)?;
-                let mut state = database.state.write();
-                let Some(known) = state.policies.iter_mut().find(|known| known.name == name) else {
-                    return Err(ChangeError(format!("retention policy not found: {name}")));
-                };
-                let changed = Policy {
-                    duration_ns: policy.duration_ns.unwrap_or(known.duration_ns),
-                    window_ns: policy.window_ns.unwrap_or(known.window_ns),
-                    replication: policy.replication.unwrap_or(known.replication),
-                    name: name.clone(),
-                };
-                checked(&changed)?;
-                *known = changed;
-                if policy.make_default {
-                    state.default = name;
-                }
+                self.named(&database)?.alter(name, policy)?;
             }
-            Change::DropPolicy { database, name } => {
-                let database = self.named(&database)?;
-                let mut state = database.state.write();
-                let gone: Vec<u64> = state
-                    .windows
-                    .iter()
-                    .filter(|one| one.policy == name)
-                    .map(|one| one.id)
-                    .collect();
-                state.points.retain(|(window, _, _), _| !gone.contains(window));
-                state.policies.retain(|policy| policy.name != name);
-                state.windows.retain(|window| window.policy != name);
-                state.forget(|_, _| true);
-            }
+            Change::DropPolicy { database, name } => self.named(&database)?.without(&name),
             Change::DropMeasurement { database, measurement } => {
                 let database = self.named(&database)?;
                 database.state.write().forget(|series, _| *series.measurement != *measurement);
@@ -227,6 +169,71 @@ impl Catalog for Twin {
             }
         }
         Ok(())
+    }
+}
+
+impl Twin {
+    fn create(&self, database: String, policy: Option<PolicyChange>) -> Result<(), ChangeError> {
+        let policy = policy.unwrap_or_default();
+        let name = policy.name.clone().unwrap_or_else(|| "autogen".to_owned());
+        if database.is_empty() || database.contains(['/', '\\']) || database.starts_with('.') {
+            return Err(ChangeError("invalid name".to_owned()));
+        }
+        checked(&made_policy(name.clone(), &policy))?;
+        let state = State { default: name.clone(), ..State::default() };
+        let made = TwinDatabase { name: database.clone(), state: RwLock::new(state) };
+        made.state.write().policies.push(made_policy(name, &policy));
+        self.databases.write().entry(database).or_insert_with(|| Arc::new(made));
+        Ok(())
+    }
+}
+
+impl TwinDatabase {
+    fn add(&self, policy: PolicyChange) -> Result<(), ChangeError> {
+        let mut state = self.state.write();
+        let name = policy.name.clone().expect("the grammar wants one");
+        if policy.make_default {
+            state.default = name.clone();
+        }
+        let made = made_policy(name, &policy);
+        checked(&made)?;
+        match state.policies.iter().find(|known| known.name == made.name) {
+            Some(known) if *known == made => {}
+            Some(_) => {
+                return Err(ChangeError("retention policy already exists".to_owned()));
+            }
+            None => state.policies.push(made),
+        }
+        Ok(())
+    }
+
+    fn alter(&self, name: String, policy: PolicyChange) -> Result<(), ChangeError> {
+        let mut state = self.state.write();
+        let Some(known) = state.policies.iter_mut().find(|known| known.name == name) else {
+            return Err(ChangeError(format!("retention policy not found: {name}")));
+        };
+        let changed = Policy {
+            duration_ns: policy.duration_ns.unwrap_or(known.duration_ns),
+            window_ns: policy.window_ns.unwrap_or(known.window_ns),
+            replication: policy.replication.unwrap_or(known.replication),
+            name: name.clone(),
+        };
+        checked(&changed)?;
+        *known = changed;
+        if policy.make_default {
+            state.default = name;
+        }
+        Ok(())
+    }
+
+    fn without(&self, name: &str) {
+        let mut state = self.state.write();
+        let gone: Vec<u64> =
+            state.windows.iter().filter(|one| one.policy == name).map(|one| one.id).collect();
+        state.points.retain(|(window, _, _), _| !gone.contains(window));
+        state.policies.retain(|policy| policy.name != name);
+        state.windows.retain(|window| window.policy != name);
+        state.forget(|_, _| true);
     }
 }
 

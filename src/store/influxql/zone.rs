@@ -25,7 +25,7 @@ impl Zone {
     }
 
     /// The moment at which local clocks show this; of two such moments the later offset's, as Go has it.
-    pub fn from_local(&self, local: i128) -> i128 {
+    pub fn moment_of(&self, local: i128) -> i128 {
         let offset = |at: i128| {
             i128::from(self.offset_ns(i64::try_from(at).unwrap_or(if at < 0 {
                 i64::MIN

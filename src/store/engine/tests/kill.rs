@@ -93,7 +93,7 @@ fn no_acknowledged_point_is_lost_by_kill_9() {
             let [mark, thread, n] = words[..] else { continue };
             let number: u64 = n.parse().unwrap();
             // The newest delete may be under way when the process dies.
-            let may_be_gone = thread == "0" && number % 10 == 0;
+            let may_be_gone = thread == "0" && number.is_multiple_of(10);
             for line in 0..LINES {
                 let time = NOW_NS + (number * LINES + line) as i64;
                 let is_there = rows.contains(&format!("m{thread},p={mark} v={n}i {time}"));

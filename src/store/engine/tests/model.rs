@@ -62,8 +62,12 @@ impl World<'_> {
         self.count += 1;
         let key = if tag == 0 { format!("m{m}") } else { format!("m{m},t=v{tag}") };
         let n = self.count;
-        let texts =
-            [format!("{n}"), format!("{n}i"), format!("\"s{n}\""), format!("{}", n % 2 == 0)];
+        let texts = [
+            format!("{n}"),
+            format!("{n}i"),
+            format!("\"s{n}\""),
+            format!("{}", n.is_multiple_of(2)),
+        ];
         let fields: Vec<(String, String)> = (0..4)
             .filter(|bit| bits >> bit & 1 == 1)
             .map(|bit| (format!("f{bit}"), texts[bit].clone()))

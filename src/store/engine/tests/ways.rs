@@ -115,7 +115,7 @@ fn a_point_is_the_same_from_cache_from_a_file_and_after_a_start() {
     assert_eq!(store.stats().cache_bytes, 0);
     assert_eq!(all(&store, "d"), rows);
     write(&store, "cpu,host=a,region=eu usage=3 1700000000000000001");
-    let mut newer = rows.clone();
+    let mut newer = rows;
     newer.retain(|row| row != "cpu,host=a,region=eu usage=2 1700000000000000001");
     newer.push("cpu,host=a,region=eu usage=3 1700000000000000001".to_owned());
     newer.sort();

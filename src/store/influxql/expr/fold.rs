@@ -139,7 +139,7 @@ pub fn time_literal(text: &str, clock: Clock<'_>) -> Option<Result<i128, String>
         return None;
     }
     let found = moment::influxql(text).map(|at| match (clock.zone, bytes.get(10)) {
-        (Some(zone), None | Some(b' ')) => zone.from_local(at),
+        (Some(zone), None | Some(b' ')) => zone.moment_of(at),
         _ => at,
     });
     Some(found.ok_or_else(|| "invalid timestamp string".to_owned()))

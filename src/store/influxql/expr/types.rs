@@ -5,11 +5,13 @@ use crate::store::influxql::plan::select::{Measurement, Select, Source};
 use crate::store::value::FieldType;
 use std::sync::Arc;
 
+/// The fields of a measurement with their types, and its tag keys.
+pub type Names = (Vec<(Arc<str>, Kind)>, Vec<Arc<str>>);
+
 /// What is known of measurements, over the windows that a statement reads.
 pub trait Schema {
     fn kind(&self, measurement: &Measurement, name: &str) -> Kind;
-    /// Fields with their types, and tag keys.
-    fn names(&self, measurement: &Measurement) -> (Vec<(Arc<str>, Kind)>, Vec<Arc<str>>);
+    fn names(&self, measurement: &Measurement) -> Names;
 }
 
 /// What a name is in these sources.

@@ -28,8 +28,8 @@ impl Reducer for Season {
         }
         let Some(known) = self.evenly() else { return Vec::new() };
         let mut model = Model { known, is_seasonal };
-        let best = model.fit(self.length);
-        let forecast = model.forecast(self.ahead, &mut best.clone());
+        let mut best = model.fit(self.length);
+        let forecast = model.forecast(self.ahead, &mut best);
         let (skipped, begin) = if self.with_fit {
             (0, self.points[0].0)
         } else {
@@ -150,12 +150,7 @@ impl Model {
     fn forecast(&self, ahead: usize, parameters: &mut [f64]) -> Vec<f64> {
         for parameter in &mut parameters[..4] {
             // NaN stays what it is.
-            if *parameter > 1.0 {
-                *parameter = 1.0;
-            }
-            if *parameter < 0.0 {
-                *parameter = 0.0;
-            }
+            *parameter = parameter.clamp(0.0, 1.0);
         }
         let (alpha, beta, gamma, phi) =
             (parameters[0], parameters[1], parameters[2], parameters[3]);

@@ -86,8 +86,9 @@ impl FieldCursor<'_> {
 
 /// Numbers as numbers of another type, as Go converts them.
 fn cast(values: Values, to: FieldType) -> Values {
-    let out_of_range =
-        |value: f64| !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&value);
+    /// Two to the power of 63: the first float beyond all integers.
+    const BEYOND: f64 = (1u64 << 63) as f64;
+    let out_of_range = |value: f64| !(-BEYOND..BEYOND).contains(&value);
     let integer = |value: f64| if out_of_range(value) { i64::MIN } else { value as i64 };
     match (values, to) {
         (Values::Integer(values), FieldType::Float) => {
@@ -104,11 +105,7 @@ fn cast(values: Values, to: FieldType) -> Values {
         }
         (Values::Float(values), FieldType::Unsigned) => {
             let unsigned = |value: f64| {
-                if value >= 9.223_372_036_854_775_8e18 {
-                    value as u64
-                } else {
-                    integer(value).cast_unsigned()
-                }
+                if value >= BEYOND { value as u64 } else { integer(value).cast_unsigned() }
             };
             Values::Unsigned(values.into_iter().map(unsigned).collect())
         }

@@ -176,7 +176,7 @@ fn scanners<'a>(
             return Ok(Vec::new());
         }
         let Some(flow) = rows(context, mapping, select, &options)? else { return Ok(Vec::new()) };
-        let flow = Limited::new(flow, &options);
+        let flow = Limited::of(flow, &options);
         return Ok(vec![Scanner { input: Peek::new(flow.stream), main: None, aux }]);
     }
     let is_single = match calls.as_slice() {
@@ -196,7 +196,7 @@ fn scanners<'a>(
         if slot.kind == Kind::Unknown {
             continue;
         }
-        let flow = Limited::new(builder.call(&slot.expr, &options)?, &options);
+        let flow = Limited::of(builder.call(&slot.expr, &options)?, &options);
         let main = Some((at, slot.kind.field()));
         scanners.push(Scanner { input: Peek::new(flow.stream), main, aux: aux.clone() });
     }

@@ -183,7 +183,8 @@ pub struct Limited<'a> {
 }
 
 impl<'a> Limited<'a> {
-    pub fn new(flow: Flow<'a>, options: &Options) -> Flow<'a> {
+    /// The flow as it is where nothing limits it.
+    pub fn of(flow: Flow<'a>, options: &Options) -> Flow<'a> {
         let (limit, offset) = (options.limit(), options.offset());
         if limit == 0 && offset == 0 {
             return flow;
