@@ -38,4 +38,5 @@ mod store_files;
 mod store_recorded;
 mod targets;
 mod telegraf;
+mod tls;
 mod tools;
