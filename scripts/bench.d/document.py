@@ -45,6 +45,16 @@ def write(found):
         file.write(text)
 
 
+def write_store(found):
+    """The part of the embedded store, which is measured by itself."""
+    cells = _markdown(["what", "must", "measured", ""], [[what, must, measured, verdict]
+                      for what, must, _, measured, verdict in table.store_rows(found)])
+    with open(DOCUMENT) as file:
+        text = file.read()
+    with open(DOCUMENT, "w") as file:
+        file.write(fill(text, "store", f"{_run(found)}\n\n{cells}"))
+
+
 def write_profile(content):
     with open(DOCUMENT) as file:
         text = file.read()

@@ -94,7 +94,9 @@ def measure(arguments):
     results["took_s"] = round(time.monotonic() - run.began)
     path = _keep(results, arguments)
     run.say(f"written to {os.path.relpath(path)}")
-    if not arguments.quick:
+    if arguments.word == "store":
+        document.write_store(results)
+    elif not arguments.quick:
         document.write(document.results())
     if arguments.json:
         print(json.dumps(results))
@@ -120,11 +122,11 @@ def _row(run, name):
 
 
 def _keep(results, arguments):
-    """Some rows only, or those of the store, go into the results of the last run of their kind, in place of the
-    old ones."""
+    """Some rows only go into the results of the last run of their kind, in place of the old ones."""
     os.makedirs(build.RESULTS, exist_ok=True)
-    path = os.path.join(build.RESULTS, "quick.json" if arguments.quick else "full.json")
-    if (arguments.rows or arguments.word == "store") and os.path.exists(path):
+    kind = ("store-" if arguments.word == "store" else "") + ("quick.json" if arguments.quick else "full.json")
+    path = os.path.join(build.RESULTS, kind)
+    if arguments.rows and os.path.exists(path):
         with open(path) as file:
             old = json.load(file)
         for name, row in results["rows"].items():

@@ -8,8 +8,17 @@ FLAT = 10
 
 def rows(results):
     """Lists of cells: what, must, goal, measured, verdict."""
+    return _rows(results, WRITERS)
+
+
+def store_rows(results):
+    """The same of the embedded store."""
+    return _rows(results, STORE_WRITERS)
+
+
+def _rows(results, writers):
     made = []
-    for name, write in WRITERS:
+    for name, write in writers:
         row = results["rows"].get(name)
         if row is None:
             made.append([TITLES[name], "", "", "not measured", ""])
@@ -183,8 +192,10 @@ def _store_series(row):
 
 WRITERS = [("cost", _plain), ("vmagent", _vmagent), ("second", _second), ("gzip", _gzip), ("shards", _shards), ("parser", _parser),
            ("latency", _latency), ("group", _group), ("hang", _hang), ("dead", _dead), ("catch-up", _catch_up),
-           ("answers", _answers), ("store-writes", _store_writes), ("store-questions", _store_questions),
-           ("store-series", _store_series)]
+           ("answers", _answers)]
+
+STORE_WRITERS = [("store-writes", _store_writes), ("store-questions", _store_questions),
+                 ("store-series", _store_series)]
 
 TITLES = {
     "cost": "CPU per line in null sinks", "vmagent": "vmagent under the same load", "second": "the same with another tool",

@@ -1,7 +1,7 @@
 //! A file seen through memory: `Mapped` for whoever looks into files that somebody else is writing, `Settled` for files
 //! that nobody writes any more.
 
-use memmap2::{Advice, Mmap, MmapOptions, MmapRaw};
+use memmap2::{Advice, Mmap, MmapOptions, MmapRaw, UncheckedAdvice};
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -102,6 +102,19 @@ impl Settled {
             _ => Ok(()),
         }
     }
+
+    /// Gives the memory of the whole map back; what is touched again comes from the cache of the system, or the disk.
+    pub fn rest(&self) {
+        let Some(map) = &self.map else { return };
+        #[expect(
+            unsafe_code,
+            reason = "an index that was walked through once would count as memory of this process for ever"
+        )]
+        // SAFETY: the map is of a file and read only: the same bytes come back when they are touched.
+        let rested = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
+        // Who does not take advice goes on as before.
+        drop(rested);
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +169,8 @@ mod tests {
         fs::remove_file(&path).unwrap();
         settled.load(0..10_000).unwrap();
         settled.load(5_000..5_000).unwrap();
+        assert_eq!(settled.bytes(), vec![b'a'; 10_000]);
+        settled.rest();
         assert_eq!(settled.bytes(), vec![b'a'; 10_000]);
         assert_eq!(Settled::open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
     }

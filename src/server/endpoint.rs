@@ -195,7 +195,11 @@ pub struct Refused {
 /// Everything that the head alone decides.
 pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
     let voice = Voice::of(&head.path, head.fields.accept.as_deref());
-    let endpoint = Endpoint::of(settings.role, &head.path);
+    let path = match page::is_for_a_browser(&head.path, head.fields.accept.as_deref()) {
+        true => "/-/",
+        false => head.path.as_str(),
+    };
+    let endpoint = Endpoint::of(settings.role, path);
     let refuse = |answer: Answer, why: Option<Rejection>| Refused { endpoint, answer, why };
     if head.method == Method::Options {
         return Err(refuse(answer::preflight(voice), None));
@@ -249,7 +253,7 @@ fn job(
         Endpoint::Mappings => Job::Mappings,
         Endpoint::Status => Job::Status,
         Endpoint::Route => Job::Route(params),
-        Endpoint::Page => Job::Page(page::Part::of(&head.path).expect("found by its path")),
+        Endpoint::Page => Job::Page(page::Part::of(&head.path).unwrap_or(page::Part::Page)),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }
         }

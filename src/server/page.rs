@@ -15,12 +15,17 @@ pub enum Part {
 impl Part {
     pub fn of(path: &str) -> Option<Part> {
         match path {
-            "/" | "/-/" => Some(Part::Page),
+            "/-/" => Some(Part::Page),
             "/-/page.css" => Some(Part::Style),
             "/-/page.js" => Some(Part::Script),
             _ => None,
         }
     }
+}
+
+/// A person who opens the bare address sees the page; to a client of InfluxDB there is nothing.
+pub fn is_for_a_browser(path: &str, accept: Option<&str>) -> bool {
+    path == "/" && accept.is_some_and(|types| types.contains("text/html"))
 }
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \

@@ -4,12 +4,11 @@
 //! of series are sorted by growing at their ends, and a question that still holds an old number is not misled.
 
 use super::lock::Mutex;
-use super::point::split_key;
+use super::point::{Tag, split_key};
 use super::table::Table;
 use super::value::Strings;
 use super::view::{Series, SeriesId};
-use crate::base::map::{FastMap, FastSet};
-use ahash::RandomState;
+use crate::base::map::{FastMap, FastSet, FastState};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -120,7 +119,7 @@ pub struct IndexLimits {
 
 #[derive(Debug, Default)]
 pub struct Index {
-    hasher: RandomState,
+    hasher: FastState,
     keys: Keys,
     by_key: Table,
     /// By series: its measurement.
@@ -185,11 +184,7 @@ impl Index {
         self.insert(key, &text(&measurement), &tags)
     }
 
-    fn check_values(
-        &self,
-        measurement: &str,
-        tags: &[(Cow<'_, [u8]>, Cow<'_, [u8]>)],
-    ) -> Result<(), LimitReached> {
+    fn check_values(&self, measurement: &str, tags: &[Tag<'_>]) -> Result<(), LimitReached> {
         let max = self.limits.values_per_tag_max;
         let Some(known) = self.by_name.get(measurement) else { return Ok(()) };
         let known = &self.measurements[*known as usize];
@@ -207,12 +202,7 @@ impl Index {
         Ok(())
     }
 
-    fn insert(
-        &mut self,
-        key: &[u8],
-        measurement: &str,
-        tags: &[(Cow<'_, [u8]>, Cow<'_, [u8]>)],
-    ) -> Found {
+    fn insert(&mut self, key: &[u8], measurement: &str, tags: &[Tag<'_>]) -> Found {
         let series = u32::try_from(self.keys.places.len()).expect("four thousand million series");
         self.keys.push(key);
         self.by_key.insert(self.hasher.hash_one(key), series);
@@ -384,12 +374,12 @@ impl TagKey {
         }
     }
 
-    fn find(&self, hasher: &RandomState, value: &str) -> Option<u32> {
+    fn find(&self, hasher: &FastState, value: &str) -> Option<u32> {
         let hash = hasher.hash_one(value.as_bytes());
         self.by_text.find(hash, |at| self.texts.get(at as usize) == value.as_bytes())
     }
 
-    fn add(&mut self, hasher: &RandomState, value: &str, series: u32) {
+    fn add(&mut self, hasher: &FastState, value: &str, series: u32) {
         match self.find(hasher, value) {
             Some(at) => {
                 let list = &mut self.lists[at as usize];

@@ -10,7 +10,7 @@
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
 //! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
 //! directories, also those of an InfluxDB. `log` keeps what is in no file yet, `index` knows the series, `engine` puts all of it
-//! together, `store` is what callers see of that. `flux` answers questions in Flux.
+//! together, `store` is what callers see of that. `influxql` and `flux` answer questions.
 
 pub mod compact;
 pub mod damage;
@@ -19,6 +19,7 @@ pub mod flux;
 pub mod foreign;
 pub mod guard;
 pub mod index;
+pub mod influxql;
 pub mod lock;
 pub mod log;
 pub mod meta;

@@ -16,7 +16,7 @@ pub const SEPARATOR: &[u8] = b"#!~#";
 pub struct Point<'a> {
     pub measurement: Cow<'a, [u8]>,
     /// Sorted by key.
-    pub tags: Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>,
+    pub tags: Tags<'a>,
     /// As written; a name that stands twice has its last value.
     pub fields: Vec<(Cow<'a, [u8]>, Value)>,
 }
@@ -63,8 +63,9 @@ fn tags(text: &[u8]) -> (Tags<'_>, &[u8]) {
     (tags, rest)
 }
 
-/// Names are unescaped.
-pub type Tags<'a> = Vec<(Cow<'a, [u8]>, Cow<'a, [u8]>)>;
+/// A key and a value, unescaped.
+pub type Tag<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+pub type Tags<'a> = Vec<Tag<'a>>;
 
 /// The measurement and the tags of a series key as TSM files have it.
 pub fn split_key(key: &[u8]) -> (Cow<'_, [u8]>, Tags<'_>) {
@@ -264,7 +265,7 @@ pub fn unquote(quoted: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-fn escape(text: &[u8], special: &[u8], out: &mut Vec<u8>) {
+pub fn escape(text: &[u8], special: &[u8], out: &mut Vec<u8>) {
     for byte in text {
         if special.contains(byte) {
             out.push(b'\\');

@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a store may use. Every bound has an error that names it.
 #[derive(Clone, Debug)]
@@ -86,8 +87,8 @@ pub enum WriteError {
     DatabaseNotFound(String),
     /// 1.6 answers 500. Nothing is stored.
     PolicyNotFound(String),
-    /// 400. No line could be read, or one could not and all were wanted. Texts of `proto::line`, joined by LF.
-    /// Nothing is stored.
+    /// 400. No line could be read, or one could not and all were wanted. Nothing is stored. Texts of `proto::line`,
+    /// joined by LF.
     Unparsable(String),
     /// 400 (2.x: 422). The other lines are stored and durable. `reason` is what was wrong with the first bad one.
     Partial { reason: String, dropped: u64 },
@@ -169,6 +170,9 @@ pub struct Store {
     _lock: File,
 }
 
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let failed = |error: std::io::Error| OpenError::Disk {
         path: directory.to_owned(),
@@ -178,11 +182,15 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    // A process that was killed, or is just being made, may hold it for a moment more.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Err(OpenError::InUse(directory.to_owned()))
 }
 
 impl Store {

@@ -14,6 +14,7 @@ type Points = BTreeMap<i64, Value>;
 #[derive(Default)]
 pub struct Twin {
     databases: RwLock<BTreeMap<String, Arc<TwinDatabase>>>,
+    notes: RwLock<Notes>,
 }
 
 pub struct TwinDatabase {
@@ -122,6 +123,15 @@ fn sorted<'a>(texts: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
 }
 
 impl Catalog for Twin {
+    fn notes(&self) -> Notes {
+        self.notes.read().clone()
+    }
+
+    fn note(&self, notes: Notes) -> Result<(), ChangeError> {
+        *self.notes.write() = notes;
+        Ok(())
+    }
+
     fn databases(&self) -> Vec<String> {
         self.databases.read().keys().cloned().collect()
     }
@@ -136,6 +146,13 @@ impl Catalog for Twin {
             Change::CreateDatabase { database, policy } => {
                 let policy = policy.unwrap_or_default();
                 let name = policy.name.clone().unwrap_or_else(|| "autogen".to_owned());
+                if database.is_empty()
+                    || database.contains(['/', '\\'])
+                    || database.starts_with('.')
+                {
+                    return Err(ChangeError("invalid name".to_owned()));
+                }
+                checked(&made_policy(name.clone(), &policy))?;
                 let state = State { default: name.clone(), ..State::default() };
                 let made = TwinDatabase { name: database.clone(), state: RwLock::new(state) };
                 made.state.write().policies.push(made_policy(name, &policy));
@@ -149,9 +166,34 @@ impl Catalog for Twin {
                 if policy.make_default {
                     state.default = name.clone();
                 }
-                state.policies.push(made_policy(name, &policy));
+                let made = made_policy(name, &policy);
+                checked(&made)?;
+                match state.policies.iter().find(|known| known.name == made.name) {
+                    Some(known) if *known == made => {}
+                    Some(_) => {
+                        return Err(ChangeError("retention policy already exists".to_owned()));
+                    }
+                    None => state.policies.push(made),
+                }
             }
-            Change::AlterPolicy { .. } => return Err(ChangeError("the twin cannot".to_owned())),
+            Change::AlterPolicy { database, name, policy } => {
+                let database = self.named(&database)?;
+                let mut state = database.state.write();
+                let Some(known) = state.policies.iter_mut().find(|known| known.name == name) else {
+                    return Err(ChangeError(format!("retention policy not found: {name}")));
+                };
+                let changed = Policy {
+                    duration_ns: policy.duration_ns.unwrap_or(known.duration_ns),
+                    window_ns: policy.window_ns.unwrap_or(known.window_ns),
+                    replication: policy.replication.unwrap_or(known.replication),
+                    name: name.clone(),
+                };
+                checked(&changed)?;
+                *known = changed;
+                if policy.make_default {
+                    state.default = name;
+                }
+            }
             Change::DropPolicy { database, name } => {
                 let database = self.named(&database)?;
                 let mut state = database.state.write();
@@ -188,11 +230,33 @@ impl Catalog for Twin {
     }
 }
 
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+/// The rules of policies, as far as recorded answers show them.
+fn checked(policy: &Policy) -> Result<(), ChangeError> {
+    let text = match policy.duration_ns {
+        0 => return Ok(()),
+        short if short < HOUR_NS => "retention policy duration must be at least 1h0m0s",
+        short if short < policy.window_ns => {
+            "retention policy duration must be greater than the shard duration"
+        }
+        _ => return Ok(()),
+    };
+    Err(ChangeError(text.to_owned()))
+}
+
 fn made_policy(name: String, policy: &PolicyChange) -> Policy {
+    let duration_ns = policy.duration_ns.unwrap_or(0);
+    let usual = match duration_ns / (24 * HOUR_NS) {
+        _ if duration_ns == 0 => WEEK_NS,
+        0..2 => HOUR_NS,
+        2..180 => 24 * HOUR_NS,
+        _ => WEEK_NS,
+    };
     Policy {
         name,
-        duration_ns: policy.duration_ns.unwrap_or(0),
-        window_ns: policy.window_ns.unwrap_or(WEEK_NS),
+        duration_ns,
+        window_ns: policy.window_ns.map_or(usual, |window| window.max(HOUR_NS)),
         replication: policy.replication.unwrap_or(1),
     }
 }

@@ -118,6 +118,96 @@ pub trait Catalog: Send + Sync {
     fn database(&self, name: &str) -> Option<Arc<dyn Database>>;
     /// Done and durable when it returns.
     fn change(&self, change: Change) -> Result<(), ChangeError>;
+
+    /// What is kept beside databases and points.
+    fn notes(&self) -> Notes {
+        Notes::default()
+    }
+
+    /// Replaces all notes; durable when it returns.
+    fn note(&self, _notes: Notes) -> Result<(), ChangeError> {
+        Err(ChangeError(
+            "users, continuous queries and subscriptions are not kept by this store".to_owned(),
+        ))
+    }
+}
+
+/// Users, continuous queries, subscriptions: they are kept and shown, in the order in which they were made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    pub users: Vec<User>,
+    pub continuous_queries: Vec<Continuous>,
+    pub subscriptions: Vec<Subscription>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub password: String,
+    pub is_admin: bool,
+    /// By database.
+    pub grants: Vec<(String, Granted)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granted {
+    Nothing,
+    Read,
+    Write,
+    All,
+}
+
+/// A continuous query, with its whole statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Continuous {
+    pub name: String,
+    pub database: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    pub name: String,
+    pub database: String,
+    pub policy: String,
+    pub any: bool,
+    pub destinations: Vec<String>,
+}
+
+impl User {
+    /// The last word on a database counts.
+    pub fn grant(&mut self, database: &str, privilege: Granted) {
+        match self.grants.iter_mut().find(|(name, _)| name == database) {
+            Some(known) => known.1 = privilege,
+            None => self.grants.push((database.to_owned(), privilege)),
+        }
+    }
+
+    /// What is left where a privilege is taken away.
+    pub fn revoke(&mut self, database: &str, privilege: Granted) {
+        let known = self.grants.iter().find(|(name, _)| name == database);
+        let known = known.map_or(Granted::Nothing, |(_, known)| *known);
+        let left = match (known, privilege) {
+            (Granted::All, Granted::Read) => Granted::Write,
+            (Granted::All, Granted::Write) => Granted::Read,
+            (_, Granted::All) => Granted::Nothing,
+            (known, taken) if known == taken => Granted::Nothing,
+            (known, _) => known,
+        };
+        self.grant(database, left);
+    }
+}
+
+impl Granted {
+    /// As SHOW GRANTS has it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Granted::Nothing => "NO PRIVILEGES",
+            Granted::Read => "READ",
+            Granted::Write => "WRITE",
+            Granted::All => "ALL PRIVILEGES",
+        }
+    }
 }
 
 /// What a policy is made of or changed to; absent is the default, or unchanged.

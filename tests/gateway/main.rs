@@ -35,6 +35,7 @@ mod statements;
 mod store_alone;
 mod store_embedded;
 mod store_files;
+mod store_questions;
 mod store_recorded;
 mod targets;
 mod telegraf;

@@ -6,7 +6,7 @@ use crate::support::vectors::{rows, text};
 use std::collections::BTreeMap;
 
 /// Statements over the data of this file; what their letters mean stands at its head.
-const STATEMENTS: &str = include_str!("merged/statements.txt");
+pub const STATEMENTS: &str = include_str!("merged/statements.txt");
 
 const MEASUREMENTS: [&str; 8] = ["cpu", "mem", "disk", "net", "swap", "load", "temp", "io"];
 
@@ -24,7 +24,7 @@ fn is_for_reading(row: &Value) -> bool {
 }
 
 /// A small generator of numbers: the same run again has the same data and statements.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     fn below(&mut self, bound: i64) -> i64 {
@@ -40,7 +40,7 @@ impl Dice {
 }
 
 /// An hour of points: types that differ between measurements, tags that only some have.
-fn dense_lines(dice: &mut Dice) -> String {
+pub fn dense_lines(dice: &mut Dice) -> String {
     let mut lines = String::new();
     for name in MEASUREMENTS {
         for (host, minute) in (0..4).flat_map(|host| (0..40).map(move |minute| (host, minute))) {
@@ -73,7 +73,7 @@ fn dense_lines(dice: &mut Dice) -> String {
 }
 
 /// A few points in the weeks around: some measurements are missing in some weeks, and types change.
-fn sparse_lines(dice: &mut Dice) -> String {
+pub fn sparse_lines(dice: &mut Dice) -> String {
     let mut lines = String::new();
     for (name, week) in MEASUREMENTS.iter().flat_map(|name| (-2..6).map(move |week| (name, week))) {
         if week == 0 || dice.below(2) == 0 {
@@ -184,7 +184,7 @@ impl Both {
     }
 }
 
-fn target(db: &str, params: &[(String, String)], statement: &str) -> String {
+pub fn target(db: &str, params: &[(String, String)], statement: &str) -> String {
     let mut target = format!("/query?q={}", encode(statement));
     if !db.is_empty() {
         target += &format!("&db={}", encode(db));
@@ -196,7 +196,7 @@ fn target(db: &str, params: &[(String, String)], statement: &str) -> String {
 }
 
 /// The statement with its letters filled in.
-fn filled(template: &str, dice: &mut Dice) -> String {
+pub fn filled(template: &str, dice: &mut Dice) -> String {
     let mut names = MEASUREMENTS.to_vec();
     let count = dice.pick(&["2", "2", "3", "4"]).parse().unwrap();
     let mut list = Vec::new();
@@ -218,7 +218,7 @@ fn filled(template: &str, dice: &mut Dice) -> String {
 }
 
 /// The URL parameters before a statement.
-fn split_params(line: &str) -> (Vec<(String, String)>, &str) {
+pub fn split_params(line: &str) -> (Vec<(String, String)>, &str) {
     let Some(rest) = line.strip_prefix('{') else { return (Vec::new(), line) };
     let end = if rest.starts_with("params=") {
         rest.find("}}").unwrap() + 1

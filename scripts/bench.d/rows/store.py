@@ -29,7 +29,7 @@ def writes(run):
     """Points that a CPU-second takes in, all work in the background included, and the bytes that they take on disk."""
     found = {}
     for data in KINDS:
-        cost, disk = {}, {}
+        cost = {}
         for kind in PAIR:
             with Store(run.work, kind) as store:
                 loads.write(store.url, Load(data=data, seconds=0.5))
@@ -37,7 +37,7 @@ def writes(run):
                 before = store.cpu_s()
                 outcome = loads.write(store.url, Load(data=data, seconds=run.pick(10, 3)))
                 store.settle()
-                cost[kind] = (store.cpu_s() - before) * 1e6 / outcome.lines
+                cost[kind] = (store.end_cpu_s() - before) * 1e6 / outcome.lines
                 found.setdefault("lines_s", {}).setdefault(data, {})[kind] = round(outcome.lines_s)
         found[data] = {"ratio": cost["influxd"] / cost["circlet"], "us_per_line": cost, "must": WRITES_MUST}
         run.say(f"{data}: {cost['circlet']:.2f} us a line against {cost['influxd']:.2f}: "

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Cells, Decoder, Event, plain, unquoted};
+use super::{Annotation, Cells, Decoder, Dialect, Encoder, Event, Head, plain, unquoted};
 
 /// What a body says, one line for each event.
 fn said(body: &str, delimiter: u8, sizes: &[usize]) -> Vec<String> {
@@ -115,5 +115,92 @@ proptest! {
     ) {
         let body = lines.concat();
         prop_assert_eq!(said(&body, b',', &sizes), said(&body, b',', &[1 << 20]));
+    }
+}
+
+/// One result of tables: labels of columns, which are all strings and of which the first is the key, and rows.
+fn written(dialect: Dialect, tables: &[(&[&str], &[&[&str]])]) -> String {
+    let mut encoder = Encoder::new(dialect);
+    let mut out = Vec::new();
+    encoder.begin_result("r");
+    for (labels, rows) in tables {
+        let heads = labels.iter().enumerate().map(|(at, label)| Head {
+            label: (*label).to_owned(),
+            datatype: "string",
+            is_group: at == 0,
+        });
+        let keys: Vec<String> = (0..labels.len())
+            .map(|at| if at == 0 { "k".to_owned() } else { String::new() })
+            .collect();
+        encoder.begin_table(heads.collect(), rows.is_empty(), &keys, &mut out);
+        for row in *rows {
+            encoder.begin_row(&mut out);
+            row.iter().for_each(|cell| encoder.text(cell, &mut out));
+            encoder.end_row(&mut out);
+        }
+    }
+    encoder.end_result(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_block_begins_where_columns_change_and_around_an_empty_table() {
+    let all = vec![Annotation::Group, Annotation::Default];
+    let dialect = Dialect { annotations: all, delimiter: b';', ..Dialect::default() };
+    let tables: [(&[&str], &[&[&str]]); 4] = [
+        (&["a", "b"], &[&["k", "1;2"]]),
+        (&["a", "b"], &[&["k", ""]]),
+        (&["a", "b"], &[]),
+        (&["a"], &[&["k"]]),
+    ];
+    let expected = "#group;false;false;true;false\r\n#default;r;;;\r\n;result;table;a;b\r\n\
+        ;;0;k;\"1;2\"\r\n;;1;k;\r\n\r\n\
+        #group;false;false;true;false\r\n#default;r;2;k;\r\n;result;table;a;b\r\n\r\n\
+        #group;false;false;true\r\n#default;r;;\r\n;result;table;a\r\n;;3;k\r\n\r\n";
+    assert_eq!(written(dialect.clone(), &tables), expected);
+    let plain = ",result,table,a,b\r\n,r,0,k,1;2\r\n,r,1,k,\r\n\r\n,result,table,a,b\r\n\r\n\
+        ,result,table,a\r\n,r,3,k\r\n\r\n";
+    assert_eq!(written(Dialect::default(), &tables), plain);
+    let bare = Dialect { has_header: false, ..Dialect::default() };
+    assert_eq!(written(bare, &tables), ",r,0,k,1;2\r\n,r,1,k,\r\n\r\n\r\n,r,3,k\r\n\r\n");
+    assert_eq!(written(dialect, &[]), "\r\n");
+}
+
+#[test]
+fn a_failure_is_a_table_of_its_own() {
+    let encoder =
+        Encoder::new(Dialect { annotations: vec![Annotation::Datatype], ..Dialect::default() });
+    let mut out = Vec::new();
+    encoder.failed("a \"b\"", &mut out);
+    assert_eq!(out, b"#datatype,string,string\r\n,error,reference\r\n,\"a \"\"b\"\"\",\r\n");
+    let (mut encoder, mut out) = (Encoder::new(Dialect::default()), Vec::new());
+    encoder.begin_result("r");
+    encoder.end_result(&mut out);
+    encoder.failed("x", &mut out);
+    assert_eq!(out, b"\r\n\r\n,error,reference\r\n,x,\r\n");
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(cells in proptest::collection::vec("[ab,;\"#\n \\\\]{0,4}", 1..6)) {
+        let dialect = Dialect { annotations: vec![Annotation::Default], ..Dialect::default() };
+        let rows: Vec<Vec<&str>> = cells.iter().map(|cell| vec!["k", cell.as_str()]).collect();
+        let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+        let body = written(dialect, &[(&["a", "b"], &rows)]);
+        let mut decoder = Decoder::new(b',');
+        decoder.push(body.as_bytes());
+        decoder.end();
+        let mut found = Vec::new();
+        loop {
+            match decoder.event().unwrap() {
+                Event::Row(row) => {
+                    let cell = Cells::new(&row[1..], b',').nth(1).unwrap();
+                    found.push(String::from_utf8(unquoted(cell).into_owned()).unwrap().replace("\r\n", "\n"));
+                }
+                Event::End => break,
+                _ => {}
+            }
+        }
+        prop_assert_eq!(found, cells);
     }
 }

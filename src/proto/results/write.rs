@@ -28,6 +28,8 @@ pub struct Writer {
     marks_partial: bool,
     has_csv: bool,
     has_statement_csv: bool,
+    /// What the statement's answer says beside its series.
+    warnings: Vec<String>,
 }
 
 impl Writer {
@@ -39,7 +41,13 @@ impl Writer {
             marks_partial: true,
             has_csv: false,
             has_statement_csv: false,
+            warnings: Vec::new(),
         }
+    }
+
+    /// A warning that the answer of the current statement carries.
+    pub fn warn(&mut self, text: &str) {
+        self.warnings.push(text.to_owned());
     }
 
     pub fn form(&self) -> Form {
@@ -74,14 +82,18 @@ impl Writer {
     /// Ends the statement, with an error or without one.
     pub fn end(&mut self, error: Option<&str>, out: &mut String) {
         let held = self.held.take();
+        let warnings = std::mem::take(&mut self.warnings);
         match self.form {
             Form::Csv => {}
             Form::Json { pretty, chunked: true } => {
                 if let Some(held) = &held {
                     push_chunk(out, pretty, self.id(), held, false);
                 }
-                if held.is_none() || error.is_some() {
-                    push_alone(out, pretty, self.id(), error);
+                if held.is_none() || error.is_some() || !warnings.is_empty() {
+                    push_statement(out, pretty, true, self.id());
+                    push_warnings(out, pretty, &warnings);
+                    push_error(out, pretty, error);
+                    push_close(out, pretty);
                 }
             }
             Form::Json { pretty, chunked: false } => {
@@ -93,6 +105,7 @@ impl Writer {
                         out.push(']');
                     }
                 }
+                push_warnings(out, pretty, &warnings);
                 push_error(out, pretty, error);
                 if pretty { push_line(out, 2, "}") } else { out.push('}') }
             }
@@ -209,6 +222,35 @@ fn push_end(out: &mut String, pretty: bool, series: &Series) {
         out.push_str(if has_rows { "]" } else { "" });
         out.push_str(if series.partial { ",\"partial\":true}" } else { "}" });
     }
+}
+
+fn push_warnings(out: &mut String, pretty: bool, warnings: &[String]) {
+    if warnings.is_empty() {
+        return;
+    }
+    out.push(',');
+    if pretty {
+        push_line(out, 3, "\"messages\": [")
+    } else {
+        out.push_str("\"messages\":[")
+    }
+    for (at, warning) in warnings.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        if pretty {
+            push_line(out, 4, "{");
+            push_line(out, 5, "\"level\": \"warning\",");
+            push_line(out, 5, "\"text\": ");
+            push_quoted(out, warning);
+            push_line(out, 4, "}");
+        } else {
+            out.push_str("{\"level\":\"warning\",\"text\":");
+            push_quoted(out, warning);
+            out.push('}');
+        }
+    }
+    if pretty { push_line(out, 3, "]") } else { out.push(']') }
 }
 
 fn push_error(out: &mut String, pretty: bool, error: Option<&str>) {

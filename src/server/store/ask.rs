@@ -4,7 +4,6 @@ use super::super::answer::{self, Answer, Body, Voice};
 use super::super::machine::Request;
 use super::super::query::{FluxPlan, Reply, no_question, read};
 use super::arriving::{Arriving, Begun, Form as Sent, ask};
-use super::standin::influxql;
 use super::{Node, broken};
 use crate::backend::Cancel;
 use crate::proto::annotated::{Annotation, Dialect};
@@ -16,6 +15,7 @@ use crate::query::InfluxQl;
 use crate::query::flux_body;
 use crate::store::flux;
 use crate::store::guard::Guard;
+use crate::store::influxql;
 use crate::store::store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,8 @@ fn question<'a>(
         text: asked.text.clone(),
         database: asked.target_db.clone().unwrap_or_default(),
         policy: asked.rp.clone().unwrap_or_default(),
-        params: param("params").map(str::to_owned),
+        // Some clients send this for none.
+        params: param("params").filter(|text| text.trim() != "null").map(str::to_owned),
         form,
         epoch: param("epoch").map(str::to_owned),
         chunk_size: chunked.then(|| rows.unwrap_or(CHUNK_ROWS)),

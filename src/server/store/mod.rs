@@ -13,7 +13,6 @@ mod arriving;
 mod ask;
 mod buckets;
 mod delete;
-mod standin;
 mod write;
 
 pub use arriving::Arriving;

@@ -29,7 +29,7 @@ fn only_what_tells_of_the_gateway_itself_needs_no_token() {
 fn a_store_has_the_paths_of_a_server_and_none_of_a_gateway() {
     let mut world = World::new(&[], &["d"]);
     world.settings.role = Role::Store;
-    for target in ["/-/status", "/-/backend/b/complete"] {
+    for target in ["/-/status", "/-/backend/b/complete", "/-/route", "/"] {
         for method in ["GET", "POST"] {
             assert_eq!(ask(&mut world, method, target, ""), 404, "{method} {target}");
         }

@@ -13,7 +13,7 @@ use crate::server::conn::About;
 use crate::server::endpoint::{self, Call, Job};
 use crate::server::front::{Role, Settings};
 use crate::server::machine::{Machine, Request, Want};
-use crate::server::{buckets, delete, health, ping, query, write};
+use crate::server::{buckets, delete, health, page, ping, query, write};
 use std::time::Duration;
 
 pub struct World {
@@ -149,6 +149,8 @@ impl World {
             Job::Mappings => buckets::mappings(&self.settings.naming),
             Job::Status => health::status(&health::Facts::default()),
             Job::Complete { backend } => answer::found("application/json", backend),
+            Job::Route(_) => answer::found("application/json", "{}"),
+            Job::Page(part) => page::serve(part),
             Job::Health => health::health(&health::Facts::default()),
             Job::Ready => health::ready(&health::Facts::default()),
             Job::Metrics => answer::found("text/plain", "metrics\n"),

@@ -2,6 +2,7 @@ use super::rewrite::rewrite_into;
 use super::swap::Operation;
 use super::{Facts, Failed, Job, Made, Thoroughness, plan, rewrite, tidy};
 use crate::base::map::FastSet;
+use crate::store::tsm::tests::directory;
 use crate::store::tsm::{FILE_BYTES_MAX, FileName, Merge, Outputs, Reader, Writer};
 use crate::store::value::{Column, FieldType, Value};
 use crate::store::view::{Cursor, Direction, TimeRange};
@@ -204,7 +205,7 @@ fn made(directory: &Path, readers: &[Arc<Reader>], thoroughness: Thoroughness) -
 #[test]
 fn a_compaction_answers_as_its_sources_did_and_leaves_one_file() {
     for thoroughness in [Thoroughness::Fast, Thoroughness::Full] {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let readers = window(directory.path());
         let want = answer(&readers);
         assert!(want.len() > 5000);
@@ -233,7 +234,7 @@ fn a_compaction_answers_as_its_sources_did_and_leaves_one_file() {
 
 #[test]
 fn after_each_step_the_directory_answers_the_same() {
-    let whole = tempfile::tempdir().unwrap();
+    let whole = directory();
     let readers = window(whole.path());
     let want = answer(&readers);
     drop(readers);
@@ -262,7 +263,7 @@ fn after_each_step_the_directory_answers_the_same() {
 }
 
 fn copied(directory: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
+    let copy = crate::store::tsm::tests::directory();
     for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
@@ -272,7 +273,7 @@ fn copied(directory: &Path) -> tempfile::TempDir {
 
 #[test]
 fn a_delete_that_comes_meanwhile_is_not_undone() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let readers = window(directory.path());
     let mut made = made(directory.path(), &readers, Thoroughness::Full);
     let range = TimeRange { min_ns: 1000, max_ns: 3000 };
@@ -289,7 +290,7 @@ fn a_delete_that_comes_meanwhile_is_not_undone() {
 
 #[test]
 fn what_is_not_published_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let readers = window(directory.path());
     let want = answer(&readers);
     let before = fs::read_dir(directory.path()).unwrap().count();
@@ -307,7 +308,7 @@ fn what_is_not_published_leaves_nothing() {
 
 #[test]
 fn a_window_that_is_all_deleted_becomes_no_file() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     write_file(directory.path(), name(1, 1), &points("a", 0..10, 1));
     let readers = open_all(directory.path());
     readers[0].delete([&b"a"[..]], ALL).unwrap();
@@ -319,7 +320,7 @@ fn a_window_that_is_all_deleted_becomes_no_file() {
 
 #[test]
 fn a_damaged_block_is_told_and_its_file_set_aside() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     write_file(directory.path(), name(1, 1), &points("a", 0..2500, 1));
     write_file(directory.path(), name(2, 1), &points("a", 3000..4000, 2));
     let path = directory.path().join(name(1, 1).to_string());
@@ -340,7 +341,7 @@ fn a_damaged_block_is_told_and_its_file_set_aside() {
 
 #[test]
 fn too_much_for_one_file_becomes_several() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let mut first = Points::new();
     for key in 0..200 {
         first.extend(points(&format!("key{key:03}"), 0..20, 1));
@@ -362,7 +363,7 @@ fn too_much_for_one_file_becomes_several() {
 
 #[test]
 fn what_a_dead_process_left_is_tidied_away_and_nothing_else() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let kept = ["000000001-000000001.tsm", "000000001-000000001.tombstone", "fields.idx", "x.bad"];
     let gone = [
         "000000002-000000001.tsm.tmp",

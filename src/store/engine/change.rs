@@ -60,6 +60,7 @@ fn create_database(
     name: &str,
     policy: Option<&crate::store::view::PolicyChange>,
 ) -> Result<(), ChangeError> {
+    let _one = shared.statements.lock();
     let mut catalogue = shared.catalogue.lock();
     catalogue.change(|meta| policies::create_database(meta, name, policy))?;
     let policies = catalogue.policies(name);
@@ -76,6 +77,7 @@ fn change_policies(
     name: &str,
     change: impl FnOnce(&mut Meta) -> Result<(), ChangeError>,
 ) -> Result<(), ChangeError> {
+    let _one = shared.statements.lock();
     let database = named(shared, name)?;
     let _writer = database.writer.lock();
     let mut catalogue = shared.catalogue.lock();
@@ -85,6 +87,7 @@ fn change_policies(
 }
 
 fn drop_policy(shared: &Shared, database: &str, name: &str) -> Result<(), ChangeError> {
+    let _one = shared.statements.lock();
     let database = named(shared, database)?;
     database.drop_windows(
         shared,
@@ -101,6 +104,7 @@ fn drop_policy(shared: &Shared, database: &str, name: &str) -> Result<(), Change
 }
 
 fn drop_database(shared: &Shared, name: &str) -> Result<(), ChangeError> {
+    let _one = shared.statements.lock();
     let Ok(database) = named(shared, name) else { return Ok(()) };
     let forget = |meta: &mut Meta| {
         meta.databases.retain(|known| known.name != name);

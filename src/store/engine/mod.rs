@@ -6,8 +6,8 @@
 //!
 //! Does not know: how files and the log are laid out, what a question is.
 //!
-//! Locks are taken in this order, and none is waited for while a later one is held: the jobs of windows (by number), the
-//! writer of a database, the catalogue, the list of windows, the index, the state of a window, its cache, its numbers.
+//! Locks are taken in this order, and none is waited for while a later one is held: statements, the jobs of windows (by
+//! number), the writer of a database, the catalogue, the list of windows, the index, the state of a window, its cache, its numbers.
 //!
 //! How to read it: `windows` (slices of time), `schema`, `cache` and `batch` are how lines become words in memory;
 //! `writer` takes a request that way; `window` and `database` hold what there is; `view` shows it to questions;

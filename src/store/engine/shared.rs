@@ -24,6 +24,8 @@ pub struct Shared {
     pub cache_bytes: Arc<Count>,
     pub catalogue: Mutex<Catalogue>,
     pub databases: RwLock<BTreeMap<String, Arc<Database>>>,
+    /// Held by whoever makes or drops databases and policies.
+    pub statements: Mutex<()>,
     pub is_stopped: AtomicBool,
     /// Something is to be done in the background.
     pub wake: Wake,

@@ -37,6 +37,8 @@ pub fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
         let path = directory.join(part);
         fs::create_dir_all(&path).map_err(|error| failed(&path, &error))?;
     }
+    let synced = fs::File::open(&directory).and_then(|opened| opened.sync_all());
+    synced.map_err(|error| failed(&directory, &error))?;
     let catalogue = Catalogue::open(&directory.join("meta"))?;
     let damages = Damages::default();
     let mut entries = Vec::new();
@@ -55,6 +57,7 @@ pub fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
             cache_bytes: Arc::new(Count::default()),
             catalogue: Mutex::new(catalogue),
             databases: RwLock::new(databases),
+            statements: Mutex::default(),
             is_stopped: AtomicBool::new(false),
             wake: Wake::default(),
             compaction_wake: Wake::default(),
@@ -144,6 +147,7 @@ fn find_files(shared: &Shared, database: &Database, window: &Window) -> io::Resu
     window.generation.store(highest(&paths) + 1, Ordering::Relaxed);
     let files = open_files(shared, paths);
     learn(database, window, &files);
+    files.iter().for_each(|file| file.rest());
     window.state.write().files = Arc::new(files);
     Ok(())
 }

@@ -181,7 +181,7 @@ pub fn flush(shared: &Shared) -> Result<(), String> {
 pub fn compact_once(shared: &Shared, window: &Window, is_paced: bool) -> bool {
     let files = window.state().files;
     let is_cold = window.last_write.lock().elapsed() >= COMPACTION_COLD;
-    let facts: Vec<Facts> = files.iter().filter_map(|file| facts_of(file)).collect();
+    let facts: Vec<Facts> = files.iter().filter_map(facts_of).collect();
     let jobs = compact::plan(&facts, &FastSet::default(), is_cold);
     let Some(job) = jobs.into_iter().next() else { return false };
     match run_job(shared, window, &files, &job, is_paced) {

@@ -136,6 +136,11 @@ impl Database {
         let policy = self.policies.read().find(request.policy).cloned();
         let Some(policy) = policy else {
             drop(writer);
+            let policies = self.policies.read();
+            if policies.default.is_empty() && policies.list.is_empty() {
+                // It has been dropped since it was found.
+                return Err(WriteError::DatabaseNotFound(self.name.clone()));
+            }
             return Err(self.without_policy(request, rules));
         };
         let factor = request.precision.factor();

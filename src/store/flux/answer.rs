@@ -2,17 +2,15 @@
 
 use std::rc::Rc;
 
-use super::convert::float_text;
 use super::failure::{Failure, Refused};
 use super::interpret::Interpreter;
 use super::node::{Op, Stream};
+use super::print::{Printers, shown};
 use super::run::Runner;
 use super::table::Table;
-use super::value::Value;
 use crate::base::map::FastMap;
 use crate::proto::annotated::{Dialect, Encoder, Head};
 use crate::proto::flux::{File, parse};
-use crate::proto::moment;
 use crate::store::guard::{Guard, Stopped};
 use crate::store::view::Catalog;
 
@@ -152,29 +150,16 @@ impl Writer<'_> {
             false => Vec::new(),
         };
         self.encoder.begin_table(heads.collect(), is_empty, &keys, &mut self.waiting);
-        let mut text = Vec::new();
+        let mut printers = Printers::new(table, &self.encoder);
         for row in 0..table.rows {
             self.encoder.begin_row(&mut self.waiting);
-            for column in &table.columns {
-                self.cell(&column.get(row), &mut text);
-            }
+            printers.row(row, &self.encoder, &mut self.waiting);
             self.encoder.end_row(&mut self.waiting);
             if self.waiting.len() >= PIECE_BYTES {
                 self.flush()?;
             }
         }
         Ok(())
-    }
-
-    fn cell(&mut self, value: &Value, text: &mut Vec<u8>) {
-        match value {
-            Value::String(string) => self.encoder.text(string, &mut self.waiting),
-            other => {
-                text.clear();
-                text.extend_from_slice(shown(other).as_bytes());
-                self.encoder.plain(text, &mut self.waiting);
-            }
-        }
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
@@ -191,18 +176,5 @@ impl Writer<'_> {
         self.encoder.failed(message, &mut self.waiting);
         // Whoever does not take this has gone.
         self.flush().ok();
-    }
-}
-
-/// The text of a cell, before it is quoted.
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Boolean(truth) => truth.to_string(),
-        Value::Integer(number) => number.to_string(),
-        Value::Unsigned(number) => number.to_string(),
-        Value::Float(number) => float_text(*number),
-        Value::Time(time) => moment::text(*time),
-        Value::String(text) => text.to_string(),
-        _ => String::new(),
     }
 }

@@ -10,10 +10,11 @@ use crate::proto::flux::{
 pub fn check(text: &str, file: &File) -> Result<(), Failure> {
     for import in &file.imports {
         if !library::is_package(&import.path) {
-            return Failure::invalid(format!(
-                "error @1:1-1:1: invalid import path {}",
-                import.path
-            ));
+            let quoted = format!("\"{}\"", import.path);
+            let start = text.find(&quoted).unwrap_or(0);
+            let (start, end) = (place(text, start), place(text, start + quoted.len()));
+            let path = &import.path;
+            return Failure::invalid(format!("error @{start}-{end}: invalid import path {path}"));
         }
     }
     let own = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
@@ -52,7 +53,7 @@ impl Checker<'_> {
     }
 
     /// The statement of an expression, which begins with a word.
-    fn from_word(&self, word: &str, span: Span) -> Span {
+    fn statement_of(&self, word: &str, span: Span) -> Span {
         let start = self.text[..span.start].rfind(word).unwrap_or(span.start);
         Span { start, end: span.end }
     }
@@ -64,7 +65,7 @@ impl Checker<'_> {
                 Statement::Assign { name, value } => {
                     self.expression(value);
                     if self.names[outer..].contains(name) {
-                        let span = self.from_word(name, value.span);
+                        let span = self.statement_of(name, value.span);
                         self.fault(span, format!("variable \"{name}\" reassigned"));
                     }
                     self.names.push(name.clone());
@@ -77,7 +78,7 @@ impl Checker<'_> {
                 }
                 Statement::Return(value) => {
                     if is_file {
-                        let span = self.from_word("return", value.span);
+                        let span = self.statement_of("return", value.span);
                         self.fault(span, "return not valid in file block");
                     }
                     self.expression(value);

@@ -1,26 +1,21 @@
-//! The interpreter: statements, names, expressions, calls.
+//! The interpreter: what it knows, statements, and the way into expressions.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::call::{Arguments, Call};
-use super::failure::{Failure, Refused};
-use super::interval::Interval;
+use super::call::Arguments;
+use super::failure::Failure;
 use super::library;
 use super::node::{DEPTH_MAX as STAGES_MAX, Location, Node, Op, Stream};
-use super::operate::{self, truth};
+use super::operate::truth;
 use super::scope::Scope;
-use super::value::{Closure, Fields, Value, set_field};
-use crate::proto::flux::{
-    Body, Expression, ExpressionKind, File, Operator, Property, Span, Statement, StringPart,
-    UnaryOperator, place,
-};
-use crate::proto::moment;
+use super::value::{Closure, Value};
+use crate::proto::flux::{Expression, ExpressionKind, File, Span, Statement, place};
 use crate::store::guard::Guard;
 use crate::store::view::Catalog;
 
 /// Evaluations inside each other: a stack of two MiB has room for them.
-const DEPTH_MAX: u32 = 250;
+const DEPTH_MAX: u32 = 160;
 /// How often the guard is asked.
 const STEPS_PER_CHECK: u32 = 4096;
 
@@ -33,10 +28,12 @@ pub struct Interpreter<'q> {
     pub now: Cell<i64>,
     pub location: RefCell<Location>,
     /// Names and paths of imports.
-    imports: Vec<(Rc<str>, Rc<str>)>,
+    pub(super) imports: Vec<(Rc<str>, Rc<str>)>,
     nodes: Cell<usize>,
     depth: Cell<u32>,
     steps: Cell<u32>,
+    /// A function of rows is being evaluated.
+    pub(super) in_rows: Cell<bool>,
     /// Streams that stand as statements.
     pub results: RefCell<Vec<Stream>>,
 }
@@ -66,6 +63,7 @@ impl<'q> Interpreter<'q> {
             nodes: Cell::new(0),
             depth: Cell::new(0),
             steps: Cell::new(0),
+            in_rows: Cell::new(false),
             results: RefCell::default(),
         }
     }
@@ -103,7 +101,7 @@ impl<'q> Interpreter<'q> {
         self.block(&file.statements, Scope::default(), true).map(drop)
     }
 
-    fn block(
+    pub(super) fn block(
         &self,
         statements: &[Statement],
         mut scope: Scope,
@@ -247,371 +245,4 @@ impl<'q> Interpreter<'q> {
             }
         }
     }
-
-    fn literal(&self, expression: &Expression) -> Result<Value, Failure> {
-        let span = expression.span;
-        match &expression.kind {
-            ExpressionKind::Duration(parts) => match Interval::of(parts) {
-                Some(interval) => Ok(Value::Duration(interval)),
-                None => self.error(span, "invalid expression: invalid duration literal"),
-            },
-            ExpressionKind::Time(text) => {
-                let midnight = format!("{text}T00:00:00Z");
-                let text = if text.len() == 10 { &midnight } else { text };
-                match moment::rfc3339(text).and_then(|time| i64::try_from(time).ok()) {
-                    Some(time) => Ok(Value::Time(time)),
-                    None => self.error(
-                        span,
-                        "invalid expression: invalid date time literal, missing time offset",
-                    ),
-                }
-            }
-            ExpressionKind::Regex(text) => match regex::Regex::new(text) {
-                Ok(regex) => Ok(Value::Regex(Rc::new(regex))),
-                Err(error) => {
-                    let error = error.to_string();
-                    let last = error.lines().last().unwrap_or_default().to_owned();
-                    let message = format!(
-                        "compilation failed: error @{}: regex parse error: {text}  {last}",
-                        self.place(span)
-                    );
-                    Failure::invalid(message)
-                }
-            },
-            _ => unreachable!("only literals come here"),
-        }
-    }
-
-    /// What a name means: of the script, of an import, of Flux.
-    fn named(&self, name: &str, span: Span, scope: &Scope) -> Result<Value, Failure> {
-        if let Some(value) = scope.get(name) {
-            return Ok(value.clone());
-        }
-        if let Some((_, path)) = self.imports.iter().find(|(known, _)| **known == *name) {
-            return Ok(Value::Package(path.clone()));
-        }
-        match library::universal(name) {
-            Some(value) => Ok(value),
-            None if library::is_known(name) => {
-                self.error(span, format!("the function {name} is not supported by this store"))
-            }
-            None => self.error(span, format!("undefined identifier {name}")),
-        }
-    }
-
-    fn interpolated(&self, parts: &[StringPart], scope: &Scope) -> Result<Value, Failure> {
-        let mut text = String::new();
-        for part in parts {
-            match part {
-                StringPart::Text(part) => text.push_str(part),
-                StringPart::Value(expression) => {
-                    let value = self.evaluate(expression, scope)?;
-                    match super::convert::text(&value) {
-                        Some(part) => text.push_str(&part),
-                        None => return Failure::invalid("invalid interpolation type"),
-                    }
-                }
-            }
-        }
-        Ok(Value::String(text.into()))
-    }
-
-    fn array(&self, items: Vec<Value>, whole: &Expression) -> Result<Value, Failure> {
-        let ExpressionKind::Array(written) = &whole.kind else {
-            return Value::array(items);
-        };
-        let first = items.iter().find(|item| !item.is_null());
-        for (item, expression) in items.iter().zip(written) {
-            if let (Some(expected), Some(found)) = (first.and_then(Value::kind), item.kind())
-                && expected != found
-            {
-                let (expected, found) = (expected.name(), found.name());
-                let message = format!("expected {expected} but found {found}");
-                return self.error(expression.span, message);
-            }
-        }
-        Value::array(items)
-    }
-
-    fn dictionary(
-        &self,
-        pairs: &[(Expression, Expression)],
-        scope: &Scope,
-    ) -> Result<Value, Failure> {
-        let mut made = Vec::new();
-        for (key, value) in pairs {
-            made.push((self.evaluate(key, scope)?, self.evaluate(value, scope)?));
-        }
-        library::dictionary(made)
-    }
-
-    fn record(
-        &self,
-        with: Option<&str>,
-        properties: &[Property],
-        span: Span,
-        scope: &Scope,
-    ) -> Result<Value, Failure> {
-        let mut fields = match with {
-            None => Fields::new(),
-            Some(name) => match self.named(name, span, scope)?.fields() {
-                Some(fields) => fields,
-                None => return self.error(span, format!("{name} is no record")),
-            },
-        };
-        for property in properties {
-            let value = self.property(property, span, scope)?;
-            set_field(&mut fields, &property.name.as_str().into(), value);
-        }
-        Value::record(fields)
-    }
-
-    fn property(&self, property: &Property, span: Span, scope: &Scope) -> Result<Value, Failure> {
-        match &property.value {
-            Some(value) => self.evaluate(value, scope),
-            None => self.named(&property.name, span, scope),
-        }
-    }
-
-    fn member(&self, object: &Value, name: &str, span: Span) -> Result<Value, Failure> {
-        match object {
-            // A row that lacks the column has null there.
-            Value::Row(table, row) => {
-                Ok(table.column(name).map_or(Value::Null, |column| column.get(*row)))
-            }
-            Value::Record(_) => match object.field(name) {
-                Some(value) => Ok(value),
-                None => self.error(span, format!("record is missing label {name}")),
-            },
-            Value::Package(path) => match library::member(path, name) {
-                Some(value) => Ok(value),
-                None => {
-                    let message = format!("record is missing label {name}");
-                    let hint = format!("{message} (what this store knows of the package {path})");
-                    self.error(span, hint)
-                }
-            },
-            Value::Null => Ok(Value::Null),
-            other => {
-                let found = other.type_name();
-                self.error(
-                    span,
-                    format!("expected {{A with {name}: B}} (record) but found {found}"),
-                )
-            }
-        }
-    }
-
-    fn index(&self, object: &Value, at: &Value, span: Span) -> Result<Value, Failure> {
-        match (object, at) {
-            (Value::Array(items), Value::Integer(at)) => {
-                let length = items.inner.len();
-                match usize::try_from(*at).ok().and_then(|at| items.inner.get(at)) {
-                    Some(item) => Ok(item.clone()),
-                    None => Failure::invalid(format!(
-                        "cannot access element {at} of array of length {length}"
-                    )),
-                }
-            }
-            (Value::Array(_), other) => {
-                self.error(span, format!("expected int but found {}", other.type_name()))
-            }
-            // A name that is worked out is a member, too.
-            (object, Value::String(name)) => self.member(object, name, span),
-            (other, _) => {
-                self.error(span, format!("expected [A] (array) but found {}", other.type_name()))
-            }
-        }
-    }
-
-    fn unary(&self, operator: UnaryOperator, value: Value, span: Span) -> Result<Value, Failure> {
-        match operator {
-            UnaryOperator::Exists => Ok(Value::Boolean(!value.is_null())),
-            UnaryOperator::Plus => Ok(value),
-            UnaryOperator::Not => match truth(&value) {
-                Ok(truth) => Ok(truth.map_or(Value::Null, |truth| Value::Boolean(!truth))),
-                Err(found) => self.error(span, format!("expected bool but found {found}")),
-            },
-            UnaryOperator::Minus => match value {
-                Value::Integer(number) => Ok(Value::Integer(number.wrapping_neg())),
-                Value::Float(number) => Ok(Value::Float(-number)),
-                Value::Duration(interval) => Ok(Value::Duration(interval.negated())),
-                Value::Null => Ok(Value::Null),
-                other => self.error(span, format!("{} is not Negatable", other.type_name())),
-            },
-        }
-    }
-
-    fn chain(
-        &self,
-        first: &Expression,
-        rest: &[(Operator, Expression)],
-        scope: &Scope,
-    ) -> Result<Value, Failure> {
-        let mut left = self.evaluate(first, scope)?;
-        for (operator, operand) in rest {
-            left = match operator {
-                Operator::And | Operator::Or => {
-                    self.logical(*operator, &left, first, operand, scope)?
-                }
-                _ => {
-                    let right = self.evaluate(operand, scope)?;
-                    operate::binary(*operator, &left, &right).map_err(|failure| {
-                        // What a literal is, the other side has to be.
-                        match is_literal(operand) {
-                            true => operate::conflict(*operator, &right, &left).unwrap_or(failure),
-                            false => failure,
-                        }
-                    })?
-                }
-            };
-        }
-        Ok(left)
-    }
-
-    fn logical(
-        &self,
-        operator: Operator,
-        left: &Value,
-        first: &Expression,
-        operand: &Expression,
-        scope: &Scope,
-    ) -> Result<Value, Failure> {
-        let wanted = |found: String, span| {
-            self.error::<Option<bool>>(span, format!("expected bool but found {found}"))
-        };
-        // The value that decides alone.
-        let decisive = operator == Operator::Or;
-        let left = truth(left).or_else(|found| wanted(found, first.span))?;
-        if left == Some(decisive) {
-            return Ok(Value::Boolean(decisive));
-        }
-        let right = truth(&self.evaluate(operand, scope)?);
-        let right = right.or_else(|found| wanted(found, operand.span))?;
-        Ok(match (left, right) {
-            (_, Some(right)) if right == decisive => Value::Boolean(decisive),
-            (Some(_), Some(right)) => Value::Boolean(right),
-            _ => Value::Null,
-        })
-    }
-
-    fn call(
-        &self,
-        callee: &Expression,
-        arguments: &[Property],
-        piped: Option<Value>,
-        span: Span,
-        scope: &Scope,
-    ) -> Result<Value, Failure> {
-        let callee = self.evaluate(callee, scope)?;
-        let mut given = Arguments { piped, ..Arguments::default() };
-        for property in arguments {
-            let value = self.property(property, span, scope)?;
-            let place = property.value.as_ref().map_or(span, |value| value.span);
-            given.named.push((property.name.as_str().into(), value, place));
-        }
-        self.apply(&callee, given, span)
-    }
-
-    /// Calls a function, of the script or of Flux.
-    pub fn apply(&self, callee: &Value, given: Arguments, span: Span) -> Result<Value, Failure> {
-        match callee {
-            Value::Function(closure) => self.apply_closure(closure, given, span),
-            Value::Builtin(builtin) => {
-                let call = Call::new(self, builtin, given, span)?;
-                let place = call.place.clone();
-                (builtin.run)(&call).map_err(|failure| called(failure, builtin.name, &place))
-            }
-            other => self.error(span, format!("expected function but found {}", other.type_name())),
-        }
-    }
-
-    fn apply_closure(
-        &self,
-        closure: &Closure,
-        mut given: Arguments,
-        span: Span,
-    ) -> Result<Value, Failure> {
-        let mut scope = closure.scope.clone();
-        let names = || closure.function.parameters.iter().map(|parameter| &*parameter.name);
-        if let Some((name, ..)) =
-            given.named.iter().find(|(name, ..)| !names().any(|n| *n == **name))
-        {
-            return self.error(span, super::call::unexpected(name, names()));
-        }
-        for parameter in &closure.function.parameters {
-            let is_pipe = matches!(
-                &parameter.default,
-                Some(Expression { kind: ExpressionKind::PipeInput, .. })
-            );
-            let named = given.named.iter().find(|(name, ..)| **name == *parameter.name);
-            let value = match (named, &parameter.default) {
-                (Some((_, value, _)), _) => value.clone(),
-                (None, Some(_)) if is_pipe => match given.piped.take() {
-                    Some(piped) => piped,
-                    None => return self.missing(&parameter.name, span),
-                },
-                (None, Some(default)) => self.evaluate(default, &closure.scope)?,
-                (None, None) => return self.missing(&parameter.name, span),
-            };
-            scope = scope.with(&parameter.name.as_str().into(), value);
-        }
-        if given.piped.is_some() {
-            return self.error(span, "function does not take a pipe argument");
-        }
-        self.body(&closure.function.body, scope)
-    }
-
-    fn missing(&self, name: &str, span: Span) -> Result<Value, Failure> {
-        self.error(span, format!("missing required argument {name}"))
-    }
-
-    /// Calls a function of rows: the names are its parameters' in that order.
-    pub fn apply_row(&self, function: &Value, values: &[(&str, Value)]) -> Result<Value, Failure> {
-        let Value::Function(closure) = function else {
-            let named = values
-                .iter()
-                .map(|(name, value)| ((*name).into(), value.clone(), Span { start: 0, end: 0 }));
-            let given = Arguments { named: named.collect(), piped: None };
-            return self.apply(function, given, Span { start: 0, end: 0 });
-        };
-        let mut scope = closure.scope.clone();
-        for parameter in &closure.function.parameters {
-            let value = values.iter().find(|(name, _)| *name == parameter.name);
-            let value = match (value, &parameter.default) {
-                (Some((_, value)), _) => value.clone(),
-                (None, Some(default)) => self.evaluate(default, &closure.scope)?,
-                (None, None) => Value::Null,
-            };
-            scope = scope.with(&parameter.name.as_str().into(), value);
-        }
-        self.body(&closure.function.body, scope)
-    }
-
-    fn body(&self, body: &Body, scope: Scope) -> Result<Value, Failure> {
-        match body {
-            Body::Expression(expression) => self.evaluate(expression, &scope),
-            Body::Block(statements) => self.block(statements, scope, false),
-        }
-    }
-}
-
-/// The words that InfluxDB puts before the error of a function that the script calls.
-fn called(failure: Failure, name: &str, place: &str) -> Failure {
-    let is_placed = matches!(&failure, Failure::Refused(Refused { message, .. })
-        if message.starts_with("error @") || message.starts_with("runtime error") || message.starts_with("compilation"));
-    if is_placed {
-        return failure;
-    }
-    failure.after(format_args!("error calling function \"{name}\" @{place}: "))
-}
-
-fn is_literal(expression: &Expression) -> bool {
-    matches!(
-        expression.kind,
-        ExpressionKind::Integer(_)
-            | ExpressionKind::Float(_)
-            | ExpressionKind::String(_)
-            | ExpressionKind::Boolean(_)
-    )
 }

@@ -53,13 +53,16 @@ pub fn compare_values(a: &Value, b: &Value) -> Ordering {
         (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
         (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
         (Value::Unsigned(a), Value::Unsigned(b)) => a.cmp(b),
-        (Value::Float(a), Value::Float(b)) => {
-            a.partial_cmp(b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
-        }
+        (Value::Float(a), Value::Float(b)) => compare_floats(*a, *b),
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Time(a), Value::Time(b)) => a.cmp(b),
         (a, b) => a.kind().cmp(&b.kind()),
     }
+}
+
+/// A number that is none comes before the numbers.
+pub fn compare_floats(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
 impl Ord for Key {

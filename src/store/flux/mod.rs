@@ -7,15 +7,17 @@
 //! It does not know: HTTP, and how points are stored. Most types are found while it runs and not before: a mistake
 //! in a function that is never called may stay unsaid.
 //!
-//! How to read it: `value`, `scope` and `interval` are what a script works with; `interpret`, `call`, `operate` and
-//! `convert` evaluate it; `library/` has the functions of Flux. Those on streams make a plan of `node`s, and `run/`
-//! carries it out over `table`s with their `key`s. `check` and `typed` look at a script before it runs, `answer` puts
-//! it all together.
+//! How to read it: `value`, `scope` and `interval` are what a script works with; `interpret`, `expression`,
+//! `apply`, `call`, `operate` and `convert` evaluate it; `library/` has the functions of Flux. Those on streams make a plan of `node`s, and `run/`
+//! carries it out over `table`s with their `key`s. `check` and `typed` look at a script before it runs, `answer` and
+//! `print` put it all together.
 
 mod answer;
+mod apply;
 mod call;
 mod check;
 mod convert;
+mod expression;
 mod failure;
 mod interpret;
 mod interval;
@@ -23,6 +25,7 @@ mod key;
 mod library;
 mod node;
 mod operate;
+mod print;
 mod run;
 mod scope;
 mod table;

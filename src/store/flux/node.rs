@@ -9,7 +9,7 @@ use crate::store::zone::Zone;
 pub type Stream = Rc<Node>;
 
 /// Stages one after the other. More of them would not fit on the stack of a thread.
-pub const DEPTH_MAX: u32 = 200;
+pub const DEPTH_MAX: u32 = 120;
 
 /// One stage.
 #[derive(Debug)]

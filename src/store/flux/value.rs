@@ -62,8 +62,9 @@ impl Kind {
 }
 
 /// One value. Copies are cheap.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Value {
+    #[default]
     Null,
     Boolean(bool),
     Integer(i64),
@@ -102,13 +103,16 @@ pub struct Nested<T> {
 pub struct Closure {
     pub function: Rc<Function>,
     pub scope: Scope,
+    /// Of its parameters.
+    pub names: Vec<Rc<str>>,
     depth: u32,
 }
 
 impl Closure {
     pub fn new(function: Rc<Function>, scope: Scope) -> Result<Closure, Failure> {
         let depth = one_deeper(scope.depth())?;
-        Ok(Closure { function, scope, depth })
+        let names = function.parameters.iter().map(|one| one.name.as_str().into()).collect();
+        Ok(Closure { function, scope, names, depth })
     }
 }
 

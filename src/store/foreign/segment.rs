@@ -8,11 +8,14 @@ use snap::raw::{Decoder, decompress_len};
 /// A copy of 64 bytes takes three at least, so nothing honest grows more.
 const GROWTH_MAX: usize = 22;
 
+/// A key as files have it, and times with values.
+type KeyPoints = (Vec<u8>, Vec<(i64, Value)>);
+
 /// One entry.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Entry {
     /// Points by the keys that files have, in the order in which they came.
-    Write(Vec<(Vec<u8>, Vec<(i64, Value)>)>),
+    Write(Vec<KeyPoints>),
     /// These keys, at all times.
     Delete(Vec<Vec<u8>>),
     DeleteRange(Vec<Vec<u8>>, TimeRange),

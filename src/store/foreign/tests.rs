@@ -1,8 +1,11 @@
 use super::{ExportOptions, Exported, FileState, export, inspect};
+use crate::proto::line::Precision;
 use crate::store::meta::{self, DatabaseMeta, Group, Meta, PolicyMeta};
+use crate::store::store::{Options, Store, WriteRequest};
+use crate::store::tsm::tests::directory;
 use crate::store::tsm::{Reader, Writer};
 use crate::store::value::{Column, Strings, Values};
-use crate::store::view::TimeRange;
+use crate::store::view::{Catalog, Change, TimeRange};
 use snap::raw::Encoder;
 use std::fs;
 use std::path::Path;
@@ -65,7 +68,7 @@ fn logged(key: &str, points: &[(i64, i64)]) -> Vec<u8> {
 
 #[test]
 fn the_newest_value_is_written_and_nothing_that_is_deleted() {
-    let root = tempfile::tempdir().unwrap();
+    let root = directory();
     let shard = root.path().join("data/d/rp/7");
     let (a, b) = ("m,h=1#!~#a", "m,h=1#!~#b");
     file(
@@ -110,7 +113,7 @@ fn the_newest_value_is_written_and_nothing_that_is_deleted() {
 
 #[test]
 fn values_of_every_type_are_written_as_the_grammar_has_them() {
-    let root = tempfile::tempdir().unwrap();
+    let root = directory();
     let mut texts = Strings::default();
     texts.push(b"a \"b\" \\ c, \n=");
     let one = |values| Column { times: vec![-1], values };
@@ -136,7 +139,7 @@ fn values_of_every_type_are_written_as_the_grammar_has_them() {
 
 #[test]
 fn what_is_not_wanted_or_in_no_window_is_left_out() {
-    let root = tempfile::tempdir().unwrap();
+    let root = directory();
     let all = integers(&[(5, 1), (15, 1), (25, 1)]);
     for (place, id) in [("d/rp", 1), ("d/rp", 2), ("d/rp", 3), ("e/rp", 4), ("d/other", 5)] {
         let shard = root.path().join("data").join(place).join(id.to_string());
@@ -164,7 +167,7 @@ fn what_is_not_wanted_or_in_no_window_is_left_out() {
 
 #[test]
 fn windows_are_shown_with_their_files_and_their_damages() {
-    let root = tempfile::tempdir().unwrap();
+    let root = directory();
     let shard = root.path().join("data/d/rp/1");
     let long: Vec<(i64, i64)> = (0..2500).map(|at| (at, at)).collect();
     file(
@@ -211,4 +214,53 @@ fn windows_are_shown_with_their_files_and_their_damages() {
     let FileState::Read { points, damages, .. } = &look(true).files[0].state else { panic!() };
     assert_eq!((*points, damages.len()), (Some(1502), 1));
     assert!(damages[0].to_string().ends_with(" at 5: the checksum of the block is wrong"));
+}
+
+#[test]
+fn what_our_own_log_holds_lies_on_top_and_nothing_is_changed() {
+    let root = directory();
+    let store =
+        Store::open(Options { background: false, ..Options::new(root.path().to_owned()) }).unwrap();
+    let create = |name: &str| Change::CreateDatabase { database: name.to_owned(), policy: None };
+    store.change(create("d")).unwrap();
+    store.change(create("e")).unwrap();
+    let write = |database: &str, body: &str| {
+        store
+            .write(WriteRequest {
+                database,
+                policy: None,
+                precision: Precision::Nanoseconds,
+                unsigned: true,
+                all_or_nothing: false,
+                body: body.as_bytes(),
+                now_ns: 0,
+            })
+            .unwrap();
+    };
+    write("d", "m,h=a v=1,w=2i 10\nm,h=b v=3 20\nm\\ 2,h=a s=\"x y\" 30\n");
+    write("d", "m,h=a v=4 10\nm,h=b v=5 20\nm,h=c u=6u 700000000000000000\n");
+    write("e", "m,h=a v=7 10\n");
+    let database = store.database("d").unwrap();
+    let series = database.series_with("m", "h", "b");
+    let range = TimeRange { min_ns: 0, max_ns: 25 };
+    store.change(Change::Delete { database: "d".into(), series, range }).unwrap();
+    write("d", "m,h=b w=8i 20\n");
+    let (text, done) = exported(root.path(), &ExportOptions::default());
+    let want = [
+        "m,h=a v=4.0,w=2i 10",
+        "m,h=b w=8i 20",
+        "m\\ 2,h=a s=\"x y\" 30",
+        "m,h=c u=6u 700000000000000000",
+        "m,h=a v=7.0 10",
+    ];
+    assert_eq!(lines(&text), want);
+    assert_eq!(done.problems, [""; 0]);
+    let segment = fs::read_dir(root.path().join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    bytes.extend(b"CLog and then nothing");
+    fs::write(&segment, &bytes).unwrap();
+    let (text, done) = exported(root.path(), &ExportOptions::default());
+    assert_eq!(lines(&text), want);
+    assert_eq!(done.problems.len(), 1);
+    assert!(fs::read(&segment).unwrap() == bytes);
 }

@@ -202,6 +202,14 @@ impl Merge {
             }
         };
         let parts: Vec<Range<usize>> = self.open.iter().map(before).collect();
+        let filled = parts.iter().filter(|part| !part.is_empty()).count();
+        if let Some(at) = parts.iter().position(|part| !part.is_empty()).filter(|_| filled == 1) {
+            let open = &mut self.open[at];
+            if parts[at] == (0..open.column.len()) {
+                open.left = 0..0;
+                return Some(std::mem::replace(&mut open.column, Column::new(self.kind)));
+            }
+        }
         let mut merged: Option<Column> = None;
         for (open, part) in self.open.iter().zip(&parts).filter(|(_, part)| !part.is_empty()) {
             merged = Some(match merged {

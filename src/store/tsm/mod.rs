@@ -31,7 +31,7 @@ mod uvarint;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use block::{count, decode, encode};
 pub use index::{Entries, Entry};

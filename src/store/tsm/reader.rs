@@ -93,6 +93,7 @@ impl Reader {
         file.load(begin..end).map_err(failed)?;
         let blocks = HEADER.len() as u64..begin as u64;
         let index = Index::new(&bytes[begin..end], blocks).map_err(malformed)?;
+        file.rest();
         Ok(Reader {
             path: path.to_owned(),
             section: begin..end,
@@ -119,6 +120,11 @@ impl Reader {
 
     pub fn bytes(&self) -> u64 {
         self.file.bytes().len() as u64
+    }
+
+    /// Gives back the memory that a walk through all keys has brought in.
+    pub fn rest(&self) {
+        self.file.rest();
     }
 
     /// How many keys there are, deleted ones too.

@@ -1,4 +1,8 @@
 //! Laws of the engine.
 
+mod crash;
+mod damaged;
+mod full;
+mod kill;
 mod model;
 mod ways;

@@ -140,11 +140,12 @@ impl Runner<'_, '_> {
         sink: &mut Sink<'_>,
     ) -> Result<(), Failure> {
         type Pair = [Option<Rc<Table>>; 2];
+        #[expect(clippy::mutable_key_type, reason = "a key holds no regular expression")]
         let mut pairs: BTreeMap<Key, Pair> = BTreeMap::new();
         let mut samples: Pair = [None, None];
-        for side in 0..2 {
+        for (side, sample) in samples.iter_mut().enumerate() {
             for table in self.all(&node.inputs[side])? {
-                samples[side].get_or_insert_with(|| table.clone());
+                sample.get_or_insert_with(|| table.clone());
                 let key = table.key.clone();
                 pairs.entry(key).or_default()[side] = Some(table);
             }

@@ -8,7 +8,7 @@ use super::super::failure::{Failure, Refused};
 use super::super::interval::Interval;
 use super::super::key::{Key, compare_values};
 use super::super::node::{Location, Stream};
-use super::super::table::{Cellar, Column, Table};
+use super::super::table::{Cellar, Cells, Column, Table};
 use super::super::value::{Fields, Kind, Value, field};
 use super::rows::ROWS_PER_CHECK;
 use super::windows::truncated;
@@ -20,6 +20,9 @@ impl Runner<'_, '_> {
         let is_vector = is_vectorised(function);
         self.pieces(&node.inputs[0], &mut |table| {
             let table = Rc::new(table);
+            if let Some(made) = self.mapped_columns(node, function, &table)? {
+                return if made.rows == 0 { Ok(()) } else { sink(made) };
+            }
             let mut groups = Groups::default();
             for row in 0..table.rows {
                 if row % ROWS_PER_CHECK == 0 {
@@ -37,6 +40,59 @@ impl Runner<'_, '_> {
             }
             groups.made.into_iter().try_for_each(|made| sink(made.finish(!is_vector)))
         })
+    }
+
+    /// The columns of `{r with a: ..., b: ...}` where it leaves the key alone: only what it says is made anew.
+    fn mapped_columns(
+        &self,
+        node: &Stream,
+        function: &Value,
+        table: &Rc<Table>,
+    ) -> Result<Option<Table>, Failure> {
+        let Value::Function(closure) = function else { return Ok(None) };
+        let Body::Expression(body) = &closure.function.body else { return Ok(None) };
+        let ExpressionKind::Record { with: Some(_), properties } = &body.kind else {
+            return Ok(None);
+        };
+        let is_key = |property: &Property| table.is_key(&property.name);
+        if !is_vectorised(function) || properties.iter().any(is_key) {
+            return Ok(None);
+        }
+        let mut made = (**table).clone();
+        // What is null in all rows is left out, and so it is in the rows as they come.
+        made.columns.retain(|column| has_value(column, table.rows));
+        made.key = made.key.only(|name| made.columns.iter().any(|column| *column.label == *name));
+        for property in properties {
+            let Some(value) = &property.value else { return Ok(None) };
+            let label: Rc<str> = property.name.as_str().into();
+            let mut cellar: Option<Cellar> = None;
+            for row in 0..table.rows {
+                if row % ROWS_PER_CHECK == 0 {
+                    self.guard().check()?;
+                }
+                let scope = closure.scope.with(&closure.names[0], Value::Row(table.clone(), row));
+                let value = self.interpreter.evaluate_in_row(value, &scope);
+                let value = value.map_err(|failure| failed(node, failure, true))?;
+                if value.is_null() {
+                    continue;
+                }
+                let Some(kind) = value.kind() else { return Ok(None) };
+                let cellar = cellar.get_or_insert_with(|| Cellar::new(&label, kind));
+                if cellar.kind != kind {
+                    return Ok(None);
+                }
+                cellar.fill_up(row);
+                cellar.push(value);
+            }
+            match cellar {
+                Some(mut cellar) => {
+                    cellar.fill_up(table.rows);
+                    made.put(cellar.finish());
+                }
+                None => made.columns.retain(|column| column.label != label),
+            }
+        }
+        Ok(Some(made))
     }
 
     /// `toInt` and the like: `_value` becomes another type.
@@ -196,6 +252,14 @@ fn failed(node: &Stream, failure: Failure, is_vector: bool) -> Failure {
             Failure::Refused(refused).after("runtime error: ")
         }
         other => node.wrapped(other.after("failed to evaluate map function: ")),
+    }
+}
+
+fn has_value(column: &Column, rows: usize) -> bool {
+    match &column.cells {
+        Cells::Same(value) => !value.is_null(),
+        Cells::Mixed(values) => values[..rows].iter().any(|value| !value.is_null()),
+        _ => true,
     }
 }
 

@@ -22,8 +22,9 @@ struct Pivoted {
     rows: FastMap<Vec<Distinctly>, usize>,
     /// Of each row, its values of the row key.
     row_values: Vec<Vec<Value>>,
-    made: Vec<(Rc<str>, Kind, FastMap<usize, Value>)>,
+    made: Vec<(Rc<str>, Kind, Vec<Value>)>,
     places: FastMap<Rc<str>, usize>,
+    last_name: Option<(Vec<Value>, Rc<str>)>,
 }
 
 impl Runner<'_, '_> {
@@ -38,6 +39,7 @@ impl Runner<'_, '_> {
         // Straight out of storage the rows come sorted.
         let is_sorted = self.is_sole(input)
             && plan::read_of(self, input).is_some_and(|read| read.rest.is_empty());
+        #[expect(clippy::mutable_key_type, reason = "a key holds no regular expression")]
         let mut groups: BTreeMap<Key, Pivoted> = BTreeMap::new();
         self.input(node, &mut |table| {
             for label in row.iter().chain(column).chain([value]) {
@@ -67,8 +69,15 @@ impl Runner<'_, '_> {
 
 impl Pivoted {
     fn new(key: Key) -> Pivoted {
-        let (rows, places) = (FastMap::default(), FastMap::default());
-        Pivoted { key, fixed: Vec::new(), rows, row_values: Vec::new(), made: Vec::new(), places }
+        Pivoted {
+            key,
+            fixed: Vec::new(),
+            rows: FastMap::default(),
+            row_values: Vec::new(),
+            made: Vec::new(),
+            places: FastMap::default(),
+            last_name: None,
+        }
     }
 
     fn learn(&mut self, table: &Table, row: &[Rc<str>]) {
@@ -95,9 +104,7 @@ impl Pivoted {
         if place == count {
             self.row_values.push(values);
         }
-        let names = column.iter().map(|label| convert::text(&cell(label)));
-        let names: Vec<Rc<str>> = names.map(|name| name.unwrap_or_else(|| "null".into())).collect();
-        let name: Rc<str> = names.join("_").into();
+        let name = self.name(column.iter().map(cell));
         if self.fixed.iter().any(|(known, _)| *known == name) {
             return Failure::invalid(format!(
                 "value \"{name}\" appears in a column key column, but a column named \"{name}\" already exists; consider renaming \"{name}\""
@@ -107,7 +114,7 @@ impl Pivoted {
         let column = match self.places.get(&name) {
             Some(column) => *column,
             None => {
-                self.made.push((name.clone(), kind, FastMap::default()));
+                self.made.push((name.clone(), kind, Vec::new()));
                 self.places.insert(name.clone(), self.made.len() - 1);
                 self.made.len() - 1
             }
@@ -120,8 +127,27 @@ impl Pivoted {
             ))
             .into());
         }
-        cells.insert(place, cell(value));
+        if cells.len() <= place {
+            cells.resize(place + 1, Value::Null);
+        }
+        cells[place] = cell(value);
         Ok(())
+    }
+
+    /// The name of the column that these values of the column key make; mostly that of the row before.
+    fn name(&mut self, values: impl Iterator<Item = Value>) -> Rc<str> {
+        let values: Vec<Value> = values.collect();
+        if let Some((known, name)) = &self.last_name
+            && known.len() == values.len()
+            && known.iter().zip(&values).all(|(a, b)| compare_values(a, b).is_eq())
+        {
+            return name.clone();
+        }
+        let texts =
+            values.iter().map(|value| convert::text(value).unwrap_or_else(|| "null".into()));
+        let name: Rc<str> = texts.collect::<Vec<Rc<str>>>().join("_").into();
+        self.last_name = Some((values, name.clone()));
+        name
     }
 
     fn finish(self, row: &[Rc<str>], is_sorted: bool) -> Table {
@@ -150,7 +176,9 @@ impl Pivoted {
         }
         for (label, kind, mut cells) in self.made {
             let mut cellar = Cellar::new(&label, kind);
-            order.iter().for_each(|at| cellar.push(cells.remove(at).unwrap_or(Value::Null)));
+            order.iter().for_each(|at| {
+                cellar.push(cells.get_mut(*at).map_or(Value::Null, std::mem::take));
+            });
             columns.push(cellar.finish());
         }
         Table::new(self.key, columns, order.len())

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::super::failure::Failure;
-use super::super::key::compare_values;
+use super::super::key::{compare_floats, compare_values};
 use super::super::node::Stream;
-use super::super::table::Column;
+use super::super::table::{Cells, Column};
 use super::super::value::Value;
 use super::{Runner, Sink};
 
@@ -35,16 +35,19 @@ impl Runner<'_, '_> {
 /// Null is first in both directions.
 fn compare(columns: &[&Column], desc: bool, a: usize, b: usize) -> Ordering {
     for column in columns {
-        let (a, b): (Value, Value) = (column.get(a), column.get(b));
-        let order = match (a.is_null(), b.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            _ if desc => compare_values(&b, &a),
-            _ => compare_values(&a, &b),
+        let order = match &column.cells {
+            Cells::Same(_) => Ordering::Equal,
+            Cells::Times(values) | Cells::Integers(values) => values[a].cmp(&values[b]),
+            Cells::Floats(values) => compare_floats(values[a], values[b]),
+            Cells::Mixed(values) => match (&values[a], &values[b]) {
+                (Value::Null, Value::Null) => Ordering::Equal,
+                (Value::Null, _) => return Ordering::Less,
+                (_, Value::Null) => return Ordering::Greater,
+                (a, b) => compare_values(a, b),
+            },
         };
         if order.is_ne() {
-            return order;
+            return if desc { order.reverse() } else { order };
         }
     }
     Ordering::Equal
@@ -132,7 +135,6 @@ impl<F: Fn(&Piece, &Piece) -> bool> Heap<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::table::Cells;
     use super::super::super::value::Kind;
     use super::*;
 

@@ -17,6 +17,9 @@ use crate::store::view::{Direction, Series};
 /// How errors about two types in one group begin.
 pub const COLLISION: &str = "schema collision: cannot group";
 
+/// The values of the listed columns; nothing for a tag that is missing.
+type Listed = Vec<Option<Rc<str>>>;
+
 /// One field of one series that is kept.
 struct OwnLine {
     series: std::sync::Arc<Series>,
@@ -93,7 +96,7 @@ impl Runner<'_, '_> {
     ) -> Result<Vec<Vec<OwnLine>>, Failure> {
         let mut columns = columns.to_vec();
         columns.sort();
-        let mut lines: Vec<(Vec<Option<Rc<str>>>, OwnLine)> = Vec::new();
+        let mut lines: Vec<(Listed, OwnLine)> = Vec::new();
         for candidate in self.candidates(read, source)? {
             for field in candidate.fields.iter() {
                 let line = Line { series: &candidate.series, field };
@@ -116,7 +119,7 @@ impl Runner<'_, '_> {
             });
             orders.fold(Ordering::Equal, Ordering::then)
         });
-        let mut groups: Vec<(Vec<Option<Rc<str>>>, Vec<OwnLine>)> = Vec::new();
+        let mut groups: Vec<(Listed, Vec<OwnLine>)> = Vec::new();
         for (key, line) in lines {
             match groups.last_mut() {
                 Some((known, group)) if *known == key => group.push(line),

@@ -1,6 +1,9 @@
 //! Laws of the evaluation.
 
 mod clients;
+mod errors;
+mod safety;
+mod values;
 mod vectors;
 
 use super::{Question, Refused, answer};
@@ -24,7 +27,7 @@ pub fn full_dialect() -> Dialect {
     Dialect { annotations, ..Dialect::default() }
 }
 
-pub fn asked_in(twin: &Twin, text: &str, dialect: Dialect) -> Result<String, Refused> {
+pub fn asked_in(catalog: &dyn Catalog, text: &str, dialect: Dialect) -> Result<String, Refused> {
     let guard = Guard::new(None, 1 << 30);
     let question = Question {
         text: text.to_owned(),
@@ -33,13 +36,13 @@ pub fn asked_in(twin: &Twin, text: &str, dialect: Dialect) -> Result<String, Ref
         organization: "klec-org".to_owned(),
     };
     let mut body = Vec::new();
-    answer(twin, &question, &guard, &mut |piece| {
+    answer(catalog, &question, &guard, &mut |piece| {
         body.extend_from_slice(piece);
         Ok(())
     })?;
     Ok(String::from_utf8(body).unwrap())
 }
 
-pub fn asked(twin: &Twin, text: &str) -> Result<String, Refused> {
-    asked_in(twin, text, full_dialect())
+pub fn asked(catalog: &dyn Catalog, text: &str) -> Result<String, Refused> {
+    asked_in(catalog, text, full_dialect())
 }

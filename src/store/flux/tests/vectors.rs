@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::{asked_in, store};
 use crate::proto::annotated::{Annotation, Cells, Decoder, Dialect, Event, unquoted};
+use crate::proto::line::Precision;
+use crate::store::store::{Options, Store, WriteRequest};
+use crate::store::view::{Catalog, Change};
 
 const DATA: &str = include_str!("../../../../tests/vectors/flux_2_7_data.lp");
 const ROWS: &str = include_str!("../../../../tests/vectors/flux_2_7.jsonl");
@@ -19,6 +22,9 @@ struct Shown {
     columns: Vec<(String, String, String)>,
     rows: Vec<BTreeMap<String, String>>,
 }
+
+/// A table that is being read: its result, header, marks of groups, defaults, and what it shows.
+type Open = (String, Vec<String>, Vec<String>, Vec<String>, Shown);
 
 fn cells(row: &[u8], delimiter: u8) -> Vec<String> {
     let text = |cell| String::from_utf8(unquoted(cell).into_owned()).unwrap();
@@ -38,8 +44,8 @@ fn tables(body: &str, delimiter: u8) -> BTreeMap<String, BTreeMap<String, Shown>
     decoder.push(body.as_bytes());
     decoder.end();
     let mut results: BTreeMap<String, BTreeMap<String, Shown>> = BTreeMap::new();
-    let mut open: Option<(String, Vec<String>, Vec<String>, Vec<String>, Shown)> = None;
-    let mut close = |open: &mut Option<(String, Vec<String>, Vec<String>, Vec<String>, Shown)>| {
+    let mut open: Option<Open> = None;
+    let mut close = |open: &mut Option<Open>| {
         if let Some((result, header, groups, defaults, shown)) = open.take() {
             let value = |at: usize| match shown.rows.first() {
                 Some(row) => row[&header[at]].clone(),
@@ -168,9 +174,8 @@ fn difference(row: &Value, ours: Result<String, super::Refused>, delimiter: u8) 
         .then(|| format!("the same tables, but other bytes:\n{ours}\n--- instead of\n{body}"))
 }
 
-#[test]
-fn answers_are_those_of_a_real_server() {
-    let twin = store("flux", DATA);
+/// Asks every row, and says how many answers are the same; one that is wrong is an error.
+fn ask_all(catalog: &dyn Catalog) {
     let (mut same, mut all) = (0, 0);
     let mut wrong = Vec::new();
     for line in ROWS.lines() {
@@ -178,7 +183,7 @@ fn answers_are_those_of_a_real_server() {
         let name = row["name"].as_str().unwrap();
         let dialect = dialect(&row);
         let delimiter = dialect.delimiter;
-        let ours = asked_in(&twin, row["query"].as_str().unwrap(), dialect);
+        let ours = asked_in(catalog, row["query"].as_str().unwrap(), dialect);
         let difference = difference(&row, ours, delimiter);
         all += 1;
         same += usize::from(difference.is_none());
@@ -191,4 +196,35 @@ fn answers_are_those_of_a_real_server() {
     }
     println!("{same} of {all} answers are the same");
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert_eq!(all, 135);
+}
+
+#[test]
+fn answers_are_those_of_a_real_server() {
+    ask_all(&store("flux", DATA));
+}
+
+/// The same out of the engine itself: from memory, and from files.
+#[test]
+fn the_engine_answers_as_its_twin() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(directory.path().to_owned());
+    options.background = false;
+    let engine = Store::open(options).unwrap();
+    let change = Change::CreateDatabase { database: "flux".to_owned(), policy: None };
+    engine.change(change).unwrap();
+    let request = WriteRequest {
+        database: "flux",
+        policy: None,
+        precision: Precision::Nanoseconds,
+        unsigned: true,
+        all_or_nothing: false,
+        body: DATA.as_bytes(),
+        now_ns: super::NOW_NS,
+    };
+    engine.write(request).unwrap();
+    ask_all(&*engine);
+    engine.flush().unwrap();
+    ask_all(&*engine);
+    engine.stop().unwrap();
 }

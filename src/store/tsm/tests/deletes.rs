@@ -1,6 +1,6 @@
 //! Tombstones: every version is read, the newest one written.
 
-use super::{integers, written};
+use super::{directory, integers, written};
 use crate::store::tsm::{Malformed, OpenError, Reader, tombstone_records};
 use crate::store::view::TimeRange;
 use flate2::Compression;
@@ -84,10 +84,9 @@ fn left(reader: &Reader, key: &[u8]) -> Vec<TimeRange> {
 
 #[test]
 fn deletes_are_kept_beside_the_file_and_join() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let points = integers((0..100).map(|at| (at, at)));
-    let keys: [(&[u8], _); 3] =
-        [(b"a", points.clone()), (b"b", points.clone()), (b"c", points.clone())];
+    let keys: [(&[u8], _); 3] = [(b"a", points.clone()), (b"b", points.clone()), (b"c", points)];
     let path = written(directory.path(), "000000001-000000001.tsm", &keys);
     let reader = Reader::open(&path).unwrap();
     let range = |min_ns, max_ns| TimeRange { min_ns, max_ns };
@@ -111,7 +110,7 @@ fn deletes_are_kept_beside_the_file_and_join() {
 
 #[test]
 fn a_delete_turns_an_older_version_into_the_newest_with_all_its_records() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let points = integers((0..100).map(|at| (at, at)));
     let keys: [(&[u8], _); 2] = [(b"a", points.clone()), (b"b", points)];
     let path = written(directory.path(), "f.tsm", &keys);
@@ -126,7 +125,7 @@ fn a_delete_turns_an_older_version_into_the_newest_with_all_its_records() {
 
 #[test]
 fn damaged_tombstones_keep_a_file_closed_unless_it_is_opened_without_them() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let path = written(directory.path(), "f.tsm", &[(b"a", integers([(1, 1)]))]);
     let tombstone = directory.path().join("f.tombstone");
     fs::write(&tombstone, [0, 0, 0x15, 4, 1, 2, 3]).unwrap();

@@ -1,7 +1,7 @@
 //! Whole files: those that influxd wrote, those that we write, and damaged ones.
 
 use super::blocks::{assert_same, column, kind, rows};
-use super::{integers, opened, written};
+use super::{directory, integers, opened, written};
 use crate::store::tsm::{BLOCK_POINTS, OpenError, Reader, Writer};
 use crate::store::value::{Column, FieldType, Value, Values};
 use crate::store::view::TimeRange;
@@ -41,7 +41,7 @@ fn files_of_influxd_are_read_and_written_again_to_the_same_bytes() {
     let rows = rows("tsm_files.jsonl");
     assert_eq!(rows.len(), 3);
     for row in rows {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let path = directory.path().join(row["file_name"].as_str().unwrap());
         let bytes = STANDARD.decode(row["file_base64"].as_str().unwrap()).unwrap();
         fs::write(&path, &bytes).unwrap();
@@ -72,7 +72,7 @@ fn files_of_influxd_are_read_and_written_again_to_the_same_bytes() {
 
 #[test]
 fn a_file_tells_what_it_holds_and_finds_each_key() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let keys: Vec<Vec<u8>> = (0..3000).map(|at| format!("m,h={at:05}#!~#f").into()).collect();
     let file: Vec<(&[u8], Column)> = keys
         .iter()
@@ -106,7 +106,7 @@ fn a_file_tells_what_it_holds_and_finds_each_key() {
 
 #[test]
 fn many_points_of_a_key_are_cut_into_full_blocks() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let points = integers((0..2500).map(|at| (at * 7, at * at)));
     let reader = opened(directory.path(), "f.tsm", &[(b"k#!~#f", points.clone())]);
     let entries: Vec<_> = reader.find(b"k#!~#f").unwrap().entries.iter().collect();
@@ -121,7 +121,7 @@ fn many_points_of_a_key_are_cut_into_full_blocks() {
 
 #[test]
 fn a_writer_that_is_dropped_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let path = directory.path().join("f.tsm.tmp");
     let mut writer = Writer::create(&path).unwrap();
     assert!(Writer::create(&path).is_err());
@@ -132,7 +132,7 @@ fn a_writer_that_is_dropped_leaves_nothing() {
 
 #[test]
 fn a_damaged_block_is_told_with_its_place_and_the_others_are_read() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let keys: [(&[u8], Column); 2] = [(b"a", integers([(1, 1)])), (b"b", integers([(2, 2)]))];
     let path = written(directory.path(), "f.tsm", &keys);
     let mut bytes = fs::read(&path).unwrap();
@@ -148,7 +148,7 @@ fn a_damaged_block_is_told_with_its_place_and_the_others_are_read() {
 
 #[test]
 fn a_time_that_stands_twice_in_a_block_has_its_last_value() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let twice = integers([(1, 1), (2, 2), (2, 3), (2, 4), (5, 5)]);
     let reader = opened(directory.path(), "f.tsm", &[(b"k", twice)]);
     let entry = reader.find(b"k").unwrap().entries.iter().next().unwrap();
@@ -169,7 +169,7 @@ fn visit(reader: &Reader) {
 
 #[test]
 fn a_file_that_is_cut_anywhere_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let path = written(directory.path(), "f.tsm", &[(b"k#!~#f", integers([(1, 1), (2, 4)]))]);
     let bytes = fs::read(&path).unwrap();
     let cut = directory.path().join("cut.tsm");
@@ -183,7 +183,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
 
 #[test]
 fn an_index_that_is_not_sound_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let path = written(directory.path(), "f.tsm", &[(b"k", integers([(1, 1)]))]);
     let bytes = fs::read(&path).unwrap();
     let begin = bytes.len() - 8 - (2 + 1 + 3 + 28);
@@ -227,7 +227,7 @@ proptest! {
         damages in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..5),
         at_the_end in any::<bool>(),
     ) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let path = directory.path().join("f.tsm");
         let mut writer = Writer::create(&path).unwrap();
         for (at, mut column) in columns.into_iter().enumerate() {
@@ -249,7 +249,7 @@ proptest! {
 
     #[test]
     fn a_file_gives_back_what_was_put_into_it(columns in proptest::collection::vec(column(), 1..5)) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let mut keys: Vec<(Vec<u8>, Column)> = Vec::new();
         for (at, mut column) in columns.into_iter().enumerate() {
             column.times.sort_unstable();

@@ -1,6 +1,6 @@
 //! Merging against a map that is filled from the oldest file to the newest.
 
-use super::{integers, opened, written};
+use super::{directory, integers, opened, written};
 use crate::store::tsm::{Merge, Reader, Writer};
 use crate::store::value::{Column, FieldType, Value, Values};
 use crate::store::view::{Cursor, Direction, TimeRange};
@@ -100,7 +100,7 @@ proptest! {
         whole in any::<bool>(),
         ascending in any::<bool>(),
     ) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = directory();
         let mut want = BTreeMap::new();
         let mut readers = Vec::new();
         for (at, layer) in layers.iter().enumerate() {
@@ -144,7 +144,7 @@ proptest! {
 
 #[test]
 fn blocks_that_do_not_overlap_come_as_they_are() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let old = integers((0..3000).map(|at| (at, at)));
     let new = integers((5000..6500).map(|at| (at, at)));
     let readers = [
@@ -160,7 +160,7 @@ fn blocks_that_do_not_overlap_come_as_they_are() {
 
 #[test]
 fn points_of_another_type_than_the_first_file_has_are_not_seen() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let floats = Column { times: vec![1, 5], values: Values::Float(vec![1.0, 2.0]) };
     let readers = [
         opened(directory.path(), "1-1.tsm", &[(KEY, integers([(1, 7), (2, 8)]))]),
@@ -174,7 +174,7 @@ fn points_of_another_type_than_the_first_file_has_are_not_seen() {
 
 #[test]
 fn behind_a_damaged_block_the_merge_goes_on() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = directory();
     let path = written(directory.path(), "f.tsm", &[(KEY, integers((0..2500).map(|at| (at, at))))]);
     let entry = |path| {
         let reader = Reader::open(path).unwrap();

@@ -8,6 +8,11 @@ use crate::store::value::{Column, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// In memory where there is such a place: these tests make thousands of files, and each waits for its disk.
+pub(crate) fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A file of these points, under its final name.
 fn written(directory: &Path, name: &str, keys: &[(&[u8], Column)]) -> PathBuf {
     let path = directory.join(name);
