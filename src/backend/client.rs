@@ -200,6 +200,13 @@ impl Client {
                 return Err(Error::Connect(error));
             }
         };
+        let stream = match &self.place.trust {
+            None => stream,
+            Some(trust) => {
+                let secured = stream.begin_tls(trust, &self.clock, CONNECT_LIMIT.min(limit)).await;
+                secured.map_err(Error::Connect)?
+            }
+        };
         Ok(Connection { stream, buffer: vec![0; READ_BYTES], from: 0, to: 0, idle_since: Mono(0) })
     }
 

@@ -2,8 +2,10 @@
 
 use crate::base::ids::{BackendId, CircleId};
 use crate::config::checked::{Backend, Credentials, Kind};
+use crate::rt::tls::Trust;
 use base64::Engine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::sync::Arc;
 
 /// What may stand unescaped in a query parameter.
 const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -23,6 +25,8 @@ pub struct Place {
     /// The whole `Authorization` field, or empty.
     authorization: String,
     pub write_only: bool,
+    /// Absent: connections to it are plain.
+    pub trust: Option<Arc<Trust>>,
 }
 
 impl Place {
@@ -38,7 +42,13 @@ impl Place {
             kind: backend.kind,
             authorization: authorization(backend.kind, &backend.credentials),
             write_only: backend.write_only,
+            trust: None,
         }
+    }
+
+    /// Meets it over TLS.
+    pub fn with_trust(self, trust: Option<Arc<Trust>>) -> Place {
+        Place { trust, ..self }
     }
 
     /// `circle/name`, as headers and logs say it.

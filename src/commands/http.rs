@@ -1,10 +1,15 @@
-//! One request over one connection, for commands: plain blocking sockets with time-outs.
+//! One request over one connection, for commands: blocking sockets with time-outs, with TLS where the
+//! configuration has it.
 
 use circlet::backend::{Verdict, answer};
-use circlet::config::{Auth, Config};
+use circlet::config::certificates::{self, CertificateError};
+use circlet::config::{Auth, Backend, BackendTls, Config};
 use circlet::proto::http::response::{Head, Reader, Whole};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An answer that is longer than this is none that a command understands.
@@ -38,9 +43,67 @@ impl Reply {
     }
 }
 
+/// Whom a command asks.
+pub struct Server {
+    host: String,
+    port: u16,
+    /// Of each step.
+    limit: Duration,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Server {
+    /// A backend, met as the gateway meets it.
+    pub fn backend(backend: &Backend, limit: Duration) -> io::Result<Server> {
+        let of = |tls: &BackendTls| {
+            Ok((certificates::of_backend(tls)?, certificates::server_name(&tls.server_name)?))
+        };
+        let tls = backend.tls.as_ref().map(of).transpose();
+        let tls = tls.map_err(|error: CertificateError| io::Error::other(error))?;
+        Ok(Server { host: backend.host.clone(), port: backend.port, limit, tls })
+    }
+
+    /// The gateway of this configuration. Its certificate is known, so its name does not matter.
+    fn gateway(config: &Config, limit: Duration) -> io::Result<Server> {
+        let (ip, port) = (config.listen.ip(), config.listen.port());
+        let own = config.tls.as_ref().map(certificates::of_own_gateway).transpose();
+        let tls = own.map_err(io::Error::other)?.map(|own| (own, ServerName::from(ip)));
+        Ok(Server { host: ip.to_string(), port, limit, tls })
+    }
+
+    /// Sends one request. `fields` are header fields, each with its line end.
+    pub fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> io::Result<Reply> {
+        let stream = connect((&*self.host, self.port), self.limit)?;
+        stream.set_read_timeout(Some(self.limit))?;
+        stream.set_write_timeout(Some(self.limit))?;
+        let Some((config, name)) = self.tls.clone() else {
+            return exchange(stream, method, path, fields, body);
+        };
+        let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        exchange(StreamOwned::new(session, stream), method, path, fields, body)
+    }
+}
+
+fn exchange(
+    mut stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &[u8],
+) -> io::Result<Reply> {
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\n{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    stream.flush()?;
+    read(&mut stream)
+}
+
 /// Asks the gateway of this configuration, with its first token.
 pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
-    ask(config.listen, GATEWAY_LIMIT, method, path, &gateway_fields(config), b"")
+    Server::gateway(config, GATEWAY_LIMIT)?.ask(method, path, &gateway_fields(config), b"")
 }
 
 /// The same with a body, which may take as long as the gateway waits for backends.
@@ -51,7 +114,7 @@ pub fn post_to_gateway(
     body: &[u8],
 ) -> io::Result<Reply> {
     let fields = format!("{}{fields}", gateway_fields(config));
-    ask(config.listen, WRITE_LIMIT, "POST", path, &fields, body)
+    Server::gateway(config, WRITE_LIMIT)?.ask("POST", path, &fields, body)
 }
 
 fn gateway_fields(config: &Config) -> String {
@@ -63,27 +126,6 @@ fn gateway_fields(config: &Config) -> String {
         }
     };
     format!("Host: {}\r\n{token}", config.listen)
-}
-
-/// Sends one request. `fields` are header fields, each with its line end. Every step has the limit.
-pub fn ask(
-    address: impl ToSocketAddrs,
-    limit: Duration,
-    method: &str,
-    path: &str,
-    fields: &str,
-    body: &[u8],
-) -> io::Result<Reply> {
-    let mut stream = connect(address, limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.set_write_timeout(Some(limit))?;
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\n{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body)?;
-    read(&mut stream)
 }
 
 /// The first address that takes the connection.

@@ -37,9 +37,9 @@ pub fn check(config: &Config) -> bool {
 
 /// The version that the backend names.
 fn ping(backend: &Backend, timeout: Duration) -> io::Result<String> {
-    let address = (backend.host.as_str(), backend.port);
     let fields = format!("Host: {}\r\nUser-Agent: circlet\r\n", backend.authority());
-    judge(&http::ask(address, timeout, "GET", "/ping", &fields, b"")?.head)
+    let server = http::Server::backend(backend, timeout)?;
+    judge(&server.ask("GET", "/ping", &fields, b"")?.head)
 }
 
 /// InfluxDB answers 204, others 200; either may name its version.

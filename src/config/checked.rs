@@ -15,6 +15,8 @@ pub struct Config {
     /// How many cores work; at least 1.
     pub shards: u16,
     pub auth: Auth,
+    /// Absent: the listener speaks plain HTTP.
+    pub tls: Option<TlsConfig>,
     /// Circles and rings. Their flat list of backends has the order of `backends`.
     pub plan: Plan,
     pub naming: Naming,
@@ -40,6 +42,34 @@ pub enum Auth {
     Tokens(Vec<Secret>),
 }
 
+/// What the listener shows, and demands of clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// The certificate, and those between it and its authority. PEM, like all of these files.
+    pub cert_file: PathBuf,
+    pub key_file: PathBuf,
+    /// Clients must show a certificate that this authority has signed.
+    pub client_ca_file: Option<PathBuf>,
+    pub min_version: TlsVersion,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsVersion {
+    Tls12,
+    Tls13,
+}
+
+/// How a backend is met over TLS. It is always verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendTls {
+    /// Absent: the authorities of this system.
+    pub ca_file: Option<PathBuf>,
+    /// Certificate and key that are shown to it.
+    pub own: Option<(PathBuf, PathBuf)>,
+    /// What its certificate must be for; the host of its URL if nothing else is said.
+    pub server_name: String,
+}
+
 /// One destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
@@ -54,6 +84,8 @@ pub struct Backend {
     pub port: u16,
     pub kind: Kind,
     pub credentials: Credentials,
+    /// Of an `https://` URL.
+    pub tls: Option<BackendTls>,
     /// Is never asked.
     pub write_only: bool,
     pub backlog: BacklogConfig,
@@ -298,4 +330,5 @@ words!(Kind {
 words!(Ack { Delivered = "delivered", Durable = "durable", Interval = "interval" });
 words!(Consistency { Ignore = "ignore", Honour = "honour" });
 words!(OnFull { Reject = "reject", DropOldest = "drop_oldest" });
+words!(TlsVersion { Tls12 = "1.2", Tls13 = "1.3" });
 words!(LogSync { Fdatasync = "fdatasync" });

@@ -8,9 +8,10 @@
 //!
 //! Read in this order: `checked` (what comes out), `environment` (what goes in besides the file),
 //! `tree` (the document with places, variables filled in), `section` (typed reading of one table),
-//! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `problem` (how it is told).
+//! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `certificates`, `problem` (how it is told).
 
 mod budget;
+pub mod certificates;
 mod check;
 pub mod checked;
 pub mod environment;
@@ -24,8 +25,9 @@ pub mod units;
 mod variables;
 
 pub use checked::{
-    Ack, Auth, Backend, BacklogConfig, Config, Consistency, Credentials, Kind, LogConfig, LogSync,
-    MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig, StoreConfig, WriteConfig,
+    Ack, Auth, Backend, BackendTls, BacklogConfig, Config, Consistency, Credentials, Kind,
+    LogConfig, LogSync, MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig,
+    StoreConfig, TlsConfig, TlsVersion, WriteConfig,
 };
 pub use environment::Environment;
 pub use problem::{Refusal, Told};

@@ -4,7 +4,7 @@
 
 use super::budget::RawBacklog;
 use super::checked::{
-    Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, StoreConfig, WriteConfig,
+    Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, StoreConfig, TlsVersion, WriteConfig,
 };
 use super::plain;
 use super::problem::{Place, Problems};
@@ -24,6 +24,8 @@ pub struct RawFile {
     pub shards: Option<u32>,
     /// Absent: no `[auth]` at all.
     pub auth: Option<RawAuth>,
+    /// Absent: no `[tls]` at all.
+    pub tls: Option<RawTls>,
     pub placement: RawPlacement,
     pub default_org: Text,
     pub circles: Vec<RawCircle>,
@@ -45,6 +47,14 @@ pub struct RawAuth {
     pub place: Place,
     pub tokens: Option<Found<Vec<Found<String>>>>,
     pub tokens_file: Text,
+}
+
+pub struct RawTls {
+    pub place: Place,
+    pub cert_file: Text,
+    pub key_file: Text,
+    pub client_ca_file: Text,
+    pub min_version: Option<TlsVersion>,
 }
 
 #[derive(Default)]
@@ -72,6 +82,10 @@ pub struct RawBackend {
     pub password: Text,
     pub password_file: Text,
     pub write_only: bool,
+    pub tls_ca_file: Text,
+    pub tls_cert_file: Text,
+    pub tls_key_file: Text,
+    pub tls_server_name: Text,
     pub backlog: RawBacklog,
     /// Those keys of the credentials that are there, whatever they are worth.
     pub credentials: Vec<&'static str>,
@@ -96,6 +110,7 @@ pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
         data_dir: file.required("data_dir", "data_dir = \"circlet-data\"", problems),
         shards: file.integer("shards", 1..=1024, problems),
         auth: auth(&mut file, problems),
+        tls: tls(&mut file, problems),
         placement: placement(&mut file, problems),
         default_org: default_org(&mut file, problems),
         circles: circles(&mut file, problems),
@@ -123,6 +138,19 @@ fn auth(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawAuth> {
     };
     section.finish(problems);
     Some(auth)
+}
+
+fn tls(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawTls> {
+    let mut section = file.table("tls", problems)?;
+    let tls = RawTls {
+        place: section.place().clone(),
+        cert_file: section.required("cert_file", "cert_file = \"PATH\"", problems),
+        key_file: section.required("key_file", "key_file = \"PATH\"", problems),
+        client_ca_file: section.text("client_ca_file", problems),
+        min_version: section.word("min_version", TlsVersion::WORDS, problems),
+    };
+    section.finish(problems);
+    Some(tls)
 }
 
 fn placement(file: &mut Section<'_>, problems: &mut Problems) -> RawPlacement {
@@ -186,6 +214,10 @@ fn backend(mut section: Section<'_>, problems: &mut Problems) -> RawBackend {
         password: section.text("password", problems),
         password_file: section.text("password_file", problems),
         write_only: section.boolean("write_only", problems).unwrap_or(false),
+        tls_ca_file: section.text("tls_ca_file", problems),
+        tls_cert_file: section.text("tls_cert_file", problems),
+        tls_key_file: section.text("tls_key_file", problems),
+        tls_server_name: section.text("tls_server_name", problems),
         backlog: RawBacklog::read(&mut section, problems),
         credentials: CREDENTIALS.into_iter().filter(|key| section.has(key)).collect(),
     };

@@ -325,12 +325,63 @@ fn values_out_of_range_or_out_of_relation_are_told() {
     assert_eq!(of("[log]\nsync = 3"), ["log.sync: is an integer | write a string"]);
 }
 
+/// A certificate and its key in files.
+fn pair() -> [tempfile::NamedTempFile; 2] {
+    let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+    [secret_file(&made.cert.pem()), secret_file(&made.signing_key.serialize_pem())]
+}
+
+#[test]
+fn certificates_are_read_and_compared_when_the_file_is_checked() {
+    let ([certificate, key], [_, other]) = (pair(), pair());
+    let of = |certificate: &std::path::Path, key: &std::path::Path| {
+        let text = format!("[tls]\ncert_file = {certificate:?}\nkey_file = {key:?}");
+        with_circle(&text).map(|config| config.tls.is_some()).map_err(|refusal| {
+            let told = &refusal.problems()[0];
+            format!("{}: {}", told.path, told.what)
+        })
+    };
+    let (certificate, key, other) = (certificate.path(), key.path(), other.path());
+    assert_eq!(of(certificate, key), Ok(true));
+    let told = of(certificate, other).unwrap_err();
+    assert!(told.starts_with("tls.key_file: "), "{told}");
+    assert!(told.ends_with(": the key is not the one of the certificate"), "{told}");
+    let told = of(certificate, certificate).unwrap_err();
+    assert!(told.starts_with("tls.key_file: ") && told.ends_with("no private key in it"), "{told}");
+    let told = of(key, key).unwrap_err();
+    assert!(
+        told.starts_with("tls.cert_file: ") && told.ends_with("no certificate in it"),
+        "{told}"
+    );
+    let told = of(std::path::Path::new("/nowhere.pem"), key).unwrap_err();
+    assert!(told.starts_with("tls.cert_file: /nowhere.pem: No such file"), "{told}");
+}
+
+#[test]
+fn keys_of_tls_belong_to_an_https_backend() {
+    let b = "circle[0].backend[0]";
+    let of = |url: &str, lines: &str| {
+        backend_problems(&format!("url = \"{url}\"\nkind = \"influxdb1\"\n{lines}"))
+    };
+    let [certificate, _] = pair();
+    let ca = format!("tls_ca_file = {:?}", certificate.path());
+    let plain = of("http://h:1", &ca);
+    assert_eq!(plain, [format!("{b}.tls_ca_file: there is no TLS to this backend")]);
+    let half = of("https://h:1", &format!("{ca}\ntls_key_file = \"k\""));
+    assert_eq!(half, [format!("{b}: a certificate and its key come together")]);
+    let name = of("https://h:1", &format!("{ca}\ntls_server_name = \"a b\""));
+    assert_eq!(name, [format!("{b}.tls_server_name: a b is no name of a server")]);
+    let file = of("https://h:1", "tls_ca_file = \"/nowhere.pem\"");
+    assert!(file[0].starts_with(&format!("{b}.tls_ca_file: /nowhere.pem: ")), "{file:?}");
+}
+
 #[test]
 fn every_key_stands_in_the_manual() {
     const MANUAL: &str = include_str!("../../docs/config.md");
     let sections = [
         "",
         "[auth]",
+        "[tls]",
         "[placement]",
         "[defaults]",
         "[server]",

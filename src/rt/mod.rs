@@ -8,7 +8,7 @@
 //! It does not know what the bytes mean.
 //!
 //! Read in this order: `clock`, `buffer`, `file`, `disk`, `sim`, `signal`, `tasks`,
-//! `sim_tasks`, `nudge`, `pipe` and `pool` (to plain threads and back), `net`, `sim_net`, `preflight`, `examine`.
+//! `sim_tasks`, `nudge`, `pipe` and `pool` (to plain threads and back), `net`, `tls`, `sim_net`, `preflight`, `examine`.
 
 pub mod buffer;
 pub mod clock;
@@ -29,6 +29,7 @@ pub mod sim_net;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim_tasks;
 pub mod tasks;
+pub mod tls;
 
 pub use buffer::{Buffer, Bytes, SharedBuffer};
 pub use clock::Clock;

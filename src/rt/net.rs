@@ -1,7 +1,9 @@
-//! TCP of one core: listeners that share a port, streams that end at once when dropped.
+//! TCP of one core: listeners that share a port, streams that end at once when dropped, with or without TLS.
 
+use super::Clock;
 use super::file::into_io;
 use super::pieces::Rest;
+use super::tls::{Door, Refused, TlsStream, Trust};
 #[cfg(any(test, feature = "sim"))]
 use super::{sim_net, sim_tasks};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -33,6 +35,7 @@ pub enum Listener {
 /// A connection. Dropping it sends FIN at once.
 pub enum Stream {
     Real(Socket),
+    Tls(Box<TlsStream>),
     #[cfg(any(test, feature = "sim"))]
     Sim(sim_net::SimStream),
 }
@@ -54,6 +57,8 @@ pub struct Parcel(OwnedFd);
 #[derive(Clone, Copy, Debug)]
 pub enum Stopper {
     Real(RawFd),
+    /// The peer's last bytes may be a farewell that nobody reads.
+    Tls(RawFd),
     /// A simulated connection, by its number.
     #[cfg(any(test, feature = "sim"))]
     Sim(u64),
@@ -125,7 +130,7 @@ impl Stopper {
     /// Makes the pending accept, and all later ones, fail. The listener must still be alive.
     pub fn stop(self) {
         match self {
-            Stopper::Real(fd) => shut(fd),
+            Stopper::Real(fd) | Stopper::Tls(fd) => shut(fd),
             #[cfg(any(test, feature = "sim"))]
             Stopper::Sim(number) => {
                 if let Some(tasks) = sim_tasks::current() {
@@ -141,6 +146,7 @@ impl Stopper {
     pub fn has_ended(self) -> bool {
         match self {
             Stopper::Real(fd) => peer_has_ended(fd),
+            Stopper::Tls(fd) => peer_has_shut(fd),
             #[cfg(any(test, feature = "sim"))]
             Stopper::Sim(_) => false,
         }
@@ -159,6 +165,31 @@ impl Stream {
         Ok(Stream::Real(Socket::new(inner)))
     }
 
+    /// The handshake of a listener's side, within `limit`. Whoever speaks no TLS is sent `told`.
+    pub async fn accept_tls(
+        self,
+        door: &Door,
+        clock: &Clock,
+        limit: Duration,
+        told: &[u8],
+    ) -> Result<Stream, Refused> {
+        let Stream::Real(socket) = self else { return Err(Refused::Failed(only_once())) };
+        let stream = TlsStream::accept(socket, door, clock, limit, told).await?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    /// The handshake of the side that connected, within `limit`.
+    pub async fn begin_tls(
+        self,
+        trust: &Trust,
+        clock: &Clock,
+        limit: Duration,
+    ) -> io::Result<Stream> {
+        let Stream::Real(socket) = self else { return Err(only_once()) };
+        let stream = TlsStream::connect(socket, trust, clock, limit).await?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
     /// Takes the connection off this core, to be unpacked on another one. Gives it back where that cannot be.
     /// There must be no read or write under way.
     pub fn pack(self) -> Result<Parcel, Box<Stream>> {
@@ -170,6 +201,8 @@ impl Stream {
                 }
                 Err(_) => Err(Box::new(Stream::Real(socket))),
             },
+            // Its session stays here: a connection moves before its handshake or not at all.
+            Stream::Tls(stream) => Err(Box::new(Stream::Tls(stream))),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Err(Box::new(Stream::Sim(stream))),
         }
@@ -187,7 +220,8 @@ impl Stream {
     /// Bytes read into `buffer`; 0 at the end.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Real(socket) => socket.inner.read(buffer).await,
+            Stream::Real(socket) => socket.read(buffer).await,
+            Stream::Tls(stream) => stream.read(buffer).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.read(buffer).await,
         }
@@ -195,7 +229,8 @@ impl Stream {
 
     pub async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.inner.write_all(bytes).await,
+            Stream::Real(socket) => socket.write_all(bytes).await,
+            Stream::Tls(stream) => stream.write_pieces(&[bytes]).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.write_all(bytes).await,
         }
@@ -205,6 +240,7 @@ impl Stream {
     pub async fn write_pieces(&mut self, pieces: &[&[u8]]) -> io::Result<()> {
         match self {
             Stream::Real(socket) => socket.write_pieces(pieces).await,
+            Stream::Tls(stream) => stream.write_pieces(pieces).await,
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.write_all(&pieces.concat()).await,
         }
@@ -215,6 +251,9 @@ impl Stream {
     pub fn wait_for(&mut self, bytes: usize) {
         match self {
             Stream::Real(socket) => socket.wait_for(bytes.clamp(1, WAIT_BYTES_MAX)),
+            // A part of a record may lie in our own buffers already, and records are longer than what is in
+            // them: how many bytes the socket still gets is not known, and the kernel would wait for too many.
+            Stream::Tls(_) => {}
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(_) => {}
         }
@@ -223,7 +262,8 @@ impl Stream {
     /// The longest that one read may take; `None` waits for ever.
     pub fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.inner.set_read_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.set_read_timeout(limit),
+            Stream::Tls(stream) => stream.socket().set_read_timeout(limit),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_read_timeout(limit);
@@ -235,7 +275,8 @@ impl Stream {
     /// The longest that one write may take; `None` waits for ever.
     pub fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
         match self {
-            Stream::Real(socket) => socket.inner.set_write_timeout(limit).map_err(into_io),
+            Stream::Real(socket) => socket.set_write_timeout(limit),
+            Stream::Tls(stream) => stream.socket().set_write_timeout(limit),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => {
                 stream.set_write_timeout(limit);
@@ -247,26 +288,32 @@ impl Stream {
     pub fn peer_address(&self) -> io::Result<SocketAddr> {
         match self {
             Stream::Real(socket) => socket.inner.peer_addr().map_err(into_io),
+            Stream::Tls(stream) => stream.socket().inner.peer_addr().map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Ok(stream.peer_address()),
         }
     }
 
     /// Says that no more bytes will come, and lets the peer's last bytes still be read.
-    pub fn finish_writing(&self) {
+    pub fn finish_writing(&mut self) {
         match self {
             Stream::Real(socket) => shut_half(socket.inner.as_raw_fd()),
+            Stream::Tls(stream) => {
+                stream.say_end();
+                shut_half(stream.socket().inner.as_raw_fd());
+            }
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.finish_writing(),
         }
     }
 
     /// Ends the connection so that the peer sees an error, not an end.
-    pub fn reset(&self) {
+    pub fn reset(&mut self) {
         match self {
-            // An error says that the connection has ended already.
-            Stream::Real(socket) => {
-                rustix::net::connect_unspec(lend(socket.inner.as_raw_fd())).unwrap_or(());
+            Stream::Real(socket) => socket.reset(),
+            Stream::Tls(stream) => {
+                stream.forbid_farewell();
+                stream.socket().reset();
             }
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => stream.finish_writing(),
@@ -277,6 +324,7 @@ impl Stream {
     pub fn stopper(&self) -> Stopper {
         match self {
             Stream::Real(socket) => Stopper::Real(socket.inner.as_raw_fd()),
+            Stream::Tls(stream) => Stopper::Tls(stream.socket().inner.as_raw_fd()),
             #[cfg(any(test, feature = "sim"))]
             Stream::Sim(stream) => Stopper::Sim(stream.number()),
         }
@@ -286,6 +334,27 @@ impl Stream {
 impl Socket {
     fn new(inner: TcpStream) -> Socket {
         Socket { inner, has_left: false, waits_for: 1 }
+    }
+
+    pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).await
+    }
+
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.inner.write_all(bytes).await
+    }
+
+    pub(super) fn set_read_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.inner.set_read_timeout(limit).map_err(into_io)
+    }
+
+    pub(super) fn set_write_timeout(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.inner.set_write_timeout(limit).map_err(into_io)
+    }
+
+    fn reset(&self) {
+        // An error says that the connection has ended already.
+        rustix::net::connect_unspec(lend(self.inner.as_raw_fd())).unwrap_or(());
     }
 
     fn wait_for(&mut self, bytes: usize) {
@@ -324,7 +393,8 @@ impl Socket {
         Ok(())
     }
 
-    fn send_now(&self, rest: &Rest<'_>) -> io::Result<usize> {
+    /// What the kernel takes without waiting.
+    pub(super) fn send_now(&self, rest: &Rest<'_>) -> io::Result<usize> {
         use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
         let mut slices = [io::IoSlice::new(&[]); PIECES_MAX];
         let count = rest.fill(&mut slices);
@@ -353,6 +423,20 @@ fn peer_has_ended(fd: RawFd) -> bool {
         Ok((bytes, _)) => bytes == 0,
         Err(error) => !matches!(error, Errno::AGAIN | Errno::INTR),
     }
+}
+
+/// Whatever it has sent before, and nobody has read.
+fn peer_has_shut(fd: RawFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let socket = lend(fd);
+    let mut asked = [PollFd::new(&socket, PollFlags::RDHUP)];
+    let told = poll(&mut asked, Some(&at_once)).unwrap_or(0);
+    told > 0 && !asked[0].revents().is_empty()
+}
+
+fn only_once() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "TLS begins on a connection of the kernel's, once")
 }
 
 fn shut(fd: RawFd) {

@@ -19,6 +19,7 @@ use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
 use crate::rt::net::Stream;
+use crate::rt::tls::Refused;
 
 /// The least a body has to bring, once the body time-out is over, in bytes a second.
 const BODY_RATE_MIN: u64 = 1024;
@@ -101,6 +102,7 @@ impl About {
 /// Serves one connection, which has entered, to its end.
 pub async fn serve(front: Rc<Front>, stream: Stream) {
     let number = front.number();
+    let Some(stream) = secure(&front, stream, number).await else { return front.left() };
     let mut connection = Connection {
         front: &front,
         stream,
@@ -117,6 +119,30 @@ pub async fn serve(front: Rc<Front>, stream: Stream) {
     }
     drop(connection);
     front.left();
+}
+
+/// The stream itself where the listener is plain; nothing if there is no handshake in time. Until then nothing was
+/// asked, so that a drain may end it like an idle one.
+async fn secure(front: &Front, stream: Stream, number: u64) -> Option<Stream> {
+    let Some(door) = &front.door else { return Some(stream) };
+    if front.is_draining() {
+        return None;
+    }
+    front.is_idle(number, stream.stopper());
+    let limit = front.settings.server.header_timeout;
+    let frame = About::default().frame_of(front, false);
+    let told = answer::no_tls().encode(&frame);
+    let secured = stream.accept_tls(door, &front.clock, limit, &told).await;
+    front.is_busy(number);
+    match secured {
+        Ok(stream) => return Some(stream),
+        Err(Refused::Plain) => front.meters.rejected(Rejection::PlainHttp.word()),
+        Err(Refused::Failed(error)) => {
+            tracing::debug!(%error, "no handshake");
+            front.meters.rejected(Rejection::BadHandshake.word());
+        }
+    }
+    None
 }
 
 struct Connection<'a> {

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::budget::Budget;
@@ -16,6 +17,7 @@ use crate::config::{Auth, Config, ServerConfig};
 use crate::ring::Naming;
 use crate::rt::Clock;
 use crate::rt::net::{Stopper, Stream};
+use crate::rt::tls::Door;
 use crate::telemetry::HttpMeters;
 
 /// What a listener is for: it decides which paths there are.
@@ -82,6 +84,8 @@ pub struct Parts {
     pub behind: Behind,
     pub clock: Clock,
     pub meters: HttpMeters,
+    /// Absent: connections are plain.
+    pub door: Option<Arc<Door>>,
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String>,
     /// Gives a new connection back if it is to be served here.
@@ -94,6 +98,7 @@ pub struct Front {
     pub behind: Behind,
     pub clock: Clock,
     pub meters: HttpMeters,
+    pub door: Option<Arc<Door>>,
     pub budget: Budget,
     pub metrics: Box<dyn Fn() -> String>,
     pub place: Box<dyn Fn(Stream) -> Option<Stream>>,
@@ -120,6 +125,7 @@ impl Front {
             behind: parts.behind,
             clock: parts.clock,
             meters: parts.meters,
+            door: parts.door,
             budget,
             metrics: parts.metrics,
             place: parts.place,

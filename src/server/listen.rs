@@ -56,6 +56,10 @@ fn welcome(front: &Rc<Front>, stream: Stream) {
 }
 
 async fn turn_away(front: &Front, mut stream: Stream) {
+    if front.door.is_some() {
+        // Nobody makes a handshake only to be turned away; there are too many connections already.
+        return;
+    }
     let frame = About::default().frame_of(front, false);
     let bytes = answer::too_many_connections().encode(&frame);
     // Whether it hears it is its own affair.

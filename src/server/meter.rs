@@ -14,6 +14,10 @@ pub enum Rejection {
     WrongMethod,
     TooSlow,
     TooManyConnections,
+    /// A listener of TLS was spoken to without.
+    PlainHttp,
+    /// The client broke the handshake off, or showed no certificate that is good here.
+    BadHandshake,
     /// A parameter of a write is missing or none that is known.
     BadParameter,
 }
@@ -32,6 +36,8 @@ impl Rejection {
             Rejection::WrongMethod => "wrong_method",
             Rejection::TooSlow => "too_slow",
             Rejection::TooManyConnections => "too_many_connections",
+            Rejection::PlainHttp => "plain_http",
+            Rejection::BadHandshake => "bad_handshake",
             Rejection::BadParameter => "bad_parameter",
         }
     }

@@ -1,5 +1,6 @@
 //! The node's life, as the control thread leads it. `main` calls these steps in order.
 
+use super::certificates::Certificates;
 use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
 use super::store_node::StoreNode;
@@ -90,6 +91,7 @@ pub struct Node {
     asked: Arc<AtomicUsize>,
     /// Stores of this process.
     stores: Vec<StoreNode>,
+    certificates: Certificates,
 }
 
 impl Node {
@@ -116,6 +118,9 @@ impl Node {
         let board = Board::new(logs, registry.names().len(), usize::from(config.shards));
         restore_incomplete(&config, &backend_ids, &board);
         let exposition = Exposition::install().map_err(Trouble::Running)?;
+        let certificates = Certificates::load(&config);
+        let certificates =
+            certificates.map_err(|error| Trouble::Configuration(error.to_string()))?;
         Ok(Node {
             topology,
             registry,
@@ -128,6 +133,7 @@ impl Node {
             heard: vec![false; usize::from(config.shards)],
             asked,
             stores: Vec::new(),
+            certificates,
             config,
         })
     }
@@ -171,6 +177,8 @@ impl Node {
                 doors: doors.clone(),
                 hall,
                 stores: stores.clone(),
+                door: self.certificates.door(),
+                trusts: self.certificates.trusts(),
             };
             let cpu = cpus[usize::from(shard) % cpus.len()];
             launch(cpu, &format!("shard-{shard}"), move || live(setup))?;
@@ -226,6 +234,7 @@ impl Node {
             ticks += 1;
             if ticks.is_multiple_of(10) {
                 self.latencies.publish();
+                self.certificates.renew_what_has_changed();
                 show(&self.pulse());
             }
             if ticks.is_multiple_of(50) {

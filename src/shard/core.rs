@@ -16,6 +16,7 @@ use crate::ingest::{Facts, Ingest, Outlet};
 use crate::query::Query;
 use crate::ring::{Router, Topology};
 use crate::rt::net::{Listener, Parcel, Stream};
+use crate::rt::tls::{Door, Trust};
 use crate::rt::{Clock, Disk, Lane, Signal, sleep, spawn};
 use crate::server::store::Opening;
 use crate::server::{Behind, Front, Gateway, Parts, Settings, listen};
@@ -61,6 +62,10 @@ pub struct Setup {
     pub hall: Mailbox<Parcel>,
     /// The stores of this process, by the names of their backends.
     pub stores: Vec<(String, Arc<Opening>)>,
+    /// What its listener shows, if it speaks TLS.
+    pub door: Option<Arc<Door>>,
+    /// How backends are met, in the order of the configuration.
+    pub trusts: Vec<Option<Arc<Trust>>>,
 }
 
 /// The whole life of a shard. Lives on: its own thread.
@@ -109,9 +114,10 @@ fn facts(setup: &Setup) -> Rc<Facts> {
         .backends
         .iter()
         .zip(&setup.backend_ids)
-        .map(|(backend, id)| {
+        .zip(&setup.trusts)
+        .map(|((backend, id), trust)| {
             let circle = &circles[usize::from(backend.circle)].name;
-            Rc::new(Place::new(*id, backend, circle))
+            Rc::new(Place::new(*id, backend, circle).with_trust(trust.clone()))
         })
         .collect();
     let clock = Clock::Real;
@@ -307,6 +313,7 @@ fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
         behind: Behind::Gateway(Rc::new(gateway)),
         clock: facts.clock.clone(),
         meters: HttpMeters::of_shard(setup.shard.0),
+        door: setup.door.clone(),
         metrics: Box::new(metrics),
         place: Box::new(move |stream| usher.place(stream)),
     }

@@ -9,10 +9,11 @@
 //!
 //! It does not know the state of another shard.
 //!
-//! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `ring_change`,
+//! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `certificates`, `ring_change`,
 //! `status`, `store_node` (the embedded store, which is no shard) and `embedded` (those of a gateway), `backlog` and `reroute` (of a stopped node).
 
 pub mod backlog;
+pub mod certificates;
 pub mod control;
 pub mod core;
 pub mod embedded;

@@ -176,6 +176,8 @@ fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {
         behind: Behind::Store(Rc::new(node)),
         clock: Clock::Real,
         meters: HttpMeters::of_store(&setup.name),
+        // Listens on loopback, for the shards of this process.
+        door: None,
         metrics: Box::new(metrics),
         place: Box::new(Some),
     }

@@ -208,6 +208,13 @@ pub fn ready(is_ready: bool) {
     gauge!(names::READY).set(if is_ready { 1.0 } else { 0.0 });
 }
 
+/// When the certificate that one side shows ends.
+pub fn certificate_ends(side: &'static str, name: &str, unix_seconds: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
+    let ends = unix_seconds as f64;
+    gauge!(names::CERTIFICATE_EXPIRY, "side" => side, "name" => name.to_owned()).set(ends);
+}
+
 /// Memory in use, in bytes.
 pub fn memory(used: f64) {
     gauge!(names::MEMORY_USED).set(used);

@@ -38,6 +38,7 @@ pub const QUERIES: &str = "circlet_queries_total";
 pub const FAILOVERS: &str = "circlet_query_failovers_total";
 pub const STAGE_SECONDS: &str = "circlet_stage_duration_seconds";
 pub const STAGE_COUNT: &str = "circlet_stage_total";
+pub const CERTIFICATE_EXPIRY: &str = "circlet_certificate_expiry_timestamp_seconds";
 pub const MEMORY_USED: &str = "circlet_memory_used_bytes";
 pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 pub const SHARD_BUSY_SECONDS: &str = "circlet_shard_busy_seconds_total";
@@ -94,7 +95,7 @@ pub(super) fn describe() {
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
     describe_gauge!(SHARD_BUSY_SECONDS, "CPU time that a shard's thread has used, in seconds");
-    let gauges: [(&'static str, &'static str); 19] = [
+    let gauges: [(&'static str, &'static str); 20] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
@@ -112,6 +113,7 @@ pub(super) fn describe() {
         (DISK_FREE, "Bytes that are free on the file system of the logs"),
         (DISK_MIN_FREE, "Bytes of it that are to stay free"),
         (BALLAST, "Bytes held in reserve for a full disk; 0 while they are given up"),
+        (CERTIFICATE_EXPIRY, "When the certificate that is shown ends, in seconds since 1970"),
         (MEMORY_USED, "Bytes of memory in use, without the holes that the allocator keeps"),
         (STAGE_SECONDS, "Duration of a stage, by quantile"),
     ];

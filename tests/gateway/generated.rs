@@ -4,7 +4,8 @@ use crate::support::circlet::run;
 use crate::support::ports;
 use crate::support::prelude::*;
 use crate::support::process::Process;
-use crate::support::world::directory;
+use crate::support::tls::Authority;
+use crate::support::world::{backend, directory};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -163,9 +164,24 @@ fn expressions_of_panels() -> Vec<String> {
         .collect()
 }
 
+/// Its backend is not there; nothing else is needed to know when the certificate ends.
+fn a_circle_that_is_shown_a_certificate(directory: &Path) -> String {
+    let authority = Authority::new(directory, "authority");
+    let own = authority.issue("gateway");
+    let url = format!("https://127.0.0.1:{}", ports::free());
+    format!(
+        "[[circle]]\nname = \"far\"\n{}tls_ca_file = {:?}\ntls_cert_file = {:?}\ntls_key_file = {:?}\n",
+        backend("far", &url, "influxdb1"),
+        authority.file,
+        own.certificate,
+        own.key
+    )
+}
+
 #[test]
 fn every_panel_and_every_alert_finds_its_series() {
-    let world = Setup::new().start();
+    let keys = directory();
+    let world = Setup::new().tables(&a_circle_that_is_shown_a_certificate(keys.path())).start();
     let prometheus = Prometheus::start(&world);
     let mut asked = expressions_of_panels();
     let rules = prometheus.get("/api/v1/rules");

@@ -23,6 +23,7 @@ pub mod python;
 pub mod recorded;
 pub mod stage;
 pub mod store;
+pub mod tls;
 pub mod vectors;
 pub mod wait;
 pub mod world;

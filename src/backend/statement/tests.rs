@@ -165,6 +165,7 @@ fn backend() -> Backend {
         port: 8086,
         kind: Kind::Influxdb2,
         credentials: Credentials::None,
+        tls: None,
         write_only: false,
         backlog: BacklogConfig {
             bytes_max: None,

@@ -86,10 +86,11 @@ fn replay(place: &Place, backend: &Backend, file: &Rejects) -> Result<Outcome, T
     let path = set_apart(&file.path).map_err(|error| failed(&file.path, &error))?;
     let text = fs::read(&path).map_err(|error| failed(&path, &error))?;
     let mut outcome = Outcome::default();
-    let address = (&*backend.host, backend.port);
+    let server = http::Server::backend(backend, LIMIT);
+    let server = server.map_err(|error| Trouble::Configuration(error.to_string()))?;
     let mut post = |target: &Target, body: &[u8]| {
         let path = place.write_path(&target.org, &target.database, &target.retention_policy);
-        let reply = http::ask(address, LIMIT, "POST", &path, &place.common_fields(), body);
+        let reply = server.ask("POST", &path, &place.common_fields(), body);
         reply.map(|reply| reply.verdict())
     };
     for group in groups(&text) {

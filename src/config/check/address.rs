@@ -1,14 +1,18 @@
-//! A backend's URL: `http://host:port` and nothing more.
+//! A backend's URL: `http://host:port` or `https://host:port` and nothing more.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::config::section::quoted;
+
+const SECURE: &str = "https://";
 
 /// Host and port of a URL. The host is in lower case, an IPv6 address without its brackets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub host: String,
     pub port: u16,
+    /// `https://`.
+    pub is_tls: bool,
 }
 
 impl Address {
@@ -34,7 +38,7 @@ impl Address {
 pub type UrlError = (String, String);
 
 pub fn parse(url: &str) -> Result<Address, UrlError> {
-    let rest = without_scheme(url)?;
+    let (scheme, rest) = without_scheme(url)?;
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     if rest.contains('@') {
         return Err(error(
@@ -44,7 +48,7 @@ pub fn parse(url: &str) -> Result<Address, UrlError> {
     }
     if let Some(junk) = rest.find(['/', '?', '#']) {
         let what = format!("{} after the port", quoted(&rest[junk..]));
-        return Err((what, format!("write \"http://{}\"", &rest[..junk])));
+        return Err((what, format!("write \"{scheme}{}\"", &rest[..junk])));
     }
     let (host, port) = match rest.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map(|(host, after)| (host, after.strip_prefix(':'))),
@@ -66,15 +70,14 @@ pub fn parse(url: &str) -> Result<Address, UrlError> {
     let number = number.ok_or_else(|| {
         (format!("{} is no port", quoted(port)), "choose from 1 to 65535".to_owned())
     })?;
-    Ok(Address { host: host.to_ascii_lowercase(), port: number })
+    Ok(Address { host: host.to_ascii_lowercase(), port: number, is_tls: scheme == SECURE })
 }
 
-fn without_scheme(url: &str) -> Result<&str, UrlError> {
-    if let Some(rest) = url.strip_prefix("http://") {
-        return Ok(rest);
-    }
-    if url.starts_with("https://") {
-        return Err(error("TLS to backends is not built yet", "use an http:// URL"));
+fn without_scheme(url: &str) -> Result<(&'static str, &str), UrlError> {
+    for scheme in ["http://", SECURE] {
+        if let Some(rest) = url.strip_prefix(scheme) {
+            return Ok((scheme, rest));
+        }
     }
     Err((format!("{} is no http:// URL", quoted(url)), "write \"http://HOST:PORT\"".to_owned()))
 }
@@ -99,12 +102,14 @@ mod tests {
         assert_eq!(of("http://127.0.0.1:8086"), Ok(("127.0.0.1".to_owned(), 8086)));
         assert_eq!(of("http://Influx-1.example:80/"), Ok(("influx-1.example".to_owned(), 80)));
         assert_eq!(of("http://[::1]:8086"), Ok(("::1".to_owned(), 8086)));
+        assert_eq!(of("https://a:443"), Ok(("a".to_owned(), 443)));
+        assert!(parse("https://a:443").unwrap().is_tls && !parse("http://a:443").unwrap().is_tls);
     }
 
     #[test]
     fn whatever_else_is_told_apart() {
         let of = |url| parse(url).unwrap_err().0;
-        assert_eq!(of("https://a:1"), "TLS to backends is not built yet");
+        assert_eq!(of("https://a"), "no port");
         assert_eq!(of("ftp://a:1"), "\"ftp://a:1\" is no http:// URL");
         assert_eq!(of("http://"), "\"\" is no host name and no address");
         assert_eq!(of("http://a"), "no port");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::address::{self, Address};
-use super::secrets;
+use super::{secrets, tls};
 use crate::config::budget::RawBacklog;
 use crate::config::checked::{Backend, Kind};
 use crate::config::problem::{Place, Problems};
@@ -105,6 +105,7 @@ impl Checker<'_> {
         let credentials = secrets::credentials(raw, self.problems);
         let backlog = raw.backlog.over(self.backlog, self.problems);
         let address = address?;
+        let tls = tls::backend(raw, &address, self.problems);
         Some(Backend {
             name: raw.name.as_ref()?.value.clone(),
             circle,
@@ -117,6 +118,7 @@ impl Checker<'_> {
             port: address.port,
             kind: raw.kind?,
             credentials: credentials?,
+            tls,
             write_only: raw.write_only,
             backlog,
         })
@@ -132,7 +134,7 @@ impl Checker<'_> {
             let mend = "remove them: nobody but this gateway asks it";
             self.problems.add(&raw.place, "an embedded store takes no credentials", mend);
         }
-        Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 0 }
+        Address { host: Ipv4Addr::LOCALHOST.to_string(), port: 0, is_tls: false }
     }
 
     fn address(&mut self, url: &Found<String>) -> Option<Address> {

@@ -7,6 +7,7 @@ mod address;
 mod circles;
 mod names;
 mod secrets;
+mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -22,6 +23,7 @@ use crate::ring::{HashKey, Placement, Plan, ShardKey};
 pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -> Option<Config> {
     let listen = raw.listen.as_ref().and_then(|found| listen(found, problems));
     let auth = secrets::auth(raw.auth.as_ref(), &raw, listen, problems);
+    let tls = tls::listener(raw.tls.as_ref(), problems);
     let (circles, backends) = circles::circles(&raw, listen, problems);
     let shards = shards(raw.shards, environment);
     let log = &raw.log;
@@ -38,6 +40,7 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
         data_dir: raw.data_dir?.value.into(),
         shards,
         auth: auth?,
+        tls,
         plan: Plan { placement: algorithm, hash_key, shard_key, circles },
         naming: naming?,
         backends,

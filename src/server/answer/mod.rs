@@ -274,6 +274,11 @@ pub fn too_many_connections() -> Answer {
     unavailable(Voice::default(), "too many connections", RETRY_AFTER_S).closing()
 }
 
+/// For whoever speaks plain HTTP to a listener of TLS.
+pub fn no_tls() -> Answer {
+    invalid(Voice::default(), "this port speaks TLS: use https://").closing()
+}
+
 /// A body that cannot be used. Where the framing broke, the connection ends.
 pub fn bad_body(voice: Voice, fault: Fault) -> Answer {
     match fault {

@@ -301,6 +301,7 @@ fn backend(at: usize, circle: usize, kind: Kind) -> Backend {
         port,
         kind,
         credentials: Credentials::None,
+        tls: None,
         write_only: false,
         backlog: super::budgets::NO_LIMIT,
     }
