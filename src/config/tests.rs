@@ -333,7 +333,7 @@ fn pair() -> [tempfile::NamedTempFile; 2] {
 
 #[test]
 fn certificates_are_read_and_compared_when_the_file_is_checked() {
-    let ([certificate, key], [_, other]) = (pair(), pair());
+    let ([certificate, key], [second, other]) = (pair(), pair());
     let of = |certificate: &std::path::Path, key: &std::path::Path| {
         let text = format!("[tls]\ncert_file = {certificate:?}\nkey_file = {key:?}");
         with_circle(&text).map(|config| config.tls.is_some()).map_err(|refusal| {
@@ -346,7 +346,7 @@ fn certificates_are_read_and_compared_when_the_file_is_checked() {
     let told = of(certificate, other).unwrap_err();
     assert!(told.starts_with("tls.key_file: "), "{told}");
     assert!(told.ends_with(": the key is not the one of the certificate"), "{told}");
-    let told = of(certificate, certificate).unwrap_err();
+    let told = of(certificate, second.path()).unwrap_err();
     assert!(told.starts_with("tls.key_file: ") && told.ends_with("no private key in it"), "{told}");
     let told = of(key, key).unwrap_err();
     assert!(
