@@ -8,7 +8,7 @@ use super::mailbox::{Mailbox, Post, mailbox};
 use crate::config::{Auth, ServerConfig, StoreConfig};
 use crate::ring::Naming;
 use crate::rt::net::Listener;
-use crate::rt::{Clock, Lane, launch_anywhere, preflight, spawn};
+use crate::rt::{Clock, Lane, launch_anywhere, preflight, sleep, spawn};
 use crate::server::store::{self, Opening, Threads};
 use crate::server::{Behind, Front, Parts, Role, Settings, listen};
 use crate::store::store::{Limits, OpenError, Options, Store};
@@ -26,6 +26,9 @@ use std::time::Duration;
 const OPEN_PAUSE: Duration = Duration::from_secs(10);
 
 const TICK: Duration = Duration::from_millis(100);
+
+/// A tick each.
+const BIND_TRIES: u32 = 20;
 
 /// Everything that a node is made of.
 #[derive(Clone)]
@@ -130,8 +133,8 @@ async fn live(
 ) {
     // If the control thread is gone, there is nobody to tell.
     let tell = |address| told.send(address).unwrap_or(());
-    let bound = Listener::bind_alone(setup.listen)
-        .and_then(|listener| Ok((listener.local_address()?, listener)));
+    let bound = bind(setup.listen).await;
+    let bound = bound.and_then(|listener| Ok((listener.local_address()?, listener)));
     let (address, listener) = match bound {
         Ok(bound) => bound,
         Err(error) => return tell(Err(format!("cannot listen on {}: {error}", setup.listen))),
@@ -142,6 +145,17 @@ async fn live(
     // If the control thread is gone, it is the end, too.
     orders.next().await;
     ended.send(listen::drained(&front).await).unwrap_or(());
+}
+
+/// After a kill the kernel takes a moment until the socket of the life before is gone: its rings are taken down late.
+async fn bind(address: SocketAddr) -> std::io::Result<Listener> {
+    for _ in 0..BIND_TRIES {
+        match Listener::bind_alone(address) {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => sleep(TICK).await,
+            bound => return bound,
+        }
+    }
+    Listener::bind_alone(address)
 }
 
 fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {

@@ -95,6 +95,12 @@ impl Rows {
         self.ends.push(self.text.len());
     }
 
+    /// Gives back what it does not need.
+    pub fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     /// All rows, with commas between them.
     pub fn text(&self) -> &str {
         &self.text

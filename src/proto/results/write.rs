@@ -66,8 +66,17 @@ impl Writer {
     }
 
     /// A piece of the statement. Pieces of one series come one after the other.
-    pub fn piece(&mut self, series: Series, out: &mut String) {
-        out.reserve(series.rows.as_ref().map_or(0, |rows| rows.text().len()) + HEAD_BYTES);
+    pub fn piece(&mut self, mut series: Series, out: &mut String) {
+        if let (Form::Json { chunked: true, .. }, Some(rows)) = (self.form, &mut series.rows) {
+            // It is held while the client reads the one before.
+            rows.shrink();
+        }
+        let written = self.held.as_ref().unwrap_or(&series);
+        let bytes = written.rows.as_ref().map_or(0, |rows| rows.text().len()) + HEAD_BYTES;
+        match out.is_empty() {
+            true => out.reserve_exact(bytes),
+            false => out.reserve(bytes),
+        }
         match self.form {
             Form::Csv => self.csv(&series, out),
             Form::Json { pretty, chunked: true } => {

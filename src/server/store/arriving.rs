@@ -54,12 +54,17 @@ pub(super) struct Form {
 
 impl Sink {
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
-        self.gathered.extend_from_slice(bytes);
-        let is_line = self.form.by_lines && bytes.ends_with(b"\n");
-        if is_line || self.gathered.len() >= PIECE_BYTES {
-            return self.flush(is_line);
+        // A line of ten thousand rows goes in pieces, too, or a slow client would hold some of them.
+        for part in bytes.chunks(PIECE_BYTES) {
+            self.gathered.extend_from_slice(part);
+            if self.gathered.len() >= PIECE_BYTES {
+                self.flush(false)?;
+            }
         }
-        Ok(())
+        match self.form.by_lines && bytes.ends_with(b"\n") {
+            true => self.flush(true),
+            false => Ok(()),
+        }
     }
 
     /// Sends what is gathered; packed, only as far as it is ready, unless it `is_line`.
