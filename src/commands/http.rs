@@ -1,7 +1,7 @@
 //! One request over one connection, for commands: plain blocking sockets with time-outs.
 
 use circlet::backend::{Verdict, answer};
-use circlet::config::{Auth, Config};
+use circlet::config::{Auth, Config, Secret};
 use circlet::proto::http::response::{Head, Reader, Whole};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -12,6 +12,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long each step of a question to the running gateway may take.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// A token to show where the configuration knows only hashes.
+const TOKEN_VARIABLE: &str = "CIRCLET_TOKEN";
 
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -38,7 +41,7 @@ impl Reply {
     }
 }
 
-/// Asks the gateway of this configuration, with its first token.
+/// Asks the gateway of this configuration, with the token of the environment, else the first of its list.
 pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
     ask(config.listen, GATEWAY_LIMIT, method, path, &gateway_fields(config), b"")
 }
@@ -55,13 +58,14 @@ pub fn post_to_gateway(
 }
 
 fn gateway_fields(config: &Config) -> String {
-    let token = match &config.auth {
-        Auth::Open => String::new(),
-        Auth::Tokens(tokens) => {
-            let first = tokens.first().map_or("", |token| token.expose());
-            format!("Authorization: Token {first}\r\n")
-        }
+    let of_list = || match &config.auth {
+        Auth::Open => None,
+        Auth::Tokens(tokens) => tokens.iter().find_map(|token| token.secret.clone()),
     };
+    let given = std::env::var(TOKEN_VARIABLE).ok().filter(|text| !text.is_empty());
+    let token = given.map(Secret::new).or_else(of_list);
+    let token =
+        token.map_or(String::new(), |token| format!("Authorization: Token {}\r\n", token.expose()));
     format!("Host: {}\r\n{token}", config.listen)
 }
 

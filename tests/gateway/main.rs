@@ -39,4 +39,5 @@ mod store_questions;
 mod store_recorded;
 mod targets;
 mod telegraf;
+mod tokens;
 mod tools;
