@@ -11,7 +11,7 @@ use crate::ring::Naming;
 /// Functions of Flux that list what is there; the text is searched for their names.
 const LISTING: [&str; 2] = ["buckets", "databases"];
 
-/// A statement, and what it wants.
+/// A statement, and what it wants. Lives on: whoever was asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     pub statement: Statement,
