@@ -1,7 +1,7 @@
 //! One request over one connection, for commands: plain blocking sockets with time-outs.
 
 use circlet::backend::{Verdict, answer};
-use circlet::config::{Auth, Config, Secret};
+use circlet::config::{Auth, Config, Environment, Secret};
 use circlet::proto::http::response::{Head, Reader, Whole};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -62,7 +62,8 @@ fn gateway_fields(config: &Config) -> String {
         Auth::Open => None,
         Auth::Tokens(tokens) => tokens.iter().find_map(|token| token.secret.clone()),
     };
-    let given = std::env::var(TOKEN_VARIABLE).ok().filter(|text| !text.is_empty());
+    let given = Environment::of_process().variables.remove(TOKEN_VARIABLE);
+    let given = given.filter(|text| !text.is_empty());
     let token = given.map(Secret::new).or_else(of_list);
     let token =
         token.map_or(String::new(), |token| format!("Authorization: Token {}\r\n", token.expose()));
