@@ -79,6 +79,11 @@ pub enum Command {
     },
     /// Write what the cache files of an influx-proxy still hold, through the running gateway
     ImportCache(super::migrate::ImportCache),
+    /// Tokens with scopes
+    Token {
+        #[command(subcommand)]
+        action: super::token::TokenAction,
+    },
     /// Write a file for a program around Circlet: a unit, alerts, a dashboard
     Generate {
         #[command(subcommand)]

@@ -3,7 +3,7 @@
 
 use circlet::backend::{Verdict, answer};
 use circlet::config::certificates::{self, CertificateError};
-use circlet::config::{Auth, Backend, BackendTls, Config};
+use circlet::config::{Auth, Backend, BackendTls, Config, Environment, Secret};
 use circlet::proto::http::response::{Head, Reader, Whole};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -17,6 +17,9 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How long each step of a question to the running gateway may take.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(5);
+
+/// A token to show where the configuration knows only hashes.
+const TOKEN_VARIABLE: &str = "CIRCLET_TOKEN";
 
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -101,7 +104,7 @@ fn exchange(
     read(&mut stream)
 }
 
-/// Asks the gateway of this configuration, with its first token.
+/// Asks the gateway of this configuration, with the token of the environment, else the first of its list.
 pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
     Server::gateway(config, GATEWAY_LIMIT)?.ask(method, path, &gateway_fields(config), b"")
 }
@@ -118,13 +121,15 @@ pub fn post_to_gateway(
 }
 
 fn gateway_fields(config: &Config) -> String {
-    let token = match &config.auth {
-        Auth::Open => String::new(),
-        Auth::Tokens(tokens) => {
-            let first = tokens.first().map_or("", |token| token.expose());
-            format!("Authorization: Token {first}\r\n")
-        }
+    let of_list = || match &config.auth {
+        Auth::Open => None,
+        Auth::Tokens(tokens) => tokens.iter().find_map(|token| token.secret.clone()),
     };
+    let given = Environment::of_process().variables.remove(TOKEN_VARIABLE);
+    let given = given.filter(|text| !text.is_empty());
+    let token = given.map(Secret::new).or_else(of_list);
+    let token =
+        token.map_or(String::new(), |token| format!("Authorization: Token {}\r\n", token.expose()));
     format!("Host: {}\r\n{token}", config.listen)
 }
 

@@ -27,6 +27,7 @@ mod status;
 pub mod store;
 pub mod supervisor;
 mod table;
+pub mod token;
 mod wal;
 pub mod welcome;
 
@@ -72,6 +73,7 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
             let file = arguments.file.clone();
             with_config(&file, environment, |config| migrate::import_cache(config, &arguments))
         }
+        Command::Token { action } => token::run(&action),
         Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file, environment, |config| status::run(config, json))

@@ -144,5 +144,5 @@ fn auth(arguments: &Arguments) -> Result<Auth, Trouble> {
         let text = format!("{} has no token, so nobody could write", path.display());
         return Err(Trouble::Configuration(text));
     }
-    Ok(Auth::Tokens(tokens))
+    Ok(Auth::of_secrets(tokens))
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::token::Token;
 use crate::ring::{Naming, Plan};
 
 /// Everything that a gateway is told. Read once, at the start.
@@ -17,6 +19,8 @@ pub struct Config {
     pub auth: Auth,
     /// Absent: the listener speaks plain HTTP.
     pub tls: Option<TlsConfig>,
+    /// `/metrics` wants a token, too.
+    pub metrics_need_token: bool,
     /// Circles and rings. Their flat list of backends has the order of `backends`.
     pub plan: Plan,
     pub naming: Naming,
@@ -39,7 +43,7 @@ pub enum Auth {
     /// Everybody; the gateway then listens on loopback only.
     Open,
     /// Whoever shows one of these; never empty.
-    Tokens(Vec<Secret>),
+    Tokens(Vec<Arc<Token>>),
 }
 
 /// What the listener shows, and demands of clients.
@@ -267,6 +271,13 @@ impl Default for StoreConfig {
             queries_max: 8,
             writes_max: 16,
         }
+    }
+}
+
+impl Auth {
+    /// Whoever shows one of these may do everything.
+    pub fn of_secrets(secrets: impl IntoIterator<Item = Secret>) -> Auth {
+        Auth::Tokens(secrets.into_iter().map(|secret| Arc::new(Token::plain(secret))).collect())
     }
 }
 

@@ -7,7 +7,7 @@
 //! Does not know: what the values are used for; whether a backend answers.
 //!
 //! Read in this order: `checked` (what comes out), `environment` (what goes in besides the file),
-//! `tree` (the document with places, variables filled in), `section` (typed reading of one table),
+//! `token` (who may do what), `tree` (the document with places, variables filled in), `section` (typed reading of one table),
 //! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `certificates`, `problem` (how it is told).
 
 mod budget;
@@ -20,6 +20,7 @@ mod plain;
 pub mod problem;
 mod raw;
 mod section;
+pub mod token;
 mod tree;
 pub mod units;
 mod variables;

@@ -47,6 +47,21 @@ pub struct RawAuth {
     pub place: Place,
     pub tokens: Option<Found<Vec<Found<String>>>>,
     pub tokens_file: Text,
+    pub scoped: Vec<RawToken>,
+    pub metrics_need_token: bool,
+}
+
+/// One table of `[[auth.token]]`.
+pub struct RawToken {
+    pub place: Place,
+    pub name: Text,
+    pub hash: Text,
+    pub scopes: Option<Found<Vec<Found<String>>>>,
+    pub databases: Option<Found<Vec<Found<String>>>>,
+    pub buckets: Option<Found<Vec<Found<String>>>>,
+    pub expires: Text,
+    /// Bytes a second.
+    pub write_rate: Option<u64>,
 }
 
 pub struct RawTls {
@@ -135,6 +150,10 @@ fn auth(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawAuth> {
         place: section.place().clone(),
         tokens: section.texts("tokens", problems),
         tokens_file: section.text("tokens_file", problems),
+        scoped: scoped_tokens(&mut section, problems),
+        metrics_need_token: section
+            .word("metrics", &[("open", false), ("token", true)], problems)
+            .unwrap_or(false),
     };
     section.finish(problems);
     Some(auth)
@@ -165,6 +184,30 @@ fn placement(file: &mut Section<'_>, problems: &mut Problems) -> RawPlacement {
     };
     section.finish(problems);
     placement
+}
+
+fn scoped_tokens(auth: &mut Section<'_>, problems: &mut Problems) -> Vec<RawToken> {
+    let sections = auth.tables("token", problems).into_iter();
+    sections
+        .map(|mut section| {
+            let token = RawToken {
+                place: section.place().clone(),
+                name: section.required("name", "name = \"telegraf\"", problems),
+                hash: section.required(
+                    "hash",
+                    "the line that `circlet token create` prints",
+                    problems,
+                ),
+                scopes: section.texts("scopes", problems),
+                databases: section.texts("databases", problems),
+                buckets: section.texts("buckets", problems),
+                expires: section.text("expires", problems),
+                write_rate: section.size("write_rate", 1..=1 << 40, problems),
+            };
+            section.finish(problems);
+            token
+        })
+        .collect()
 }
 
 fn default_org(file: &mut Section<'_>, problems: &mut Problems) -> Text {

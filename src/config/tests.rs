@@ -146,7 +146,7 @@ fn a_file_that_is_not_there_is_a_problem_like_any_other() {
 fn variables_fill_strings_and_only_strings() {
     let auth = "[auth]\ntokens = [\"${SECRET}\", \"${NONE:-other}\", \"$${x}\"]";
     let tokens = ["s3cret", "other", "${x}"].map(Secret::new).to_vec();
-    assert_eq!(with_circle(auth).unwrap().auth, Auth::Tokens(tokens));
+    assert_eq!(with_circle(auth).unwrap().auth, Auth::of_secrets(tokens));
     // A value with TOML in it stays a value.
     let sneaky = environment(&[("DIR", "d\"\n[debug]\nheaders = true\n#")]);
     let text = format!("listen = \"127.0.0.1:1\"\ndata_dir = \"${{DIR}}\"\n{CIRCLE}");
@@ -168,7 +168,7 @@ fn secrets_are_read_from_files_and_never_shown() {
     );
     let config = parse(&text).unwrap();
     let expected = ["zeroth", "first", "second"].map(Secret::new).to_vec();
-    assert_eq!(config.auth, Auth::Tokens(expected));
+    assert_eq!(config.auth, Auth::of_secrets(expected));
     assert_eq!(config.backends[0].credentials, Credentials::Token(Secret::new("of-a-file")));
     let shown = format!("{config:?}");
     assert!(["zeroth", "first", "of-a-file"].iter().all(|secret| !shown.contains(secret)));

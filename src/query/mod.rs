@@ -5,10 +5,11 @@
 //!
 //! It does not know the log, nor what a status code means.
 //!
-//! Read in this order: `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
+//! Read in this order: `access` (what a text touches), `plan`, a pure function from a text to who must be asked; then `choose` (pure: which
 //! circle), `forward` (one backend answers), `scatter` (several do), `merge` (their answers become one), `influxql`, `flux`,
 //! `flux_body`; `explain` says all this without asking.
 
+pub mod access;
 pub mod choose;
 pub mod explain;
 pub mod flux;
@@ -22,6 +23,7 @@ pub mod scatter;
 use crate::backend::client::Arriving;
 use crate::backend::{Board, Cancel, Client, Place};
 use crate::config::checked::QueryConfig;
+use crate::config::token::Need;
 use crate::proto::influxql::{Params, Statement};
 use crate::ring::{Naming, Topology};
 use crate::rt::Clock;
@@ -179,6 +181,19 @@ pub fn explain_flux(query: &Query, asked: &Flux) -> Result<Explained, Refusal> {
     let request = flux::decode(asked)?;
     let can_be_asked = |slot, language| query.can_be_asked(slot, language);
     Ok(query.places_of_data(&can_be_asked).flux(&request, asked.org.as_deref()))
+}
+
+/// What each statement of an InfluxQL text wants; nothing of a text that will be refused anyway.
+pub fn wanted_by_influxql(query: &Query, asked: &InfluxQl) -> Vec<access::Wanted> {
+    let Ok(params) = params_of(asked) else { return Vec::new() };
+    let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
+    access::influxql(&asked.text, db, rp, &query.naming, &params)
+}
+
+/// What a Flux request wants; nothing of one that will be refused anyway.
+pub fn wanted_by_flux(query: &Query, asked: &Flux) -> Vec<Need> {
+    let Ok(request) = flux::decode(asked) else { return Vec::new() };
+    access::flux(&request, asked.org.as_deref(), &query.naming)
 }
 
 /// The values of `$name`. Some clients send `null` for none.

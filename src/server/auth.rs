@@ -1,31 +1,136 @@
-//! Who may use the gateway: whoever shows one of the configured tokens, in any way that InfluxDB's clients know.
+//! Who asks, and what he may: whoever shows a configured token, in any way that InfluxDB's clients know.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use subtle::{Choice, ConstantTimeEq};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::Choice;
 
-use crate::config::{Auth, Secret};
+use crate::base::time::{Mono, UnixNanos};
+use crate::config::Auth;
+use crate::config::token::{Need, Token, TokenHash};
 use crate::proto::http::params::Params;
+use crate::ring::Target;
 
 /// Why somebody may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// No credentials, or none that can be read.
     Missing,
+    /// Unknown, or its time is over.
     Wrong,
 }
 
+/// What somebody may do who has come in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Grant {
+    /// Nobody is asked who he is.
+    #[default]
+    Open,
+    Token(Arc<Token>),
+}
+
+impl Grant {
+    pub fn allows(&self, need: &Need) -> bool {
+        match self {
+            Grant::Open => true,
+            Grant::Token(token) => token.rights.allow(need),
+        }
+    }
+
+    pub fn may_write(&self, target: &Target) -> bool {
+        match self {
+            Grant::Open => true,
+            Grant::Token(token) => {
+                let rights = &token.rights;
+                rights.write && (rights.only.is_none() || rights.allow(&Need::Write(target.into())))
+            }
+        }
+    }
+
+    /// Whether it may do everything to data, so that no text has to be looked at.
+    pub fn is_unlimited(&self) -> bool {
+        match self {
+            Grant::Open => true,
+            Grant::Token(token) => {
+                let rights = &token.rights;
+                rights.read && rights.write && rights.admin && rights.only.is_none()
+            }
+        }
+    }
+
+    /// Whether it may know of every database.
+    pub fn sees_all(&self) -> bool {
+        match self {
+            Grant::Open => true,
+            Grant::Token(token) => token.rights.only.is_none(),
+        }
+    }
+
+    pub fn may_see(&self, bucket: &str) -> bool {
+        match self {
+            Grant::Open => true,
+            Grant::Token(token) => token.rights.may_see(bucket),
+        }
+    }
+
+    /// As messages call whoever shows it.
+    pub fn name(&self) -> &str {
+        match self {
+            Grant::Token(token) if !token.name.is_empty() => &token.name,
+            _ => "token",
+        }
+    }
+
+    /// How long it must wait before it writes again, because it wrote more than its share.
+    pub fn wait(&self, now: Mono) -> Option<Duration> {
+        match self {
+            Grant::Token(token) => token.rate.as_ref()?.wait(now),
+            Grant::Open => None,
+        }
+    }
+
+    /// It has sent so much to be written.
+    pub fn has_written(&self, bytes: usize, now: Mono) {
+        if let Grant::Token(token) = self
+            && let Some(rate) = &token.rate
+        {
+            rate.take(bytes as u64, now);
+        }
+    }
+}
+
 /// `Token T`, `Token any:T`, `Bearer T`, Basic with the token as password; `u` and `p` of the URL come first.
-pub fn check(auth: &Auth, authorization: Option<&str>, params: &Params) -> Result<(), Denied> {
-    let Auth::Tokens(tokens) = auth else { return Ok(()) };
+pub fn check(
+    auth: &Auth,
+    authorization: Option<&str>,
+    params: &Params,
+    now: UnixNanos,
+) -> Result<Grant, Denied> {
+    let Auth::Tokens(tokens) = auth else { return Ok(Grant::Open) };
     let shown = match (params.get("u"), params.get("p")) {
         (Some(_), Some(password)) => Shown::one(password),
         _ => authorization.and_then(read).ok_or(Denied::Missing)?,
     };
-    let known = shown.candidates().map(|text| is_known(tokens, text));
-    // No early end: how long it takes must not tell which of them was nearly right.
-    let any = known.fold(Choice::from(0), |any, one| any | one);
-    if bool::from(any) { Ok(()) } else { Err(Denied::Wrong) }
+    let mut found = None;
+    for text in shown.candidates() {
+        let hash = TokenHash::of(text);
+        // No early end: how long it takes must not tell which of them was nearly right.
+        for token in tokens {
+            if is(token, &hash) {
+                found = Some(token);
+            }
+        }
+    }
+    match found {
+        Some(token) if token.expires.is_none_or(|end| now < end) => Ok(Grant::Token(token.clone())),
+        _ => Err(Denied::Wrong),
+    }
+}
+
+fn is(token: &Token, hash: &TokenHash) -> bool {
+    let same: Choice = token.hash.is(hash);
+    bool::from(same)
 }
 
 /// The texts of which one must be a token.
@@ -65,19 +170,14 @@ fn read(authorization: &str) -> Option<Shown> {
     }
 }
 
-fn is_known(tokens: &[Secret], text: &str) -> Choice {
-    tokens
-        .iter()
-        .fold(Choice::from(0), |any, token| any | token.expose().as_bytes().ct_eq(text.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     fn ask(authorization: Option<&str>, query: &str) -> Result<(), Denied> {
-        let auth = Auth::Tokens(vec![Secret::new("one"), Secret::new("a:b")]);
-        check(&auth, authorization, &Params::parse(query.as_bytes()))
+        let auth = Auth::of_secrets([Secret::new("one"), Secret::new("a:b")]);
+        check(&auth, authorization, &Params::parse(query.as_bytes()), UnixNanos(0)).map(drop)
     }
 
     #[test]
@@ -106,7 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn a_token_is_known_until_its_time_is_over() {
+        let token = Token { expires: Some(UnixNanos(10)), ..Token::plain(Secret::new("one")) };
+        let auth = Auth::Tokens(vec![Arc::new(token)]);
+        let at = |now| check(&auth, Some("Token one"), &Params::default(), UnixNanos(now));
+        assert!(at(9).is_ok());
+        assert_eq!(at(10), Err(Denied::Wrong));
+    }
+
+    #[test]
     fn without_tokens_all_is_open() {
-        assert_eq!(check(&Auth::Open, Some("Token x"), &Params::default()), Ok(()));
+        let now = UnixNanos(0);
+        assert_eq!(check(&Auth::Open, Some("Token x"), &Params::default(), now), Ok(Grant::Open));
     }
 }

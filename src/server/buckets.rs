@@ -6,10 +6,12 @@
 mod kept;
 
 use super::answer::{self, Answer, Voice};
+use super::auth::Grant;
 use super::gateway::Gateway;
 use super::statement::{context, record, unavailable};
 use crate::backend::statement::Lengths;
 use crate::base::ids::BackendId;
+use crate::config::token::{Extent, Need};
 use crate::proto::http::params::Params;
 use crate::query::plan::statements::{Planned, bucket};
 use crate::ring::{Naming, Target};
@@ -18,6 +20,8 @@ use serde_json::{Value, json};
 /// Buckets of one answer, as 2.x counts.
 const PAGE: usize = 20;
 const PAGE_MAX: usize = 100;
+
+const NOT_YOURS: &str = "insufficient permissions for this bucket";
 
 /// What is wanted of which bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,19 +42,28 @@ pub fn id_of(path: &str) -> Option<String> {
 pub async fn handle(
     gateway: &Gateway,
     voice: Voice,
+    grant: &Grant,
     job: &Job,
     params: &Params,
     body: &[u8],
 ) -> Answer {
     let naming = &gateway.settings.naming;
-    let known = known(gateway);
+    let mut known = known(gateway);
+    if matches!(job, Job::Make) {
+        return make(gateway, voice, grant, body, &known).await;
+    }
+    // What somebody may not see is not there.
+    known.retain(|name| grant.may_see(name));
     let find = |id: &str| known.iter().find(|name| bucket_id(name) == id).cloned();
     match job {
         Job::List => list(gateway, params, &known).await,
-        Job::Make => make(gateway, voice, body, &known).await,
+        Job::Make => unreachable!("answered before"),
         Job::Get { id } | Job::Alter { id } | Job::Remove { id } => {
             let Some(name) = find(id) else { return answer::no_such(voice, "bucket not found") };
             let target = naming.v2(None, &name);
+            if !matches!(job, Job::Get { .. }) && !may_change(grant, &target) {
+                return answer::forbidden(voice, NOT_YOURS);
+            }
             match job {
                 Job::Alter { .. } => alter(gateway, voice, body, &name, target).await,
                 Job::Remove { .. } => {
@@ -71,7 +84,7 @@ pub async fn handle(
 pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// The names that any backend was seen to have, in order.
-fn known(gateway: &Gateway) -> Vec<String> {
+pub(super) fn known(gateway: &Gateway) -> Vec<String> {
     let facts = &gateway.ingest.facts;
     let backends: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
     facts.board.catalogue.load().names(&backends).into_iter().collect()
@@ -150,12 +163,30 @@ fn decoded(voice: Voice, body: &[u8]) -> Result<Value, Answer> {
         .map_err(|error| answer::invalid(voice, &format!("error decoding json body: {error}")))
 }
 
-async fn make(gateway: &Gateway, voice: Voice, body: &[u8], known: &[String]) -> Answer {
+/// A bucket with all that is in it: of 1.x a database with all its policies.
+fn may_change(grant: &Grant, target: &Target) -> bool {
+    let extent = match target.retention_policy.is_empty() {
+        true => Extent::whole(&target.database),
+        false => Extent::from(target),
+    };
+    grant.allows(&Need::Admin) || grant.allows(&Need::Write(extent))
+}
+
+async fn make(
+    gateway: &Gateway,
+    voice: Voice,
+    grant: &Grant,
+    body: &[u8],
+    known: &[String],
+) -> Answer {
     let naming = &gateway.settings.naming;
     let (target, lengths) = match wanted(naming, voice, body, known) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
+    if !may_change(grant, &target) {
+        return answer::forbidden(voice, NOT_YOURS);
+    }
     let mut shown = shown(naming, &target.bucket());
     shown["retentionRules"] = rules(lengths);
     let done = answer::made(JSON, answer::tabbed(&shown));
@@ -282,6 +313,11 @@ pub fn orgs(naming: &Naming, voice: Voice, params: &Params) -> Answer {
 
 /// `GET /api/v2/dbrps`: the rows of `[[dbrp]]`.
 pub fn mappings(naming: &Naming) -> Answer {
+    mappings_for(naming, &Grant::Open)
+}
+
+/// Those that may be seen.
+pub fn mappings_for(naming: &Naming, grant: &Grant) -> Answer {
     let row = |(database, policy, target): (&str, &str, Target)| {
         let name = target.bucket();
         let policy = if policy.is_empty() { "autogen" } else { policy };
@@ -294,7 +330,9 @@ pub fn mappings(naming: &Naming) -> Answer {
             "default": policy == "autogen",
         })
     };
-    let rows: Vec<Value> = naming.rows().into_iter().map(row).collect();
+    let mut rows = naming.rows();
+    rows.retain(|(_, _, target)| grant.may_see(&target.bucket()));
+    let rows: Vec<Value> = rows.into_iter().map(row).collect();
     answer::found(JSON, answer::tabbed(&json!({ "content": rows })))
 }
 

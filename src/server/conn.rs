@@ -271,7 +271,7 @@ impl Connection<'_> {
     async fn judge(&mut self) -> Going {
         let head = self.machine.head().expect("the machine asks to judge a head");
         self.began = None;
-        match endpoint::judge(&self.front.settings, head) {
+        match endpoint::judge(&self.front.settings, head, &self.front.clock) {
             Ok(call) => {
                 self.about = About::new(head, call.endpoint);
                 self.call = Some(call);
@@ -312,9 +312,17 @@ impl Connection<'_> {
         self.has_served = true;
         self.count(&request);
         let call = self.call.take().expect("a request was judged before its body came");
+        if let Job::Write(_) = call.job {
+            call.grant.has_written(request.wire_bytes, self.front.clock.mono());
+        }
         let presence = Presence::new(&self.stream, &call.job);
         match dispatch(self.front, call, request, &presence.asker).await {
-            Reply::Whole(answer) => self.answer(answer).await,
+            Reply::Whole(answer) => {
+                if answer.status == answer::FORBIDDEN {
+                    self.front.meters.rejected(Rejection::Forbidden.word());
+                }
+                self.answer(answer).await
+            }
             Reply::Streamed { status, fields, mut body } => {
                 let keeps = self.machine.will_keep(self.may_keep() && self.about.version_11);
                 let frame = self.about.frame_of(self.front, keeps);
@@ -388,21 +396,23 @@ async fn dispatch(front: &Front, call: Call, request: Request, asker: &Cancel) -
 }
 
 async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Cancel) -> Reply {
-    let voice = call.voice;
+    let (voice, grant) = (call.voice, &call.grant);
     Reply::Whole(match call.job {
         Job::Write(plan) => write::handle(gateway, &plan, &request).await,
         Job::InfluxQl(params) => {
-            return query::handle(gateway, voice, params, request, asker).await;
+            return query::handle(gateway, voice, grant, params, request, asker).await;
         }
-        Job::Flux(plan) => return query::handle_flux(gateway, voice, plan, request, asker).await,
+        Job::Flux(plan) => {
+            return query::handle_flux(gateway, voice, grant, plan, request, asker).await;
+        }
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup { is_tried } => ping::setup(voice, is_tried),
-        Job::Delete(params) => delete::handle(gateway, voice, &params, &request.body).await,
+        Job::Delete(params) => delete::handle(gateway, voice, grant, &params, &request.body).await,
         Job::Buckets(job, params) => {
-            buckets::handle(gateway, voice, &job, &params, &request.body).await
+            buckets::handle(gateway, voice, grant, &job, &params, &request.body).await
         }
         Job::Orgs(params) => buckets::orgs(&gateway.settings.naming, voice, &params),
-        Job::Mappings => buckets::mappings(&gateway.settings.naming),
+        Job::Mappings => buckets::mappings_for(&gateway.settings.naming, grant),
         Job::Status => health::status(&(gateway.facts)()),
         Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
         Job::Route(params) => {

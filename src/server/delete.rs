@@ -1,6 +1,7 @@
 //! `POST /api/v2/delete`: which points, checked as 2.7 checks it; then a statement like any other.
 
 use super::answer::{self, Answer, Voice};
+use super::auth::Grant;
 use super::front::Settings;
 use super::gateway::Gateway;
 use super::statement::{context, record, unavailable};
@@ -24,11 +25,20 @@ pub struct Wanted {
     pub predicate_text: String,
 }
 
-pub async fn handle(gateway: &Gateway, voice: Voice, params: &Params, body: &[u8]) -> Answer {
+pub async fn handle(
+    gateway: &Gateway,
+    voice: Voice,
+    grant: &Grant,
+    params: &Params,
+    body: &[u8],
+) -> Answer {
     let wanted = match read(&gateway.settings, voice, params, body) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
+    if !grant.may_write(&wanted.target) {
+        return answer::forbidden(voice, "insufficient permissions to delete");
+    }
     if is_unknown(&gateway.ingest, &wanted.target) {
         return answer::unknown_database(voice, &wanted.name);
     }

@@ -1,14 +1,15 @@
 //! The table of endpoints: which path and method mean what, and what is refused before any body is read.
 
 use super::answer::{self, Answer, Dialect, Voice};
-use super::auth;
-
+use super::auth::{self, Grant};
 use super::front::{Role, Settings};
 use super::meter::Rejection;
 use super::{buckets, complete, page, query, write};
+use crate::config::token::Need;
 use crate::proto::http::body::Framing;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Encoding, Head, Method};
+use crate::rt::Clock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endpoint {
@@ -135,17 +136,30 @@ impl Endpoint {
         self.allow().is_none_or(|allow| allow.split(", ").any(|allowed| allowed == name))
     }
 
-    fn needs_token(self) -> bool {
+    fn wants(self, settings: &Settings) -> Wants {
         match self {
-            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => false,
+            Endpoint::Metrics if settings.metrics_need_token => Wants::Token,
+            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Metrics => {
+                Wants::Nothing
+            }
             // The page knows nothing; what it asks for wants a token.
-            Endpoint::Setup | Endpoint::Other | Endpoint::Page => false,
-            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Complete => true,
-            Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Status | Endpoint::Later => true,
-            Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => true,
-            Endpoint::Orgs | Endpoint::Mappings | Endpoint::Route => true,
+            Endpoint::Setup | Endpoint::Other | Endpoint::Page => Wants::Nothing,
+            Endpoint::Complete | Endpoint::Status | Endpoint::Route => Wants::Admin,
+            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Later => Wants::Token,
+            Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Delete => Wants::Token,
+            Endpoint::Buckets | Endpoint::Bucket | Endpoint::Orgs | Endpoint::Mappings => {
+                Wants::Token
+            }
         }
     }
+}
+
+/// What an endpoint wants to be shown before anything else. What a token may do to which database is known later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    Nothing,
+    Token,
+    Admin,
 }
 
 /// A request that may send its body.
@@ -153,6 +167,7 @@ impl Endpoint {
 pub struct Call {
     pub endpoint: Endpoint,
     pub voice: Voice,
+    pub grant: Grant,
     pub job: Job,
 }
 
@@ -193,7 +208,7 @@ pub struct Refused {
 }
 
 /// Everything that the head alone decides.
-pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
+pub fn judge(settings: &Settings, head: &Head, clock: &Clock) -> Result<Call, Refused> {
     let voice = Voice::of(&head.path, head.fields.accept.as_deref());
     let path = match page::is_for_a_browser(&head.path, head.fields.accept.as_deref()) {
         true => "/-/",
@@ -214,11 +229,8 @@ pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
         return Err(refuse(answer::wrong_method(voice, allow), Some(Rejection::WrongMethod)));
     }
     let params = Params::parse(head.query.as_bytes());
-    if endpoint.needs_token() {
-        auth::check(&settings.auth, head.fields.authorization.as_deref(), &params).map_err(
-            |denied| refuse(answer::denied(voice, denied), Some(Rejection::Unauthorized)),
-        )?;
-    }
+    let grant = admit(settings, endpoint, head, &params, clock)
+        .map_err(|(answer, why)| refuse(answer, Some(why)))?;
     if let (Encoding::Other(name), true) = (&head.encoding, head.body != Framing::None) {
         let answer = answer::unknown_encoding(voice, name);
         return Err(refuse(answer, Some(Rejection::UnknownEncoding)));
@@ -227,7 +239,44 @@ pub fn judge(settings: &Settings, head: &Head) -> Result<Call, Refused> {
         let why = (endpoint != Endpoint::Later).then_some(Rejection::BadParameter);
         refuse(answer, why)
     })?;
-    Ok(Call { endpoint, voice, job })
+    if let Job::Write(plan) = &job {
+        may_write(&grant, plan, clock).map_err(|(answer, why)| refuse(answer, Some(why)))?;
+    }
+    Ok(Call { endpoint, voice, grant, job })
+}
+
+/// Who comes in, as far as the head alone tells.
+fn admit(
+    settings: &Settings,
+    endpoint: Endpoint,
+    head: &Head,
+    params: &Params,
+    clock: &Clock,
+) -> Result<Grant, (Answer, Rejection)> {
+    let wants = endpoint.wants(settings);
+    if wants == Wants::Nothing {
+        return Ok(Grant::Open);
+    }
+    let voice = Voice::of(&head.path, head.fields.accept.as_deref());
+    let authorization = head.fields.authorization.as_deref();
+    let grant = auth::check(&settings.auth, authorization, params, clock.unix())
+        .map_err(|denied| (answer::denied(voice, denied), Rejection::Unauthorized))?;
+    if wants == Wants::Admin && !grant.allows(&Need::Admin) {
+        let text = format!("{} needs the scope admin", endpoint.word());
+        return Err((answer::forbidden(voice, &text), Rejection::Forbidden));
+    }
+    Ok(grant)
+}
+
+fn may_write(grant: &Grant, plan: &write::Plan, clock: &Clock) -> Result<(), (Answer, Rejection)> {
+    if !grant.may_write(&plan.target) {
+        let answer = answer::may_not_write(plan.voice, grant.name(), &plan.name);
+        return Err((answer, Rejection::Forbidden));
+    }
+    match grant.wait(clock.mono()) {
+        None => Ok(()),
+        Some(wait) => Err((answer::over_rate(plan.voice, wait), Rejection::OverRate)),
+    }
 }
 
 fn job(

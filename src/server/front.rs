@@ -41,6 +41,8 @@ pub enum Behind {
 pub struct Settings {
     pub role: Role,
     pub auth: Auth,
+    /// `/metrics` wants a token, too.
+    pub metrics_need_token: bool,
     pub naming: Naming,
     pub server: ServerConfig,
     /// `/api/v2/write` keeps the good lines of a body with bad ones.
@@ -56,6 +58,7 @@ impl Settings {
         Settings {
             role: Role::Gateway,
             auth: config.auth.clone(),
+            metrics_need_token: config.metrics_need_token,
             naming: config.naming.clone(),
             server: config.server.clone(),
             accept_partial: config.write.accept_partial,

@@ -10,6 +10,10 @@ pub enum Rejection {
     UnknownEncoding,
     NoBudget,
     Unauthorized,
+    /// A token that may not do this.
+    Forbidden,
+    /// A token that wrote more than its share.
+    OverRate,
     UnknownPath,
     WrongMethod,
     TooSlow,
@@ -32,6 +36,8 @@ impl Rejection {
             Rejection::UnknownEncoding => "unknown_encoding",
             Rejection::NoBudget => "no_budget",
             Rejection::Unauthorized => "unauthorized",
+            Rejection::Forbidden => "forbidden",
+            Rejection::OverRate => "over_rate",
             Rejection::UnknownPath => "unknown_path",
             Rejection::WrongMethod => "wrong_method",
             Rejection::TooSlow => "too_slow",

@@ -9,7 +9,7 @@
 //!
 //! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
 //! `endpoint` (the table), `write`, `query`, `statement`, `delete` and
-//! `buckets` (one file for each kind), `answer` (what is said),
+//! `buckets` (one file for each kind), `answer` (what is said), `auth` and `permit` (who may do what),
 //! `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
 //! `store` has the endpoints of the embedded store.
 
@@ -31,6 +31,7 @@ pub mod machine;
 pub mod meter;
 pub mod multipart;
 mod page;
+mod permit;
 pub mod ping;
 mod presence;
 pub mod query;

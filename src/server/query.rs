@@ -1,9 +1,10 @@
 //! `/query` and `/api/v2/query`: what is asked, and how the answer goes back.
 
 use super::answer::{self, Answer, Body, Voice};
+use super::auth::Grant;
 use super::gateway::Gateway;
 use super::machine::Request;
-use super::{multipart, statement};
+use super::{multipart, permit, statement};
 use crate::backend::Cancel;
 use crate::proto::http::params::Params;
 use crate::proto::http::request::{Head, Method};
@@ -46,12 +47,19 @@ pub fn plan_flux(head: &Head, params: &Params) -> FluxPlan {
 pub async fn handle(
     gateway: &Gateway,
     voice: Voice,
+    grant: &Grant,
     url: Params,
     request: Request,
     asker: &Cancel,
 ) -> Reply {
     let is_explained = url.get(EXPLAIN) == Some("true");
-    match read(url, &request, asker) {
+    let asked = read(url, &request, asker);
+    if let Some(answer) =
+        asked.as_ref().and_then(|asked| permit::influxql(gateway, voice, grant, asked))
+    {
+        return Reply::Whole(answer);
+    }
+    match asked {
         Some(asked) if is_explained => {
             Reply::Whole(explained(gateway, voice, query::explain_influxql(&gateway.query, &asked)))
         }
@@ -71,6 +79,7 @@ pub async fn handle(
 pub async fn handle_flux(
     gateway: &Gateway,
     voice: Voice,
+    grant: &Grant,
     plan: FluxPlan,
     request: Request,
     asker: &Cancel,
@@ -84,6 +93,9 @@ pub async fn handle_flux(
         prefer: plan.prefer,
         asker: asker.clone(),
     };
+    if let Some(answer) = permit::flux(gateway, voice, grant, &asked) {
+        return Reply::Whole(answer);
+    }
     if is_explained {
         let plan = query::explain_flux(&gateway.query, &asked);
         return Reply::Whole(explained(gateway, voice, plan));

@@ -35,7 +35,7 @@ pub fn start(
             name: config.backends[at].name.clone(),
             directory: directory(config, &config.backends[at]),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            auth: secret.clone().map_or(Auth::Open, |secret| Auth::Tokens(vec![secret])),
+            auth: secret.clone().map_or(Auth::Open, |secret| Auth::of_secrets([secret])),
             server: server(),
             limits: config.store.clone(),
             org: config.naming.default_org().to_owned(),

@@ -162,6 +162,7 @@ fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {
     let settings = Rc::new(Settings {
         role: Role::Store,
         auth: setup.auth.clone(),
+        metrics_need_token: false,
         naming: Naming::new(&setup.org, &[]),
         server: setup.server.clone(),
         accept_partial: false,

@@ -40,4 +40,5 @@ mod store_recorded;
 mod targets;
 mod telegraf;
 mod tls;
+mod tokens;
 mod tools;

@@ -65,7 +65,7 @@ const fn elsewhere(
 const OUTAGE: &str = "every write is 204, other backends get their lines, no hot loop, and all of it comes \
                       after the healing";
 const BUDGETS: &str = "tests/gateway/budgets.rs";
-const SCOPES: &str = "tokens with scopes";
+const TOKENS: &str = "tests/gateway/tokens.rs";
 const RELOAD: &str = "reload";
 const TRANSFER: &str = "moving data between backends";
 const FAULTS: &str = "tests/faults";
@@ -198,7 +198,7 @@ static LINES_AND_NAMES: [Row; 13] = [
         names::very_many_names_cost_little_memory_and_no_metrics,
         "20,000 measurements and 2,000 databases: memory and the number of metrics stay bounded"
     ),
-    waits("15", "one_token_has_a_bounded_share", "each token has limits of its own", SCOPES),
+    elsewhere("15", "one_token_has_a_bounded_share", "its write_rate holds, others go on", TOKENS),
     here!(
         "16",
         names::a_wrong_token_is_401_in_both_dialects,
@@ -209,7 +209,7 @@ static LINES_AND_NAMES: [Row; 13] = [
         names::wrong_tokens_by_the_thousand_are_counted_and_hinder_nobody,
         "every guess is 401 and counted, and the right token is answered meanwhile"
     ),
-    waits("16", "an_expired_token_is_401", "401 once its time is over", SCOPES),
+    elsewhere("16", "an_expired_token_is_401", "401 once its time is over", TOKENS),
     here!(
         "27",
         lines::a_time_that_servers_cannot_hold_costs_its_line,
@@ -240,7 +240,12 @@ static QUESTIONS: [Row; 7] = [
         questions::names_are_found_behind_quotes_and_comments,
         "the owner of the measurement answers, whatever words stand in quotes and comments"
     ),
-    waits("17", "statements_want_the_right_to_them", "DROP and INTO need an admin's token", SCOPES),
+    elsewhere(
+        "17",
+        "statements_want_the_right_to_them",
+        "DROP and INTO need the database's writer or an admin",
+        TOKENS,
+    ),
     here!(
         "18",
         questions::both_circles_answer_and_a_dead_one_never,

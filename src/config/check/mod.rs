@@ -8,6 +8,7 @@ mod circles;
 mod names;
 mod secrets;
 mod tls;
+mod tokens;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -22,8 +23,9 @@ use crate::ring::{HashKey, Placement, Plan, ShardKey};
 /// The checked configuration; nothing if a problem was found, here or before.
 pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -> Option<Config> {
     let listen = raw.listen.as_ref().and_then(|found| listen(found, problems));
-    let auth = secrets::auth(raw.auth.as_ref(), &raw, listen, problems);
+    let auth = tokens::auth(raw.auth.as_ref(), &raw, listen, problems);
     let tls = tls::listener(raw.tls.as_ref(), problems);
+    let metrics_need_token = raw.auth.as_ref().is_some_and(|auth| auth.metrics_need_token);
     let (circles, backends) = circles::circles(&raw, listen, problems);
     let shards = shards(raw.shards, environment);
     let log = &raw.log;
@@ -41,6 +43,7 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
         shards,
         auth: auth?,
         tls,
+        metrics_need_token,
         plan: Plan { placement: algorithm, hash_key, shard_key, circles },
         naming: naming?,
         backends,

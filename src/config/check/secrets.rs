@@ -1,58 +1,14 @@
-//! Who may use the gateway, and how the gateway shows itself to backends. Reads the `*_file`s.
+//! How the gateway shows itself to backends. Reads the `*_file`s.
 
 use std::fs;
-use std::net::SocketAddr;
 
-use crate::config::checked::{Auth, Credentials, Kind, Secret};
+use crate::config::checked::{Credentials, Kind, Secret};
 use crate::config::problem::{Place, Problems};
-use crate::config::raw::{RawAuth, RawBackend, RawFile};
+use crate::config::raw::RawBackend;
 use crate::config::section::{Found, quoted};
 
 /// Larger files are no secrets.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-
-/// Without `[auth]` the gateway is open, which loopback alone may be.
-pub fn auth(
-    raw: Option<&RawAuth>,
-    file: &RawFile,
-    listen: Option<SocketAddr>,
-    problems: &mut Problems,
-) -> Option<Auth> {
-    let Some(raw) = raw else {
-        if let Some(listen) = listen
-            && !listen.ip().is_loopback()
-        {
-            let place = file.listen.as_ref().map_or(&file.place, |found| &found.place);
-            let what = format!("{} is open to others, and there is no [auth]", listen.ip());
-            problems.add(place, what, "add [auth] with tokens, or listen on 127.0.0.1");
-        }
-        return Some(Auth::Open);
-    };
-    let mut tokens = Vec::new();
-    if let Some(written) = &raw.tokens {
-        for token in &written.value {
-            tokens.extend(sound(&token.place, &token.value, problems));
-        }
-    }
-    let mut file_problem = false;
-    if let Some(path) = &raw.tokens_file {
-        match read(path, problems) {
-            Some(text) => {
-                let lines = text.lines().map(str::trim);
-                for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                    tokens.extend(sound(&path.place, line, problems));
-                }
-            }
-            None => file_problem = true,
-        }
-    }
-    let written = raw.tokens.as_ref().is_none_or(|tokens| tokens.value.is_empty());
-    if tokens.is_empty() && written && !file_problem {
-        let mend = "tokens = [\"...\"] or tokens_file = \"PATH\"; remove [auth] to be open";
-        problems.add(&raw.place, "no token in it, so nobody could write", mend);
-    }
-    Some(Auth::Tokens(tokens))
-}
 
 /// The credentials for one backend. What its kind cannot use is a problem.
 pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Credentials> {
@@ -105,7 +61,7 @@ pub fn credentials(backend: &RawBackend, problems: &mut Problems) -> Option<Cred
     }
 }
 
-fn child(place: &Place, key: &str) -> Place {
+pub(super) fn child(place: &Place, key: &str) -> Place {
     Place { path: format!("{}.{key}", place.path), offset: place.offset }
 }
 
@@ -132,7 +88,7 @@ fn secret(
 }
 
 /// Not empty, and nothing in it that would end a header line. The text itself is never told.
-fn sound(place: &Place, text: &str, problems: &mut Problems) -> Option<Secret> {
+pub(super) fn sound(place: &Place, text: &str, problems: &mut Problems) -> Option<Secret> {
     if text.is_empty() {
         problems.add(place, "empty", "give the secret itself, or leave the key out");
         None
@@ -144,7 +100,7 @@ fn sound(place: &Place, text: &str, problems: &mut Problems) -> Option<Secret> {
     }
 }
 
-fn read(path: &Found<String>, problems: &mut Problems) -> Option<String> {
+pub(super) fn read(path: &Found<String>, problems: &mut Problems) -> Option<String> {
     let name = &path.value;
     let large = fs::metadata(name).is_ok_and(|facts| facts.len() > FILE_BYTES_MAX);
     let error = match fs::read_to_string(name) {

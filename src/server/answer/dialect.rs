@@ -48,6 +48,7 @@ fn wants_csv(accept: &str) -> bool {
 pub(super) enum Kind {
     Invalid,
     Unauthorized,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     Timeout,
@@ -55,6 +56,7 @@ pub(super) enum Kind {
     UnknownEncoding,
     Unprocessable,
     Conflict,
+    TooMany,
     Internal,
     NotImplemented,
     Unavailable,
@@ -66,6 +68,7 @@ impl Kind {
         match self {
             Kind::Invalid => (400, "invalid"),
             Kind::Unauthorized => (401, "unauthorized"),
+            Kind::Forbidden => (403, "forbidden"),
             Kind::NotFound => (404, "not found"),
             Kind::MethodNotAllowed => (405, "method not allowed"),
             Kind::Timeout => (408, "invalid"),
@@ -73,6 +76,7 @@ impl Kind {
             Kind::UnknownEncoding => (415, "invalid"),
             Kind::Unprocessable => (422, "unprocessable entity"),
             Kind::Conflict => (422, "conflict"),
+            Kind::TooMany => (429, "too many requests"),
             Kind::Internal => (500, "internal error"),
             Kind::NotImplemented => (501, "not implemented"),
             Kind::Unavailable => (503, "unavailable"),

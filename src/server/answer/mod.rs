@@ -16,6 +16,7 @@ use super::auth::Denied;
 use super::intake::Fault;
 use crate::proto::http::request;
 use dialect::Kind;
+use std::time::Duration;
 
 /// An answer that is whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ const FATAL_PHRASES: [&str; 5] = [
 
 /// Seconds after which a client may ask again when nothing better is known.
 pub const RETRY_AFTER_S: u32 = 1;
+
+/// The status of whatever a token may not do.
+pub const FORBIDDEN: u16 = 403;
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -190,6 +194,34 @@ pub fn denied(voice: Voice, denied: Denied) -> Answer {
     match voice.dialect {
         Dialect::V1 => answer.with("WWW-Authenticate", "Basic realm=\"InfluxDB\""),
         Dialect::V2 => answer,
+    }
+}
+
+/// A token that may not write there, as both versions say it; `name` is the token's.
+pub fn may_not_write(voice: Voice, name: &str, database: &str) -> Answer {
+    match voice.dialect {
+        Dialect::V1 => {
+            let text = format!("{name:?} user is not authorized to write to database {database:?}");
+            dialect::error(voice, Kind::Forbidden, &text)
+        }
+        Dialect::V2 => forbidden(voice, "insufficient permissions for write"),
+    }
+}
+
+/// A token that may not do what it wants.
+pub fn forbidden(voice: Voice, message: &str) -> Answer {
+    dialect::error(voice, Kind::Forbidden, message)
+}
+
+/// A token that wrote more than its share. Clients of 1.x throw lines away at a 429, so they get what may pass.
+pub fn over_rate(voice: Voice, wait: Duration) -> Answer {
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    let why = "this token writes more than its write_rate";
+    match voice.dialect {
+        Dialect::V1 => unavailable(voice, why, seconds),
+        Dialect::V2 => {
+            dialect::error(voice, Kind::TooMany, why).with("Retry-After", seconds.to_string())
+        }
     }
 }
 

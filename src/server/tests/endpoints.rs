@@ -1,7 +1,10 @@
 //! Which path and method mean what, and who may.
 
 use super::world::World;
+use crate::config::token::{Extent, Rights, Token};
+use crate::config::{Auth, Secret};
 use crate::server::Role;
+use std::sync::Arc;
 
 fn ask(world: &mut World, method: &str, target: &str, more: &str) -> u16 {
     world.ask(format!("{method} {target} HTTP/1.1\r\nHost: h\r\n{more}\r\n").as_bytes()).status
@@ -23,6 +26,38 @@ fn only_what_tells_of_the_gateway_itself_needs_no_token() {
     }
     assert_eq!(ask(&mut world, "POST", "/write?db=d&u=any&p=secret", ""), 204);
     assert_eq!(ask(&mut world, "POST", "/write?db=d&u=any&p=guess", ""), 401);
+}
+
+#[test]
+fn a_scope_is_asked_before_any_body() {
+    let token = |name: &str, write, admin| {
+        let only = Some(vec![Extent::whole("d")]);
+        let rights = Rights { read: true, write, admin, only };
+        Arc::new(Token { name: name.to_owned(), rights, ..Token::plain(Secret::new(name)) })
+    };
+    let mut world = World::new(&["all"], &["d", "d/weekly", "e", "dd"]);
+    let Auth::Tokens(tokens) = &mut world.settings.auth else { panic!("it has tokens") };
+    tokens.push(token("writer", true, false));
+    tokens.push(token("reader", false, false));
+    tokens.push(token("admin", false, true));
+    let mut of = |name: &str, method: &str, target: &str| {
+        let more = format!("Authorization: Token {name}\r\nContent-Length: 0\r\n");
+        ask(&mut world, method, target, &more)
+    };
+    for target in ["/write?db=d", "/api/v2/write?bucket=d/weekly"] {
+        assert_eq!(of("writer", "POST", target), 204, "{target}");
+        assert_eq!(of("reader", "POST", target), 403, "{target}");
+        assert_eq!(of("admin", "POST", target), 403, "{target}");
+        assert_eq!(of("nobody", "POST", target), 401, "{target}");
+    }
+    for target in ["/write?db=e", "/api/v2/write?bucket=e", "/api/v2/write?bucket=dd"] {
+        assert_eq!(of("writer", "POST", target), 403, "{target}");
+        assert_eq!(of("all", "POST", target), 204, "{target}");
+    }
+    for target in ["/-/status", "/-/route?db=d&measurement=m"] {
+        assert_eq!(of("writer", "GET", target), 403, "{target}");
+    }
+    assert_eq!(of("reader", "POST", "/-/backend/x/complete"), 403);
 }
 
 #[test]

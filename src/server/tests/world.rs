@@ -7,6 +7,7 @@ use crate::proto::http::request::Method;
 use crate::proto::http::response::{self, Reader, Whole};
 use crate::proto::line::{Lines, Rules};
 use crate::ring::{Naming, Target};
+use crate::rt::Clock;
 use crate::server::answer::{self, Answer, Voice};
 use crate::server::budget::Budget;
 use crate::server::conn::About;
@@ -64,6 +65,7 @@ pub fn settings() -> Settings {
     Settings {
         role: Role::Gateway,
         auth: Auth::Open,
+        metrics_need_token: false,
         naming: Naming::new("default", &[]),
         server,
         accept_partial: false,
@@ -78,7 +80,7 @@ impl World {
         let auth = if tokens.is_empty() {
             Auth::Open
         } else {
-            Auth::Tokens(tokens.iter().copied().map(Secret::new).collect())
+            Auth::of_secrets(tokens.iter().copied().map(Secret::new))
         };
         World {
             settings: Settings { auth, ..settings() },
@@ -238,7 +240,7 @@ impl Session {
     fn judge(&mut self, world: &World) {
         let head = self.machine.head().unwrap().clone();
         self.methods.push(head.method);
-        match endpoint::judge(&world.settings, &head) {
+        match endpoint::judge(&world.settings, &head, &Clock::Real) {
             Ok(call) => {
                 self.about = About::new(&head, call.endpoint);
                 self.call = Some(call);
