@@ -31,6 +31,27 @@ fn rejected(world: &World, reason: &str) -> f64 {
     Metrics::parse(&text).sum("circlet_http_rejected_total", &[("reason", reason)])
 }
 
+/// Buckets and deletes of 2.x.
+fn buckets_and_deletes(world: &World, reader: &str, writer: &str) {
+    let buckets = world.ask(&as_token(Request::get("/api/v2/buckets"), reader)).expect(200);
+    let names: Vec<String> = buckets.json()["buckets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bucket| bucket["name"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["d"]);
+    let body = "{\"start\":\"2023-01-01T00:00:00Z\",\"stop\":\"2023-01-02T00:00:00Z\"}";
+    let delete = |token: &str, bucket: &str| {
+        let target = format!("/api/v2/delete?org=default&bucket={bucket}");
+        world.ask(&as_token(Request::post(&target, body), token))
+    };
+    let words = "insufficient permissions to delete";
+    expect_v2(&delete(reader, "d"), 403, "forbidden", words);
+    expect_v2(&delete(writer, "e"), 403, "forbidden", words);
+    delete(writer, "d").expect(204);
+}
+
 #[test]
 fn each_token_does_what_its_scopes_say_and_nothing_else() {
     let (writer, first) = create(&["--name", "telegraf", "--scope", "write", "--database", "d"]);
@@ -93,24 +114,7 @@ fn each_token_does_what_its_scopes_say_and_nothing_else() {
     ask(&world, &writer, "d", "CREATE DATABASE d").expect(200);
     ask(&world, &admin, "d", "CREATE DATABASE f").expect(200);
 
-    // Buckets and deletes of 2.x.
-    let buckets = world.ask(&as_token(Request::get("/api/v2/buckets"), &reader)).expect(200);
-    let names: Vec<String> = buckets.json()["buckets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|bucket| bucket["name"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(names, ["d"]);
-    let body = "{\"start\":\"2023-01-01T00:00:00Z\",\"stop\":\"2023-01-02T00:00:00Z\"}";
-    let delete = |token: &str, bucket: &str| {
-        let target = format!("/api/v2/delete?org=default&bucket={bucket}");
-        world.ask(&as_token(Request::post(&target, body), token))
-    };
-    let words = "insufficient permissions to delete";
-    expect_v2(&delete(&reader, "d"), 403, "forbidden", words);
-    expect_v2(&delete(&writer, "e"), 403, "forbidden", words);
-    delete(&writer, "d").expect(204);
+    buckets_and_deletes(&world, &reader, &writer);
 
     // What tells of the gateway.
     for token in [&writer, &reader] {
