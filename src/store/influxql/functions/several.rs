@@ -74,7 +74,8 @@ impl Reducer for All {
             Several::Spread => one(spread(&points)),
             Several::Percentile(of) => percentile(points, of).map(as_it_was).into_iter().collect(),
             Several::Distinct | Several::Sample(..) => {
-                points.sort_by_key(|item| item.time);
+                points
+                    .sort_by(|a, b| a.time.cmp(&b.time).then_with(|| compare(value(a), value(b))));
                 points.into_iter().map(as_it_was).collect()
             }
         }
