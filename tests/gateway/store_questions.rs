@@ -7,7 +7,17 @@ use crate::support::store::StoreServer;
 use std::collections::BTreeMap;
 
 /// Statements whose answers differ, and why.
-const DIFFERENT: &[(&str, &str)] = &[];
+const DIFFERENT: &[(&str, &str)] = &[
+    ("EXPLAIN ANALYZE SELECT value FROM /./", "it tells how long each part of that server took"),
+    ("EXPLAIN SELECT value FROM /./", "what is in memory and what in files is not told"),
+    ("SHOW DIAGNOSTICS", "it describes the process and its configuration"),
+    (
+        "SHOW FIELD KEYS ORDER BY time DESC",
+        "InfluxDB walks its windows backwards without merging their lists",
+    ),
+    ("SHOW QUERIES", "numbers of queries, and how long they have been running"),
+    ("SHOW STATS", "it counts what the parts of that server have done"),
+];
 
 struct Beside {
     _directory: tempfile::TempDir,

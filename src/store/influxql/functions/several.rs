@@ -2,6 +2,7 @@
 
 use super::aggregate::compare;
 use super::reduce::{Out, Reducer};
+use super::sort::sort;
 use crate::store::influxql::expr::math::number;
 use crate::store::influxql::read::item::Item;
 use crate::store::value::{FieldType, Value};
@@ -95,7 +96,7 @@ fn scattered(seed: u64) -> u64 {
 }
 
 fn by_value(points: &mut [Item]) {
-    points.sort_by(|a, b| compare(value(a), value(b)));
+    sort(points, |a, b| compare(value(a), value(b)).is_lt());
 }
 
 fn median(mut points: Vec<Item>) -> Option<Value> {

@@ -246,7 +246,7 @@ fn set_call(
     options: &Options,
 ) -> Result<Vec<Item>, Fault> {
     let is_first = matches!(call, Call::First | Call::Last);
-    if is_first && options.interval_ns == 0 && options.aux.is_empty() {
+    if is_first && options.interval_ns == 0 {
         return outermost(context, place, set, call, field, options);
     }
     let mut windows: Vec<Boxed<'_>> = Vec::new();
@@ -345,15 +345,27 @@ fn outermost(
             };
             if let Some(one) = scan(&*window, series, &wanted, context.guard) {
                 let input: Boxed<'_> = Box::new(one);
-                streams.push(if is_whole { input } else { Box::new(AtMost { input, left: 1 }) });
+                streams.push(if is_whole { input } else { Box::new(AtMost { input, left: 2 }) });
             }
         }
+        // InfluxDB's limit lets one point more through where there is one group; of two at one time the function then
+        // takes one by their values.
+        let points_max = if is_whole { 2 } else { usize::MAX };
         let mut merged = sorted(streams, ascending);
-        while let Some(item) = merged.next()? {
-            found.push(item);
-            if is_whole {
-                return Ok(found);
+        let mut count = 0;
+        while let Some(item) = if count < points_max { merged.next()? } else { None } {
+            count += 1;
+            let is_new = found.last().is_none_or(|last| match is_whole {
+                // Of equal ones the first stays.
+                true => last.time != item.time || last.value != item.value,
+                false => last.label != item.label,
+            });
+            if is_new {
+                found.push(item);
             }
+        }
+        if is_whole && !found.is_empty() {
+            break;
         }
         missing.retain(|at| !found.iter().any(|item| item.label == set.series[*at].2));
         if missing.is_empty() {
