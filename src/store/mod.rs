@@ -8,7 +8,7 @@
 //!
 //! Read in this order: `value` (what a point holds) and `view` (what a question may ask of the engine, and the changes
 //! that a statement makes) are the words that all the rest shares. `point` makes values of a checked line. `tsm` is the
-//! files, `compact` makes few of many. `meta` names databases, policies and windows on disk. `foreign` looks into data
+//! files, `compact` makes few of many. `meta` names databases, policies and windows on disk, `notes` is what else it holds. `foreign` looks into data
 //! directories, also those of an InfluxDB. `log` keeps what is in no file yet, `index` knows the series, `engine` puts all of it
 //! together, `store` is what callers see of that. `influxql` and `flux` answer questions.
 
@@ -23,6 +23,7 @@ pub mod influxql;
 pub mod lock;
 pub mod log;
 pub mod meta;
+pub mod notes;
 pub mod point;
 pub mod stats;
 #[expect(clippy::module_inception, reason = "the store itself")]

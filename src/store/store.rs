@@ -3,8 +3,9 @@
 use super::damage::Damage;
 use super::engine::{self, Shared, Worker};
 use super::lock::Mutex;
+use super::notes;
 use super::stats::Stats;
-use super::view::{Catalog, Change, ChangeError, Database};
+use super::view::{Catalog, Change, ChangeError, Database, Notes};
 use crate::proto::line::Precision;
 use std::fmt;
 use std::fs::{self, File, TryLockError};
@@ -248,6 +249,20 @@ impl Store {
 }
 
 impl Catalog for Store {
+    fn notes(&self) -> Notes {
+        notes::of(self.shared.catalogue.lock().meta())
+    }
+
+    fn note(&self, before: &Notes, after: Notes) -> Result<bool, ChangeError> {
+        self.shared.catalogue.lock().change(|meta| {
+            let is_same = notes::of(meta) == *before;
+            if is_same {
+                notes::put(meta, &after);
+            }
+            Ok(is_same)
+        })
+    }
+
     fn databases(&self) -> Vec<String> {
         self.shared.databases.read().keys().cloned().collect()
     }

@@ -127,9 +127,13 @@ impl Catalog for Twin {
         self.notes.read().clone()
     }
 
-    fn note(&self, notes: Notes) -> Result<(), ChangeError> {
-        *self.notes.write() = notes;
-        Ok(())
+    fn note(&self, before: &Notes, after: Notes) -> Result<bool, ChangeError> {
+        let mut notes = self.notes.write();
+        let is_same = *notes == *before;
+        if is_same {
+            *notes = after;
+        }
+        Ok(is_same)
     }
 
     fn databases(&self) -> Vec<String> {

@@ -120,16 +120,10 @@ pub trait Catalog: Send + Sync {
     fn change(&self, change: Change) -> Result<(), ChangeError>;
 
     /// What is kept beside databases and points.
-    fn notes(&self) -> Notes {
-        Notes::default()
-    }
+    fn notes(&self) -> Notes;
 
-    /// Replaces all notes; durable when it returns.
-    fn note(&self, _notes: Notes) -> Result<(), ChangeError> {
-        Err(ChangeError(
-            "users, continuous queries and subscriptions are not kept by this store".to_owned(),
-        ))
-    }
+    /// Replaces all notes if they are still what they were; durable when it returns. `false`: somebody else was faster.
+    fn note(&self, before: &Notes, after: Notes) -> Result<bool, ChangeError>;
 }
 
 /// Users, continuous queries, subscriptions: they are kept and shown, in the order in which they were made.
@@ -143,7 +137,8 @@ pub struct Notes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub name: String,
-    pub password: String,
+    /// The text of bcrypt.
+    pub password_hash: String,
     pub is_admin: bool,
     /// By database.
     pub grants: Vec<(String, Granted)>,

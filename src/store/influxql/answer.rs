@@ -201,7 +201,7 @@ impl Asked<'_> {
     fn all(&self, statements: &[Statement], answer: &mut Answer<'_>) -> Result<(), Fault> {
         let chunked = matches!(self.question.form, Form::Json { chunked: true, .. });
         for (at, statement) in statements.iter().enumerate() {
-            answer.writer.statement(true, &mut answer.buffer);
+            answer.writer.statement(show::is_in_pieces(statement), &mut answer.buffer);
             if !self.question.writes_allowed
                 && let Some(text) = define::deprecated(statement, self.catalog, &self.defaults())
             {
@@ -251,7 +251,7 @@ impl Asked<'_> {
                 show::explain::run(&context, &defaults, select, *analyze, answer)
             }
             Statement::Show(shown) => {
-                show::run(&context, &defaults, shown, answer, &self.question.text)
+                show::run(&context, &defaults, shown, &self.pieces(), answer, &self.question.text)
             }
             other => define::run(&context, &defaults, other),
         }

@@ -80,17 +80,29 @@ fn wanted(options: &PolicyOptions, name: Option<String>, make_default: bool) -> 
 
 /// What was noted of a database goes with it.
 fn forget(catalog: &dyn Catalog, name: &str) -> Result<(), Fault> {
-    let before = catalog.notes();
-    let mut notes = before.clone();
-    notes.continuous_queries.retain(|one| one.database != name);
-    notes.subscriptions.retain(|one| one.database != name);
-    for user in &mut notes.users {
-        user.grants.retain(|(database, _)| database != name);
+    noted(catalog, |notes| {
+        notes.continuous_queries.retain(|one| one.database != name);
+        notes.subscriptions.retain(|one| one.database != name);
+        for user in &mut notes.users {
+            user.grants.retain(|(database, _)| database != name);
+        }
+        Ok(())
+    })
+}
+
+/// Changes the notes, again and again where somebody else does, too.
+fn noted(
+    catalog: &dyn Catalog,
+    mut change: impl FnMut(&mut Notes) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    loop {
+        let before = catalog.notes();
+        let mut notes = before.clone();
+        change(&mut notes)?;
+        if notes == before || catalog.note(&before, notes)? {
+            return Ok(());
+        }
     }
-    if notes != before {
-        catalog.note(notes)?;
-    }
-    Ok(())
 }
 
 /// DELETE and DROP SERIES, in all policies.
@@ -162,21 +174,28 @@ fn note(
     defaults: &Defaults<'_>,
     statement: &Statement,
 ) -> Result<(), Fault> {
-    let mut notes = context.catalog.notes();
-    let before = notes.clone();
+    noted(context.catalog, |notes| note_one(context, defaults, statement, notes))
+}
+
+fn note_one(
+    context: &Context<'_>,
+    defaults: &Defaults<'_>,
+    statement: &Statement,
+    notes: &mut Notes,
+) -> Result<(), Fault> {
     match statement {
         Statement::CreateUser { name, password, admin } => {
-            create_user(&mut notes, name, password, *admin)?;
+            create_user(notes, name, password, *admin)?;
         }
         Statement::DropUser(name) => {
-            user(&mut notes, name)?;
+            user(notes, name)?;
             notes.users.retain(|user| user.name != *name);
         }
         Statement::SetPassword { user: name, password } => {
-            user(&mut notes, name)?.password = password.clone();
+            user(notes, name)?.password_hash = hashed(password)?;
         }
         Statement::Grant { privilege, database, user: name } => {
-            let user = user(&mut notes, name)?;
+            let user = user(notes, name)?;
             match database {
                 None => user.is_admin = true,
                 Some(database) => {
@@ -186,7 +205,7 @@ fn note(
             }
         }
         Statement::Revoke { privilege, database, user: name } => {
-            let user = user(&mut notes, name)?;
+            let user = user(notes, name)?;
             match database {
                 None => user.is_admin = false,
                 Some(database) => {
@@ -196,12 +215,12 @@ fn note(
             }
         }
         Statement::CreateContinuousQuery(query) => {
-            continuous_query(context, defaults, &mut notes, query)?;
+            continuous_query(context, defaults, notes, query)?;
         }
         Statement::DropContinuousQuery { name, database } => {
             notes.continuous_queries.retain(|one| one.name != *name || one.database != *database);
         }
-        Statement::CreateSubscription(one) => subscription(context, &mut notes, one)?,
+        Statement::CreateSubscription(one) => subscription(context, notes, one)?,
         Statement::DropSubscription { name, database, policy } => {
             context.database(database)?;
             let count = notes.subscriptions.len();
@@ -213,9 +232,6 @@ fn note(
             }
         }
         _ => return Err(Fault::text("unsupported statement")),
-    }
-    if notes != before {
-        context.catalog.note(notes)?;
     }
     Ok(())
 }
@@ -233,19 +249,28 @@ fn granted(privilege: Privilege) -> Granted {
     }
 }
 
+/// As InfluxDB has it in its catalogue.
+fn hashed(password: &str) -> Result<String, Fault> {
+    const COST: u32 = 10;
+    let parts = bcrypt::hash_with_result(password, COST);
+    let parts = parts.map_err(|error| Fault::Text(error.to_string()))?;
+    Ok(parts.format_for_version(bcrypt::Version::TwoA))
+}
+
 fn create_user(notes: &mut Notes, name: &str, password: &str, admin: bool) -> Result<(), Fault> {
     if name.is_empty() {
         return Err(Fault::text("username required"));
     }
     if let Some(known) = notes.users.iter().find(|user| user.name == name) {
-        if known.password == password && known.is_admin == admin {
+        let is_same = bcrypt::verify(password, &known.password_hash).unwrap_or(false);
+        if is_same && known.is_admin == admin {
             return Ok(());
         }
         return Err(Fault::text("user already exists"));
     }
     notes.users.push(view::User {
         name: name.to_owned(),
-        password: password.to_owned(),
+        password_hash: hashed(password)?,
         is_admin: admin,
         grants: Vec::new(),
     });

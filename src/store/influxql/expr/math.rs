@@ -1,5 +1,6 @@
 //! Functions of the values of one row.
 
+use super::go;
 use crate::store::value::Value;
 
 /// How many arguments a function of this name takes in a list of fields; `None` for another name.
@@ -51,40 +52,26 @@ fn single(name: &str, value: &Value) -> Option<Value> {
     }
     let x = number(value)?;
     Some(Value::Float(match name {
-        "sin" => x.sin(),
-        "cos" => x.cos(),
-        "tan" => x.tan(),
-        "asin" => x.asin(),
-        "acos" => x.acos(),
-        "atan" => x.atan(),
+        "sin" => go::sin(x),
+        "cos" => go::cos(x),
+        "tan" => go::tan(x),
+        "asin" => go::asin(x),
+        "acos" => go::acos(x),
+        "atan" => go::atan(x),
         "exp" => x.exp(),
-        "ln" => x.ln(),
-        "log2" => log2(x),
-        "log10" => log2(x) * (std::f64::consts::LN_2 / std::f64::consts::LN_10),
+        "ln" => go::ln(x),
+        "log2" => go::log2(x),
+        "log10" => go::log10(x),
         "sqrt" => x.sqrt(),
         _ => return None,
     }))
 }
 
-/// The exponent apart, so that powers of two are exact.
-fn log2(x: f64) -> f64 {
-    if !x.is_normal() || x < 0.0 {
-        return x.log2();
-    }
-    let bits = x.to_bits();
-    let exponent = i64::from(u32::try_from(bits >> 52).unwrap_or(0)) - 1022;
-    let fraction = f64::from_bits((bits & !(0x7ff << 52)) | (1022 << 52));
-    if fraction == 0.5 {
-        return (exponent - 1) as f64;
-    }
-    fraction.ln() * (1.0 / std::f64::consts::LN_2) + exponent as f64
-}
-
 fn pair(name: &str, x: f64, y: f64) -> Option<f64> {
     match name {
-        "atan2" => Some(x.atan2(y)),
+        "atan2" => Some(go::atan2(x, y)),
         "pow" => Some(x.powf(y)),
-        "log" => Some(x.ln() / y.ln()),
+        "log" => Some(go::ln(x) / go::ln(y)),
         _ => None,
     }
 }

@@ -5,12 +5,13 @@
 //! engine does, with its overflow, its division and its nulls. Does not know: where values come from.
 //!
 //! Read `convert` (from the grammar's tree), `text`, `fold` (constants), `condition` (what WHERE says of time),
-//! `eval` (values), `math` (functions of one row), `types`.
+//! `eval` (values), `math` and `go` (functions of one row), `types`.
 
 pub mod condition;
 pub mod convert;
 pub mod eval;
 pub mod fold;
+mod go;
 pub mod math;
 pub mod text;
 pub mod types;

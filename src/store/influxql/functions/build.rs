@@ -5,7 +5,7 @@ use super::rank::Rank;
 use super::reduce::Reduce;
 use super::season::Season;
 use super::several::Several;
-use super::technical::Chande;
+use super::technical::Technical;
 use super::transform::{
     Change, CumulativeSum, Elapsed, Integral, MovingAverage, Transform, Transformed,
 };
@@ -13,7 +13,7 @@ use crate::proto::influxql::Fill;
 use crate::store::influxql::expr::condition::{MAX_NS, MIN_NS};
 use crate::store::influxql::expr::{Expr, Kind};
 use crate::store::influxql::fault::Fault;
-use crate::store::influxql::plan::functions::{is_technical, is_transform};
+use crate::store::influxql::plan::functions::is_transform;
 use crate::store::influxql::plan::options::Options;
 use crate::store::influxql::plan::select::Source;
 use crate::store::influxql::read::item::{Boxed, Flow, Nothing};
@@ -308,14 +308,10 @@ fn maker(
         }
         "moving_average" => Box::new(move || Box::new(MovingAverage::new(number))),
         "cumulative_sum" => Box::new(|| Box::new(CumulativeSum::default())),
-        "chande_momentum_oscillator" => {
-            let period = usize::try_from(number).unwrap_or(1);
-            Box::new(move || Box::new(Chande { period, last: None, changes: Vec::new() }))
-        }
-        _ if is_technical(name) => {
-            return Err(Fault::Text(format!("{name}() is not implemented by this store")));
-        }
-        _ => return Err(Fault::Text(format!("unsupported call: {name}"))),
+        _ => match Technical::of(name, arguments) {
+            Some(technical) => Box::new(move || technical.transform()),
+            None => return Err(Fault::Text(format!("unsupported call: {name}"))),
+        },
     })
 }
 

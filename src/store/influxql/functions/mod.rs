@@ -13,5 +13,6 @@ pub mod rank;
 pub mod reduce;
 pub mod season;
 pub mod several;
+mod sort;
 pub mod technical;
 pub mod transform;

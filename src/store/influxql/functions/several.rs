@@ -2,6 +2,7 @@
 
 use super::aggregate::compare;
 use super::reduce::{Out, Reducer};
+use super::sort::sort;
 use crate::store::influxql::expr::math::number;
 use crate::store::influxql::read::item::Item;
 use crate::store::value::{FieldType, Value};
@@ -74,7 +75,8 @@ impl Reducer for All {
             Several::Spread => one(spread(&points)),
             Several::Percentile(of) => percentile(points, of).map(as_it_was).into_iter().collect(),
             Several::Distinct | Several::Sample(..) => {
-                points.sort_by_key(|item| item.time);
+                points
+                    .sort_by(|a, b| a.time.cmp(&b.time).then_with(|| compare(value(a), value(b))));
                 points.into_iter().map(as_it_was).collect()
             }
         }
@@ -94,7 +96,7 @@ fn scattered(seed: u64) -> u64 {
 }
 
 fn by_value(points: &mut [Item]) {
-    points.sort_by(|a, b| compare(value(a), value(b)));
+    sort(points, |a, b| compare(value(a), value(b)).is_lt());
 }
 
 fn median(mut points: Vec<Item>) -> Option<Value> {

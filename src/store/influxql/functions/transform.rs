@@ -222,6 +222,7 @@ impl Transform for Integral {
             return None;
         }
         let mut done = None;
+        let mut reached = point.1;
         let end = self.window.1;
         let is_past = if self.options.ascending { time >= end } else { time <= end };
         if has_windows && is_past {
@@ -229,13 +230,18 @@ impl Transform for Integral {
                 let slope = (point.1 - last.1) / (time - last.0) as f64;
                 let border = (end, slope * (end - last.0) as f64 + last.1);
                 self.add(last, border);
-                last = border;
+                if matches!(value, Value::Float(_)) {
+                    last = border;
+                } else {
+                    // InfluxDB goes on with the wrong two values where they are whole numbers.
+                    (last.0, reached) = (end, border.1);
+                }
             }
             done = Some((self.window.0, Value::Float(self.sum)));
             self.window = self.window_of(time);
             self.sum = 0.0;
         }
-        self.add(last, point);
+        self.add(last, (time, reached));
         done
     }
 

@@ -94,10 +94,6 @@ impl Mapping {
             place.database_name == measurement.database && place.policy == measurement.policy
         })
     }
-
-    pub fn windows_read(&self) -> usize {
-        self.places.iter().map(|place| place.windows.len()).sum()
-    }
 }
 
 impl Place {

@@ -246,7 +246,7 @@ fn set_call(
     options: &Options,
 ) -> Result<Vec<Item>, Fault> {
     let is_first = matches!(call, Call::First | Call::Last);
-    if is_first && options.interval_ns == 0 && options.aux.is_empty() {
+    if is_first && options.interval_ns == 0 {
         return outermost(context, place, set, call, field, options);
     }
     let mut windows: Vec<Boxed<'_>> = Vec::new();
@@ -314,7 +314,7 @@ fn series_call(
 }
 
 /// The first or the last point of a group over all time: windows are left out as soon as one has it. Of points of
-/// one time the first series has it, or the last.
+/// one time the merging of their series decides.
 fn outermost(
     context: &Context<'_>,
     place: &Place,
@@ -324,66 +324,56 @@ fn outermost(
     options: &Options,
 ) -> Result<Vec<Item>, Fault> {
     let ascending = call == Call::First;
-    let mut order: Vec<usize> = (0..set.series.len()).collect();
+    let is_whole = options.dimensions.len() == options.group_by.len();
+    // With further groups inside every part has a point of its own.
+    let mut missing: Vec<usize> = (0..set.series.len()).collect();
     if ascending != options.ascending {
-        order.reverse();
+        missing.reverse();
     }
+    let mut found: Vec<Item> = Vec::new();
     for window in place.windows_by(ascending) {
-        // Each label of the group has a point of its own.
-        let mut found: Vec<Item> = Vec::new();
-        for at in &order {
+        let mut streams: Vec<Boxed<'_>> = Vec::new();
+        for at in &missing {
             let (series, rest, label) = &set.series[*at];
             let wanted = Wanted {
                 label: label.clone(),
                 main: Some((&*main.0, main.1)),
-                aux: &[],
+                aux: &options.aux,
                 condition: rest.as_ref(),
                 range: range(options),
                 ascending,
             };
-            let Some(mut one) = scan(&*window, series, &wanted, context.guard) else { continue };
-            let Some(item) = one.next()? else { continue };
-            match found.iter_mut().find(|known| known.label == item.label) {
-                None => found.push(item),
-                Some(known) => {
-                    let better =
-                        if ascending { item.time < known.time } else { item.time > known.time };
-                    if better {
-                        *known = item;
-                    }
-                }
+            if let Some(one) = scan(&*window, series, &wanted, context.guard) {
+                let input: Boxed<'_> = Box::new(one);
+                streams.push(if is_whole { input } else { Box::new(AtMost { input, left: 2 }) });
             }
         }
-        // With further groups inside the other windows may hold points of theirs.
-        if !found.is_empty() && options.group_by.len() == options.dimensions.len() {
-            return Ok(found);
+        // InfluxDB's limit lets one point more through where there is one group; of two at one time the function then
+        // takes one by their values.
+        let points_max = if is_whole { 2 } else { usize::MAX };
+        let mut merged = sorted(streams, ascending);
+        let mut count = 0;
+        while let Some(item) = if count < points_max { merged.next()? } else { None } {
+            count += 1;
+            let is_new = found.last().is_none_or(|last| match is_whole {
+                // Of equal ones the first stays.
+                true => last.time != item.time || last.value != item.value,
+                false => last.label != item.label,
+            });
+            if is_new {
+                found.push(item);
+            }
         }
-        if !found.is_empty() {
-            return all_labels(context, place, set, call, main, options, found);
+        if is_whole && !found.is_empty() {
+            break;
+        }
+        missing.retain(|at| !found.iter().any(|item| item.label == set.series[*at].2));
+        if missing.is_empty() {
+            break;
         }
     }
-    Ok(Vec::new())
-}
-
-/// The same where a group is divided further: every part has a first point of its own.
-fn all_labels(
-    context: &Context<'_>,
-    place: &Place,
-    set: &TagSet,
-    call: Call,
-    main: &(Arc<str>, Kind),
-    options: &Options,
-    mut found: Vec<Item>,
-) -> Result<Vec<Item>, Fault> {
-    let missing: Vec<_> = set
-        .series
-        .iter()
-        .filter(|(_, _, label)| !found.iter().any(|item| item.label == *label))
-        .map(|(series, rest, label)| (series.clone(), rest.clone(), label.clone()))
-        .collect();
-    if !missing.is_empty() {
-        let rest = TagSet { series: missing };
-        found.extend(outermost(context, place, &rest, call, main, options)?);
+    if found.is_empty() {
+        return Ok(found);
     }
     // As the combining function would put them.
     let input: Boxed<'_> = Box::new(Ready(found.into_iter()));

@@ -103,12 +103,30 @@ pub struct Cursor<'a> {
     values: Values,
     missing: Missing,
     ascending: bool,
+    /// Of the row before.
+    label: Option<Arc<Label>>,
 }
 
 /// A row without its values, which lie in the cursor.
 pub struct Head {
     pub label: Arc<Label>,
     pub time: i64,
+}
+
+/// What a statement asks its sources for: calls, and references sorted by name.
+pub fn parts(select: &Select) -> (Vec<Expr>, Vec<Expr>) {
+    let mut slots = Slots::default();
+    for field in &select.fields {
+        slots.column(&field.expr);
+        for added in added_by(&field.expr) {
+            slots.column(added);
+        }
+    }
+    let all = slots.0.into_iter().map(|slot| slot.expr);
+    let (mut refs, calls): (Vec<Expr>, Vec<Expr>) =
+        all.partition(|expr| matches!(expr, Expr::Ref { .. }));
+    refs.sort_by_key(ToString::to_string);
+    (calls, refs)
 }
 
 /// Builds all streams of a statement.
@@ -148,6 +166,7 @@ pub fn open<'a>(
         values: Values(slots.0.iter().map(|_| None).collect()),
         missing,
         ascending: options.ascending,
+        label: None,
     })
 }
 
@@ -237,6 +256,10 @@ impl Cursor<'_> {
     /// The next row, if there is one.
     pub fn next(&mut self) -> Result<Option<Head>, Fault> {
         let Some(head) = self.first()? else { return Ok(None) };
+        let known = self.label.replace(head.label.clone());
+        if known.is_none_or(|known| !Arc::ptr_eq(&known, &head.label) && known != head.label) {
+            self.values.0.fill(None);
+        }
         for at in 0..self.scanners.len() {
             self.scan(at, &head)?;
         }

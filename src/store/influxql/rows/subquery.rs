@@ -59,6 +59,16 @@ impl Row for Needed<'_, '_> {
 }
 
 impl Points<'_> {
+    /// A value that comes along keeps its type where it is no number.
+    fn beside(&self, part: &Part, head: &Head) -> Option<Value> {
+        match part {
+            Part::Column(column, _) => {
+                self.part(part, head).or_else(|| self.cursor.value(*column, head))
+            }
+            _ => self.part(part, head),
+        }
+    }
+
     fn part(&self, part: &Part, head: &Head) -> Option<Value> {
         match part {
             Part::Column(column, kind) => {
@@ -91,7 +101,7 @@ impl Stream for Points<'_> {
                 Some(driver) => self.part(driver, &head),
                 None => Some(Value::Float(0.0)),
             };
-            let aux = self.aux.iter().map(|part| self.part(part, &head)).collect();
+            let aux = self.aux.iter().map(|part| self.beside(part, &head)).collect();
             return Ok(Some(Item { label: head.label, time: head.time, value, aux, merged: 0 }));
         }
     }

@@ -90,8 +90,29 @@ pub fn push_float(number: f64, out: &mut String) -> Result<(), Fault> {
         }
         return Ok(());
     }
+    let begin = out.len();
     write!(out, "{number}").expect("writing to a string");
+    to_even(number, begin, out);
     Ok(())
+}
+
+/// Where two shortest texts are equally near, Go takes the one whose last digit is even.
+fn to_even(number: f64, begin: usize, out: &mut String) {
+    let zeros = i64::from((number.to_bits() | (1 << 52)).trailing_zeros());
+    let exponent = i64::from((number.to_bits() >> 52) as u16 & 0x7ff) - 1075;
+    // Only a number of few binary places lies exactly in the middle.
+    let is_odd = matches!(out.as_bytes().last(), Some(b'1' | b'3' | b'5' | b'7' | b'9'));
+    let Some(dot) = out[begin..].find('.') else { return };
+    if !is_odd || exponent + zeros < -18 {
+        return;
+    }
+    let places = out.len() - begin - dot - 1;
+    let exact = format!("{number:.*}", places + 1);
+    let upper = format!("{number:.places$}");
+    if exact.ends_with('5') && exact.parse() == Ok(number) && upper != out[begin..] {
+        out.truncate(begin);
+        out.push_str(&upper);
+    }
 }
 
 pub fn push_value(value: Option<&Value>, out: &mut String) -> Result<(), Fault> {

@@ -5,12 +5,13 @@ use super::scope::{self, Target, Where, is_in};
 use super::{cut, table};
 use crate::proto::influxql::{Expression, ShowSchema, Subject};
 use crate::proto::results::Series as Answered;
+use crate::store::influxql::expr::Pattern;
 use crate::store::influxql::fault::Fault;
 use crate::store::influxql::read::mapping::Context;
 use crate::store::influxql::rows::emit::Sink;
 use crate::store::influxql::select::Defaults;
 use crate::store::view::TimeRange;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn run(
     context: &Context<'_>,
@@ -41,10 +42,11 @@ pub fn run(
         let count = targets.iter().filter(|target| is_there(target, &asked)).count();
         return one("", "count", count, sink);
     }
+    let keys = dimensions(&schema.dimensions, &targets)?;
     for target in &targets {
         context.guard.check()?;
         if schema.subject == Subject::Series {
-            series(target, schema, &asked, sink)?;
+            series(target, &keys, schema, &asked, sink)?;
             continue;
         }
         let has_windows = !target.windows(TimeRange::ALL).is_empty();
@@ -55,7 +57,12 @@ pub fn run(
                 0
             }
             Subject::TagKeys => tag_keys(target, &asked).len(),
-            Subject::FieldKeys => field_keys(target).len(),
+            Subject::FieldKeys => {
+                let mut names: Vec<String> =
+                    field_keys(target).into_iter().map(|mut row| row.swap_remove(0)).collect();
+                names.dedup();
+                names.len()
+            }
             _ => {
                 let keys = schema.keys.as_ref().map(Wanted::of).transpose()?;
                 tag_values(target, keys.as_ref(), &asked).len()
@@ -115,12 +122,12 @@ fn is_there(target: &Target, asked: &Where) -> bool {
 /// A series counts once in each window that has a point of it.
 fn series(
     target: &Target,
+    keys: &[String],
     schema: &ShowSchema,
     asked: &Where,
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
     let windows = target.windows(TimeRange::ALL);
-    let keys: Vec<String> = schema.dimensions.iter().filter_map(tag).collect();
     let mut groups: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for series in admitted(target, asked) {
         let count = windows.iter().filter(|window| is_in(&***window, &series)).count();
@@ -140,9 +147,22 @@ fn series(
     Ok(())
 }
 
-fn tag(expression: &Expression) -> Option<String> {
-    match expression {
-        Expression::Reference { name, .. } => Some(name.clone()),
-        _ => None,
+/// The tags that GROUP BY means, sorted; expressions among them mean those of all measurements.
+fn dimensions(said: &[Expression], targets: &[Target]) -> Result<Vec<String>, Fault> {
+    let mut keys: BTreeSet<String> = BTreeSet::new();
+    for one in said {
+        let pattern = match one {
+            Expression::Reference { name, .. } => {
+                keys.insert(name.clone());
+                continue;
+            }
+            Expression::Regex(text) => Some(Pattern::new(text)?),
+            Expression::Wildcard(_) => None,
+            _ => continue,
+        };
+        let known = targets.iter().flat_map(|target| target.database.tag_keys(&target.name));
+        let meant = known.filter(|key| pattern.as_ref().is_none_or(|one| one.matches(key)));
+        keys.extend(meant.map(|key| key.to_string()));
     }
+    Ok(keys.into_iter().collect())
 }

@@ -3,7 +3,7 @@
 use super::{scope, table, texts};
 use crate::proto::influxql::Show;
 use crate::proto::moment;
-use crate::proto::results::quote;
+use crate::proto::results::{Series, quote};
 use crate::store::influxql::expr::text::go_duration;
 use crate::store::influxql::fault::Fault;
 use crate::store::influxql::read::mapping::Context;
@@ -73,9 +73,35 @@ pub fn run(
             ];
             sink.piece(table("", &columns, vec![row]))
         }
-        // The engine's numbers are in its metrics.
-        Show::Stats { .. } | Show::Diagnostics { .. } | Show::Schema(_) => Ok(()),
+        Show::Stats { module } => match module.as_deref() {
+            None | Some("database") => stats(context, sink),
+            Some(_) => Ok(()),
+        },
+        Show::Diagnostics { module } => match module.as_deref() {
+            None | Some("build") => {
+                let columns = ["Branch", "Build Time", "Commit", "Version"];
+                let version = quote(env!("CARGO_PKG_VERSION"));
+                let row = vec![quote("unknown"), quote(""), quote("unknown"), version];
+                sink.piece(table("build", &columns, vec![row]))
+            }
+            Some(_) => Ok(()),
+        },
+        Show::Schema(_) => Ok(()),
     }
+}
+
+/// What there is in each database; the engine's other numbers are in its metrics.
+fn stats(context: &Context<'_>, sink: &mut dyn Sink) -> Result<(), Fault> {
+    for name in context.catalog.databases() {
+        let Some(database) = context.catalog.database(&name) else { continue };
+        let measurements = database.measurements();
+        let series = measurements.iter().map(|name| database.series_ids(name).len());
+        let row = vec![measurements.len().to_string(), series.sum::<usize>().to_string()];
+        let columns = ["numMeasurements", "numSeries"];
+        let tags = vec![("database".to_owned(), name)];
+        sink.piece(Series { tags, ..table("database", &columns, vec![row]) })?;
+    }
+    Ok(())
 }
 
 fn policies(database: &dyn Database, sink: &mut dyn Sink) -> Result<(), Fault> {

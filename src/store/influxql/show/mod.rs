@@ -14,15 +14,27 @@ pub mod scope;
 
 use super::fault::Fault;
 use super::read::mapping::Context;
-use super::rows::emit::Sink;
+use super::rows::emit::{Pieces, Sink};
 use super::select::Defaults;
-use crate::proto::influxql::Show;
+use crate::proto::influxql::{Show, Statement, Subject};
 use crate::proto::results::{Rows, Series, quote};
+
+/// Whether an answer in chunks says of each that more follow.
+pub fn is_in_pieces(statement: &Statement) -> bool {
+    match statement {
+        Statement::Show(Show::Schema(schema)) => {
+            let is_read_at_once = matches!(schema.subject, Subject::TagKeys | Subject::TagValues);
+            schema.cardinality.is_some() || !is_read_at_once
+        }
+        _ => true,
+    }
+}
 
 pub fn run(
     context: &Context<'_>,
     defaults: &Defaults<'_>,
     show: &Show,
+    pieces: &Pieces,
     sink: &mut dyn Sink,
     text: &str,
 ) -> Result<(), Fault> {
@@ -30,7 +42,7 @@ pub fn run(
         Show::Schema(schema) if schema.cardinality.is_some() => {
             cardinality::run(context, defaults, schema, sink)
         }
-        Show::Schema(schema) => schema::run(context, defaults, schema, sink),
+        Show::Schema(schema) => schema::run(context, defaults, schema, pieces, sink),
         other => catalogue::run(context, defaults, other, sink, text),
     }
 }

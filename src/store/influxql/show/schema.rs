@@ -3,11 +3,11 @@
 use super::scope::{self, Target, Where, is_in};
 use super::{cut, table, texts};
 use crate::proto::influxql::{Keys, ShowSchema, Subject};
-use crate::proto::results::quote;
+use crate::proto::results::{Series as Answered, quote};
 use crate::store::influxql::expr::{Expr, Operator, Pattern};
 use crate::store::influxql::fault::Fault;
 use crate::store::influxql::read::mapping::Context;
-use crate::store::influxql::rows::emit::Sink;
+use crate::store::influxql::rows::emit::{Pieces, Sink};
 use crate::store::influxql::select::Defaults;
 use crate::store::view::{Database, Series, TimeRange};
 use std::collections::BTreeSet;
@@ -17,6 +17,7 @@ pub fn run(
     context: &Context<'_>,
     defaults: &Defaults<'_>,
     schema: &ShowSchema,
+    pieces: &Pieces,
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
     let name = scope::database(schema.database.as_deref(), defaults.database)?;
@@ -27,7 +28,7 @@ pub fn run(
     context.database(name)?;
     let targets = scope::targets(context, name, &schema.sources)?;
     if schema.subject == Subject::Series {
-        return series(context, &targets, schema, &asked, sink);
+        return series(context, &targets, schema, (&asked, pieces), sink);
     }
     for target in &targets {
         context.guard.check()?;
@@ -44,8 +45,13 @@ pub fn run(
             }
         };
         let rows = cut(rows, &schema.limits);
-        if !rows.is_empty() {
-            sink.piece(table(&target.name, columns, rows))?;
+        // InfluxDB cuts only what it reads as it reads points.
+        let is_cut = pieces.marks && schema.subject == Subject::FieldKeys;
+        let rows_max = if is_cut { pieces.rows_max } else { usize::MAX };
+        let mut following = rows.chunks(rows_max).peekable();
+        while let Some(piece) = following.next() {
+            let partial = is_cut && following.peek().is_some();
+            sink.piece(Answered { partial, ..table(&target.name, columns, piece.to_vec()) })?;
         }
     }
     Ok(())
@@ -119,7 +125,7 @@ fn series(
     context: &Context<'_>,
     targets: &[Target],
     schema: &ShowSchema,
-    asked: &Where,
+    (asked, pieces): (&Where, &Pieces),
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
     let mut keys: Vec<Box<[u8]>> = Vec::new();
@@ -131,19 +137,29 @@ fn series(
     }
     keys.sort();
     let keys = cut(keys, &schema.limits);
-    for piece in keys.chunks(4096) {
+    let mut following = keys.chunks(pieces.rows_max).peekable();
+    while let Some(piece) = following.next() {
         let rows = piece.iter().map(|key| vec![quote(&String::from_utf8_lossy(key))]).collect();
-        sink.piece(table("", &["key"], rows))?;
+        let partial = pieces.marks && following.peek().is_some();
+        sink.piece(Answered { partial, ..table("", &["key"], rows) })?;
     }
     Ok(())
 }
 
+/// Tags are looked up for the whole database as soon as a window lies in the range.
+fn has_window(target: &Target, asked: &Where) -> bool {
+    !asked.has_time() || !target.all_windows(asked.range()).is_empty()
+}
+
 pub fn tag_keys(target: &Target, asked: &Where) -> Vec<Arc<str>> {
-    if asked.condition.is_none() && !asked.has_time() {
+    if !has_window(target, asked) {
+        return Vec::new();
+    }
+    if asked.condition.is_none() {
         return target.database.tag_keys(&target.name);
     }
     let mut keys: BTreeSet<Arc<str>> = BTreeSet::new();
-    for series in admitted(target, asked) {
+    for series in target.series(asked.condition.as_ref()) {
         keys.extend(series.tags.iter().map(|(key, _)| key.clone()));
     }
     keys.into_iter().collect()
@@ -180,9 +196,12 @@ pub fn tag_values(
     wanted: Option<&Wanted>,
     asked: &Where,
 ) -> Vec<(Arc<str>, Arc<str>)> {
+    if !has_window(target, asked) {
+        return Vec::new();
+    }
     let mut keys = target.database.tag_keys(&target.name);
     keys.retain(|key| wanted.is_none_or(|wanted| wanted.has(key)));
-    if asked.condition.is_none() && !asked.has_time() {
+    if asked.condition.is_none() {
         let values = keys.into_iter().flat_map(|key| {
             let values = target.database.tag_values(&target.name, &key);
             values.into_iter().map(move |value| (key.clone(), value))
@@ -190,7 +209,7 @@ pub fn tag_values(
         return values.collect();
     }
     let mut values: BTreeSet<(Arc<str>, Arc<str>)> = BTreeSet::new();
-    for series in admitted(target, asked) {
+    for series in target.series(asked.condition.as_ref()) {
         let mine = series.tags.iter().filter(|(key, _)| keys.contains(key));
         values.extend(mine.cloned());
     }
