@@ -78,16 +78,18 @@ pub fn run(
             Some(_) => Ok(()),
         },
         Show::Diagnostics { module } => match module.as_deref() {
-            None | Some("build") => {
-                let columns = ["Branch", "Build Time", "Commit", "Version"];
-                let version = quote(env!("CARGO_PKG_VERSION"));
-                let row = vec![quote("unknown"), quote(""), quote("unknown"), version];
-                sink.piece(table("build", &columns, vec![row]))
-            }
+            None | Some("build") => build(sink),
             Some(_) => Ok(()),
         },
         Show::Schema(_) => Ok(()),
     }
+}
+
+fn build(sink: &mut dyn Sink) -> Result<(), Fault> {
+    let columns = ["Branch", "Build Time", "Commit", "Version"];
+    let version = quote(env!("CARGO_PKG_VERSION"));
+    let row = vec![quote("unknown"), quote(""), quote("unknown"), version];
+    sink.piece(table("build", &columns, vec![row]))
 }
 
 /// What there is in each database; the engine's other numbers are in its metrics.
