@@ -1,10 +1,11 @@
 //! Several streams become one: point by point in order of time, or window by window.
 
-use super::item::{Boxed, Item, Next, Peek, Stream};
+use super::item::{Boxed, Item, Label, Next, Peek, Stream};
 use crate::store::influxql::fault::Fault;
 use crate::store::influxql::plan::options::Options;
 use crate::store::value::Value;
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// By series, then time; where both are equal by the strings that come along, then as a heap of Go leaves them.
 pub struct Sorted<'a> {
@@ -30,7 +31,7 @@ impl Sorted<'_> {
 
     fn is_before(&self, a: usize, b: usize) -> bool {
         let (x, y) = (self.head(a), self.head(b));
-        let order = if std::sync::Arc::ptr_eq(&x.label, &y.label) {
+        let order = if Arc::ptr_eq(&x.label, &y.label) {
             Ordering::Equal
         } else {
             x.label.name.cmp(&y.label.name).then_with(|| x.label.outer.cmp(&y.label.outer))
@@ -122,59 +123,95 @@ impl Stream for Sorted<'_> {
 /// All points of one window of one input, then those of the next.
 pub struct ByWindow<'a> {
     inputs: Vec<Peek<'a>>,
+    /// The label and the window of what each input has next.
+    heads: Vec<Option<(Arc<Label>, i64)>>,
     options: Options,
-    current: Option<(usize, Item, i64)>,
+    current: Option<(usize, Arc<Label>, i64)>,
+    is_begun: bool,
 }
 
 pub fn by_window<'a>(mut inputs: Vec<Boxed<'a>>, options: &Options) -> Boxed<'a> {
     if inputs.len() == 1 {
         return inputs.pop().expect("one is there");
     }
+    let heads = inputs.iter().map(|_| None).collect();
     let inputs = inputs.into_iter().map(Peek::new).collect();
-    Box::new(ByWindow { inputs, options: options.clone(), current: None })
+    Box::new(ByWindow { inputs, heads, options: options.clone(), current: None, is_begun: false })
+}
+
+fn by_label(a: &Arc<Label>, b: &Arc<Label>) -> Ordering {
+    if Arc::ptr_eq(a, b) {
+        return Ordering::Equal;
+    }
+    a.name.cmp(&b.name).then_with(|| a.outer.cmp(&b.outer))
 }
 
 impl ByWindow<'_> {
-    fn choose(&mut self) -> Result<Option<usize>, Fault> {
-        let mut best: Option<(usize, Item, i64)> = None;
-        for at in 0..self.inputs.len() {
-            let Some(item) = self.inputs[at].peek()? else { continue };
-            let start = self.options.window(item.time).0;
-            let is_first = match &best {
-                None => true,
-                Some((_, known, known_start)) => {
-                    let labels = item.label.name.cmp(&known.label.name);
-                    let labels = labels.then_with(|| item.label.outer.cmp(&known.label.outer));
-                    let order = labels.then(start.cmp(known_start));
-                    if self.options.ascending { order.is_lt() } else { order.is_gt() }
+    fn look(&mut self, at: usize) -> Result<(), Fault> {
+        let options = &self.options;
+        let known = &mut self.heads[at];
+        match (self.inputs[at].peek()?, known) {
+            (None, known) => *known = None,
+            (Some(item), Some((label, start))) => {
+                *start = options.window(item.time).0;
+                if !Arc::ptr_eq(label, &item.label) {
+                    *label = item.label.clone();
                 }
-            };
-            if is_first {
-                best = Some((at, item.clone(), start));
+            }
+            (Some(item), known) => {
+                *known = Some((item.label.clone(), options.window(item.time).0));
             }
         }
-        let chosen = best.as_ref().map(|(at, _, _)| *at);
-        self.current = best;
-        Ok(chosen)
+        Ok(())
+    }
+
+    fn is_head(&self, at: usize, label: &Arc<Label>, start: i64) -> bool {
+        let head = self.heads[at].as_ref();
+        head.is_some_and(|(known, of)| *of == start && known.is_with(label))
+    }
+
+    /// The input that has what comes first.
+    fn first(&self) -> Option<usize> {
+        let mut best: Option<(usize, &(Arc<Label>, i64))> = None;
+        for (at, head) in self.heads.iter().enumerate() {
+            let Some(head) = head else { continue };
+            let is_first = best.is_none_or(|(_, known)| {
+                let order = by_label(&head.0, &known.0).then(head.1.cmp(&known.1));
+                if self.options.ascending { order.is_lt() } else { order.is_gt() }
+            });
+            if is_first {
+                best = Some((at, head));
+            }
+        }
+        best.map(|(at, _)| at)
+    }
+
+    /// The input of the next item: the one of before, one behind it with the same window, or the first of all.
+    fn choose(&mut self) -> Result<Option<usize>, Fault> {
+        if !self.is_begun {
+            (0..self.inputs.len()).try_for_each(|at| self.look(at))?;
+            self.is_begun = true;
+        }
+        if let Some((before, label, start)) = self.current.take() {
+            self.look(before)?;
+            // Those before it are beyond this window: each input is in order.
+            let same = (before..self.inputs.len()).find(|at| self.is_head(*at, &label, start));
+            if let Some(at) = same {
+                self.current = Some((at, label, start));
+                return Ok(Some(at));
+            }
+        }
+        let first = self.first();
+        self.current = first.and_then(|at| {
+            let (label, start) = self.heads[at].clone()?;
+            Some((at, label, start))
+        });
+        Ok(first)
     }
 }
 
 impl Stream for ByWindow<'_> {
     fn next(&mut self) -> Next {
-        if let Some((at, first, start)) = &self.current {
-            let (at, start) = (*at, *start);
-            let label = first.label.clone();
-            let same = match self.inputs[at].peek()? {
-                Some(item) => {
-                    item.label.is_with(&label) && self.options.window(item.time).0 == start
-                }
-                None => false,
-            };
-            if same {
-                return self.inputs[at].next();
-            }
-            self.current = None;
-        }
         match self.choose()? {
             Some(at) => self.inputs[at].next(),
             None => Ok(None),

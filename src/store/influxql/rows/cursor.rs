@@ -1,6 +1,7 @@
 //! The rows of a statement: columns computed from what its streams have at one time.
 
 use super::fill::{Limited, filling};
+use super::text::{Times, push_value};
 use crate::proto::influxql::Fill;
 use crate::store::influxql::expr::eval::{Evaluator, Row};
 use crate::store::influxql::expr::{Expr, Kind};
@@ -255,14 +256,34 @@ impl Cursor<'_> {
 
     /// The next row, if there is one.
     pub fn next(&mut self) -> Result<Option<Head>, Fault> {
-        let Some(head) = self.first()? else { return Ok(None) };
-        let known = self.label.replace(head.label.clone());
-        if known.is_none_or(|known| !Arc::ptr_eq(&known, &head.label) && known != head.label) {
-            self.values.0.fill(None);
+        if self.scanners.len() == 1 {
+            return self.only();
         }
+        let Some(head) = self.first()? else { return Ok(None) };
+        self.enter(&head);
         for at in 0..self.scanners.len() {
             self.scan(at, &head)?;
         }
+        Ok(Some(head))
+    }
+
+    /// Nothing remains of the series before.
+    fn enter(&mut self, head: &Head) {
+        if self.label.as_ref().is_some_and(|known| Arc::ptr_eq(known, &head.label)) {
+            return;
+        }
+        let known = self.label.replace(head.label.clone());
+        if known.is_none_or(|known| known != head.label) {
+            self.values.0.fill(None);
+        }
+    }
+
+    /// The row of a statement with one stream: whatever comes next.
+    fn only(&mut self) -> Result<Option<Head>, Fault> {
+        let Some(item) = self.scanners[0].input.next()? else { return Ok(None) };
+        let head = Head { label: item.label, time: item.time };
+        self.enter(&head);
+        self.put(0, item.value, item.aux);
         Ok(Some(head))
     }
 
@@ -302,7 +323,13 @@ impl Cursor<'_> {
             Some(item) => (item.value, item.aux),
             None => (None, Vec::new()),
         };
+        self.put(at, main, values);
+        Ok(())
+    }
+
+    fn put(&mut self, at: usize, main: Option<Value>, values: Vec<Option<Value>>) {
         let mut values = values.into_iter();
+        let scanner = &self.scanners[at];
         let missing = &self.missing;
         let row = &mut self.values.0;
         let mut put = |(slot, kind): (usize, Option<FieldType>), value: Option<Value>| {
@@ -322,7 +349,6 @@ impl Cursor<'_> {
         for slot in &scanner.aux {
             put(*slot, values.next().flatten());
         }
-        Ok(())
     }
 
     /// A column of the row; NaN is null.
@@ -339,5 +365,21 @@ impl Cursor<'_> {
 
     pub fn is_time(&self, column: usize) -> bool {
         matches!(self.columns[column], Column::Time)
+    }
+
+    /// The same as text.
+    pub fn push(
+        &self,
+        column: usize,
+        head: &Head,
+        times: &Times,
+        out: &mut String,
+    ) -> Result<(), Fault> {
+        match &self.columns[column] {
+            Column::Time => times.push(head.time, out),
+            Column::Slot(slot) => push_value(self.values.0[*slot].as_ref(), out)?,
+            Column::Computed(_) => push_value(self.value(column, head).as_ref(), out)?,
+        }
+        Ok(())
     }
 }

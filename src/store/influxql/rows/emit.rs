@@ -1,11 +1,10 @@
 //! Rows become series of an answer, a piece at a time.
 
 use super::cursor::Cursor;
-use super::text::{Times, push_value};
+use super::text::Times;
 use crate::proto::results::{Rows, Series};
 use crate::store::influxql::fault::Fault;
 use crate::store::influxql::read::item::Label;
-use crate::store::value::Value;
 use std::sync::Arc;
 
 /// Takes the pieces of a statement.
@@ -61,10 +60,7 @@ pub fn all(
             if column > 0 {
                 row.push(',');
             }
-            match cursor.value(column, &next) {
-                Some(Value::Integer(time)) if cursor.is_time(column) => times.push(time, &mut row),
-                value => push_value(value.as_ref(), &mut row)?,
-            }
+            cursor.push(column, &next, times, &mut row)?;
         }
         row.push(']');
         let (_, rows) = open.get_or_insert_with(|| (next.label.clone(), Rows::default()));

@@ -91,7 +91,11 @@ pub fn push_float(number: f64, out: &mut String) -> Result<(), Fault> {
         return Ok(());
     }
     let begin = out.len();
-    write!(out, "{number}").expect("writing to a string");
+    if (1e-3..1e15).contains(&size) {
+        out.push_str(zmij::Buffer::new().format_finite(number));
+    } else {
+        write!(out, "{number}").expect("writing to a string");
+    }
     to_even(number, begin, out);
     Ok(())
 }
@@ -100,13 +104,16 @@ pub fn push_float(number: f64, out: &mut String) -> Result<(), Fault> {
 fn to_even(number: f64, begin: usize, out: &mut String) {
     let zeros = i64::from((number.to_bits() | (1 << 52)).trailing_zeros());
     let exponent = i64::from((number.to_bits() >> 52) as u16 & 0x7ff) - 1075;
-    // Only a number of few binary places lies exactly in the middle.
     let is_odd = matches!(out.as_bytes().last(), Some(b'1' | b'3' | b'5' | b'7' | b'9'));
-    let Some(dot) = out[begin..].find('.') else { return };
-    if !is_odd || exponent + zeros < -18 {
+    if !is_odd {
         return;
     }
+    let Some(dot) = out.as_bytes()[begin..].iter().position(|byte| *byte == b'.') else { return };
     let places = out.len() - begin - dot - 1;
+    // A whole number of 2^-n, and no more than that, has n decimal places.
+    if exponent + zeros != -(places as i64 + 1) {
+        return;
+    }
     let exact = format!("{number:.*}", places + 1);
     let upper = format!("{number:.places$}");
     if exact.ends_with('5') && exact.parse() == Ok(number) && upper != out[begin..] {
