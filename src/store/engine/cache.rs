@@ -9,6 +9,7 @@ use super::schema::{Fields, Shape};
 use crate::store::table::Table;
 use crate::store::value::{Column, FieldType, Values};
 use crate::store::view::TimeRange;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
 
 /// Points of one shape.
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct Strip {
     pub shape: Arc<Shape>,
     words: Vec<u64>,
+    /// The newest point's time, here so that the next point reads no memory of the ones before.
+    last_ns: i64,
     /// Times only grow.
     ordered: bool,
 }
@@ -24,7 +27,7 @@ pub struct Strip {
 pub struct Row {
     pub series: u32,
     /// One of any shape, or several of one field each.
-    pub strips: Vec<Strip>,
+    pub strips: SmallVec<[Strip; 1]>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +63,7 @@ fn string_of(word: u64, texts: &[u8]) -> &[u8] {
 
 impl Strip {
     fn new(shape: Arc<Shape>) -> Strip {
-        Strip { shape, words: Vec::new(), ordered: true }
+        Strip { shape, words: Vec::new(), last_ns: i64::MIN, ordered: true }
     }
 
     pub fn points(&self) -> impl Iterator<Item = &[u64]> {
@@ -68,10 +71,9 @@ impl Strip {
     }
 
     fn push(&mut self, words: &[u64]) {
-        let stride = words.len();
-        if let Some(last) = self.words.len().checked_sub(stride) {
-            self.ordered &= (words[0] as i64) > (self.words[last] as i64);
-        }
+        let time_ns = words[0] as i64;
+        self.ordered &= time_ns > self.last_ns || self.words.is_empty();
+        self.last_ns = time_ns;
         self.words.extend_from_slice(words);
     }
 
@@ -163,7 +165,7 @@ impl Cache {
             strip.words.reserve_exact(words.len());
             strip.push(words);
             self.bytes += 8 * words.len() as u64;
-            self.add_row(Row { series, strips: vec![strip] });
+            self.add_row(Row { series, strips: smallvec![strip] });
             return true;
         };
         let row = &mut self.rows[at as usize];
@@ -243,6 +245,9 @@ impl Cache {
             }
             self.bytes -= 8 * (before - kept.len()) as u64;
             strip.words = kept;
+            if let Some(last) = strip.words.len().checked_sub(stride) {
+                strip.last_ns = strip.words[last] as i64;
+            }
         }
     }
 
@@ -274,7 +279,7 @@ impl Row {
             let whole = self.strips.pop().expect("there is one");
             for (place, number) in whole.shape.numbers.iter().enumerate() {
                 let mut strip = Strip::new(fields.single(*number));
-                strip.ordered = whole.ordered;
+                (strip.ordered, strip.last_ns) = (whole.ordered, whole.last_ns);
                 strip.words =
                     whole.points().flat_map(|point| [point[0], point[1 + place]]).collect();
                 self.strips.push(strip);
