@@ -51,6 +51,65 @@ pub fn log10(x: f64) -> f64 {
     ln(x) * LOG10_E
 }
 
+/// By squaring, with fractions and exponents apart.
+pub fn pow(x: f64, y: f64) -> f64 {
+    /// From here on the power of any other base than one is nothing or infinite.
+    const WHOLE_MAX: f64 = (1_u64 << 31) as f64;
+    let is_plain = x.is_finite() && x != 0.0 && y.abs() < WHOLE_MAX;
+    let (mut whole, mut rest) = (y.abs().trunc(), y.abs().fract());
+    if !is_plain || (x < 0.0 && rest != 0.0) || y.abs() == 0.5 {
+        return if y.abs() == 0.5 && x > 0.0 { root(x, y) } else { x.powf(y) };
+    }
+    let (mut power, mut exponent) = (1.0, 0_i64);
+    if rest != 0.0 {
+        if rest > 0.5 {
+            (whole, rest) = (whole + 1.0, rest - 1.0);
+        }
+        power = (rest * ln(x)).exp();
+    }
+    let (fraction, mut square_exponent) = parts(x.abs());
+    let mut square = fraction.copysign(x);
+    let mut left = whole as u64;
+    while left != 0 {
+        if square_exponent.abs() > 1 << 12 {
+            // Beyond all numbers.
+            exponent += square_exponent;
+            break;
+        }
+        if left & 1 == 1 {
+            power *= square;
+            exponent += square_exponent;
+        }
+        square *= square;
+        square_exponent <<= 1;
+        if square < 0.5 {
+            square += square;
+            square_exponent -= 1;
+        }
+        left >>= 1;
+    }
+    if y < 0.0 {
+        (power, exponent) = (1.0 / power, -exponent);
+    }
+    scaled(power, exponent)
+}
+
+fn root(x: f64, y: f64) -> f64 {
+    if y < 0.0 { 1.0 / x.sqrt() } else { x.sqrt() }
+}
+
+/// A number times a power of two.
+fn scaled(x: f64, exponent: i64) -> f64 {
+    let exponent = exponent.clamp(-2200, 2200) as i32;
+    // In two steps: the first may not yet leave the numbers.
+    let half = exponent / 2;
+    let two = |exponent: i32| f64::from_bits(((exponent + 1023) as u64) << 52);
+    if exponent.abs() <= 1022 {
+        return x * two(exponent);
+    }
+    x * two(half.clamp(-1022, 1023)) * two((exponent - half).clamp(-1022, 1023))
+}
+
 /// Beyond, what is left of a quarter turn has no digits.
 const TURNS_MAX: f64 = (1 << 29) as f64;
 
@@ -174,5 +233,32 @@ pub fn atan2(y: f64, x: f64) -> f64 {
         true if angle <= 0.0 => angle + PI,
         true => angle - PI,
         false => angle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pow;
+
+    #[test]
+    fn a_power_is_that_of_the_c_library_but_for_its_last_digits() {
+        for x in [1e-300, 0.3, 0.999, 1.0, 1.5, 7.0, 1e10, -0.3, -2.0] {
+            for y in [0.0, 1.0, 2.0, 3.0, -1.0, -7.0, 0.5, -0.5, 1.25, 29.0, 1e6, -1e6, 1e40] {
+                let (found, known) = (pow(x, y), f64::powf(x, y));
+                let is_near = (found - known).abs() <= 1e-13 * known.abs();
+                assert!(
+                    found == known || is_near || (found.is_nan() && known.is_nan()),
+                    "{x} to the power of {y}: {found}, not {known}"
+                );
+            }
+        }
+        assert_eq!(pow(2.0, -1074.0), f64::from_bits(1));
+        assert_eq!(pow(2.0, 1024.0), f64::INFINITY);
+        assert_eq!(pow(-2.0, 63.0), -(2f64.powi(63)));
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0] {
+            for y in [-3.0, -0.5, 0.0, 0.5, 2.0] {
+                assert_eq!(pow(odd, y).to_bits(), f64::powf(odd, y).to_bits(), "{odd} {y}");
+            }
+        }
     }
 }

@@ -70,7 +70,7 @@ fn single(name: &str, value: &Value) -> Option<Value> {
 fn pair(name: &str, x: f64, y: f64) -> Option<f64> {
     match name {
         "atan2" => Some(go::atan2(x, y)),
-        "pow" => Some(x.powf(y)),
+        "pow" => Some(go::pow(x, y)),
         "log" => Some(go::ln(x) / go::ln(y)),
         _ => None,
     }

@@ -11,7 +11,7 @@ pub mod condition;
 pub mod convert;
 pub mod eval;
 pub mod fold;
-mod go;
+pub mod go;
 pub mod math;
 pub mod text;
 pub mod types;

@@ -1,6 +1,7 @@
 //! Holt and Winters: a forecast by level, trend and season, fitted by the method of Nelder and Mead.
 
 use super::reduce::{Out, Reducer};
+use crate::store::influxql::expr::go;
 use crate::store::influxql::expr::math::number;
 use crate::store::influxql::read::item::Item;
 use crate::store::value::Value;
@@ -171,7 +172,7 @@ impl Model {
             let season = gamma * (value / (before + phi * trend)) + (1.0 - gamma) * now;
             trend = beta * (level - before) + (1.0 - beta) * phi * trend;
             value = (level + damping * trend) * then;
-            damping += phi.powf(t as f64);
+            damping += go::pow(phi, t as f64);
             if self.is_seasonal {
                 seasons[(t + offset) % m] = season;
                 offset += 1;
