@@ -8,11 +8,11 @@ use super::rows::emit::{Pieces, Sink};
 use super::rows::text::Times;
 use super::select::{self, Defaults};
 use super::show;
-use super::zone::Zone;
 use crate::proto::influxql::{self as ast, Expression, Params, Source, Statement};
 use crate::proto::results::{Form, Series, Writer};
 use crate::store::guard::{Guard, Stopped};
 use crate::store::view::Catalog;
+use crate::store::zone::Zone;
 
 /// A request of `/query`, as far as the engine is concerned.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 //!
 //! How to read it: `answer` (statements one after the other), `select` (SELECT as a whole), `plan` (what it says),
 //! `expr` (expressions), `read` (series to points), `functions` (points to points), `rows` (points to text), `show`,
-//! `define` (what changes something), `zone`, `fault`.
+//! `define` (what changes something), `fault`.
 //!
 //! A plan is pure. Streams are pulled: the rows ask the functions, these the merged series, these their blocks. A
 //! `SELECT` of one function over plain fields folds block by block; all else goes point by point.
@@ -21,7 +21,6 @@ mod read;
 mod rows;
 mod select;
 mod show;
-mod zone;
 
 #[cfg(test)]
 mod tests;

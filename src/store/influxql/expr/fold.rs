@@ -3,8 +3,8 @@
 use super::eval::operate;
 use super::{Expr, Operator};
 use crate::proto::moment;
-use crate::store::influxql::zone::Zone;
 use crate::store::value::Value;
+use crate::store::zone::Zone;
 
 /// What `now()` is, where it may be used, and where a time without a zone lies.
 #[derive(Clone, Copy, Default)]

@@ -4,7 +4,7 @@ use super::select::Select;
 use crate::proto::influxql::{Fill, Limits};
 use crate::store::influxql::expr::condition::{MAX_NS, MIN_NS};
 use crate::store::influxql::expr::{Expr, Kind};
-use crate::store::influxql::zone::Zone;
+use crate::store::zone::Zone;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]

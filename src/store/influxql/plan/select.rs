@@ -4,7 +4,7 @@ use crate::proto::influxql as ast;
 use crate::store::influxql::expr::condition::Bounds;
 use crate::store::influxql::expr::{Expr, Kind, Pattern, convert};
 use crate::store::influxql::fault::Fault;
-use crate::store::influxql::zone::Zone;
+use crate::store::zone::Zone;
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use crate::proto::moment;
 use crate::proto::results::quote;
 use crate::store::influxql::fault::Fault;
-use crate::store::influxql::zone::Zone;
 use crate::store::value::Value;
+use crate::store::zone::Zone;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
