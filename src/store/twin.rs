@@ -154,6 +154,11 @@ impl Catalog for Twin {
                 self.named(&database)?.alter(name, policy)?;
             }
             Change::DropPolicy { database, name } => self.named(&database)?.without(&name),
+            Change::DropWindow { id } => {
+                for database in self.databases.read().values() {
+                    database.without_window(id);
+                }
+            }
             Change::DropMeasurement { database, measurement } => {
                 let database = self.named(&database)?;
                 database.state.write().forget(|series, _| *series.measurement != *measurement);
@@ -228,6 +233,13 @@ impl TwinDatabase {
             state.default = name;
         }
         Ok(())
+    }
+
+    fn without_window(&self, id: u64) {
+        let mut state = self.state.write();
+        state.points.retain(|(window, _, _), _| *window != id);
+        state.windows.retain(|window| window.id != id);
+        state.forget(|_, _| true);
     }
 
     fn without(&self, name: &str) {

@@ -240,6 +240,10 @@ pub enum Change {
         database: String,
         name: String,
     },
+    /// The window of this number, of whatever database. Nothing happens where there is none.
+    DropWindow {
+        id: u64,
+    },
     DropMeasurement {
         database: String,
         measurement: String,

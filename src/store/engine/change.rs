@@ -37,6 +37,7 @@ pub fn change(shared: &Arc<Shared>, change: Change) -> Result<(), ChangeError> {
             })
         }
         Change::DropPolicy { database, name } => drop_policy(shared, &database, &name),
+        Change::DropWindow { id } => drop_window(shared, id),
         Change::DropMeasurement { database, measurement } => {
             let database = named(shared, &database)?;
             let series: Vec<SeriesId> = {
@@ -101,6 +102,16 @@ fn drop_policy(shared: &Shared, database: &str, name: &str) -> Result<(), Change
     )?;
     remove(&shared.data().join(&database.name).join(name));
     Ok(())
+}
+
+fn drop_window(shared: &Shared, id: u64) -> Result<(), ChangeError> {
+    let _one = shared.statements.lock();
+    let databases: Vec<Arc<Database>> = shared.databases.read().values().cloned().collect();
+    let has = |database: &&Arc<Database>| {
+        database.all_windows().iter().any(|window| window.info.id == id)
+    };
+    let Some(database) = databases.iter().find(has) else { return Ok(()) };
+    database.drop_windows(shared, |window| window.info.id == id, |_| Ok(())).map(drop)
 }
 
 fn drop_database(shared: &Shared, name: &str) -> Result<(), ChangeError> {

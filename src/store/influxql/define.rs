@@ -57,8 +57,7 @@ pub fn run(
         }
         Statement::Delete(removal) => return delete(context, defaults, removal, false),
         Statement::DropSeries(removal) => return delete(context, defaults, removal, true),
-        // Windows go with their policy; a number alone removes none.
-        Statement::DropShard(_) => return Ok(()),
+        Statement::DropShard(id) => Change::DropWindow { id: *id },
         Statement::KillQuery { id, .. } => {
             return Err(Fault::Text(format!("no such query id: {id}")));
         }

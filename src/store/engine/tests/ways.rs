@@ -301,6 +301,28 @@ fn a_dropped_database_does_not_come_back() {
 }
 
 #[test]
+fn a_dropped_window_takes_its_points_and_no_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut store = open(directory.path());
+    create(&store, "d");
+    write(&store, "m,t=a v=1 1");
+    store.flush().unwrap();
+    write(&store, "m,t=b v=2 2\nm,t=c v=3 1000000000000000000");
+    let first = store.database("d").unwrap().windows("autogen", TimeRange::ALL)[0].info().id;
+    store.change(Change::DropWindow { id: 999 }).unwrap();
+    assert_eq!(all(&store, "d").len(), 3);
+    store.change(Change::DropWindow { id: first }).unwrap();
+    for _ in 0..2 {
+        assert_eq!(all(&store, "d"), ["m,t=c v=3 1000000000000000000"]);
+        assert_eq!(store.database("d").unwrap().tag_values("m", "t").len(), 1);
+        drop(store);
+        store = open(directory.path());
+    }
+    write(&store, "m,t=a v=4 1");
+    assert_eq!(all(&store, "d").len(), 2);
+}
+
+#[test]
 fn a_directory_has_one_store() {
     let directory = tempfile::tempdir().unwrap();
     let _store = open(directory.path());
