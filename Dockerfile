@@ -11,13 +11,14 @@ WORKDIR /source
 COPY . .
 RUN cargo build --release --locked --package circlet \
     && strip target/release/circlet \
-    && mkdir -p /empty
+    && mkdir -p /state/circlet
 
 # Not FROM scratch: a static program could not look names up as the C library does, and names are what containers call
 # each other by.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /source/target/release/circlet /usr/bin/circlet
-COPY --from=build --chown=65532:65532 /empty /var/lib/circlet
+# The directory as a part of what is copied, so that it belongs to the user of the image; an empty volume takes that over.
+COPY --from=build --chown=65532:65532 /state/ /var/lib/
 USER 65532:65532
 WORKDIR /var/lib/circlet
 VOLUME /var/lib/circlet
