@@ -5,18 +5,23 @@
 # It needs a seccomp profile that allows io_uring (`circlet generate seccomp`), lockable memory, a configuration at
 # /etc/circlet/circlet.toml, and a volume at /var/lib/circlet. docs/install.md has the whole command.
 
-# The Debian of both stages must be one: the program needs the C library that it was linked with.
 FROM rust:1.95-bookworm AS build
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /source
 COPY . .
+# The image as a directory. A static program could not look names up as the C library does, and names are what
+# containers call each other by: so the libraries of the program come along.
 RUN cargo build --release --locked --package circlet \
-    && strip target/release/circlet \
-    && mkdir -p /state/circlet
+    && mkdir -p /image/usr/bin /image/etc /image/tmp /state/circlet \
+    && strip -o /image/usr/bin/circlet target/release/circlet \
+    && ldd target/release/circlet | grep -o '/[^ ]*' \
+        | xargs cp --parents --dereference --target-directory=/image \
+    && cp --parents /etc/ssl/certs/ca-certificates.crt /etc/nsswitch.conf /image \
+    && echo 'circlet:x:65532:65532::/var/lib/circlet:/nonexistent' > /image/etc/passwd \
+    && chmod 1777 /image/tmp
 
-# Not FROM scratch: a static program could not look names up as the C library does, and names are what containers call
-# each other by.
-FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /source/target/release/circlet /usr/bin/circlet
+FROM scratch
+COPY --from=build /image/ /
 # The directory as a part of what is copied, so that it belongs to the user of the image; an empty volume takes that over.
 COPY --from=build --chown=65532:65532 /state/ /var/lib/
 USER 65532:65532

@@ -199,7 +199,7 @@ fn the_seccomp_profile_of_the_container_is_the_generated_one() {
 fn the_container_is_built_of_what_it_needs() {
     let hadolint = interpreter().with_file_name("hadolint");
     finish(Command::new(hadolint).arg(root().join("Dockerfile")));
-    // The libraries that distroless/cc has; a package that links another one needs another image.
+    // The image has what `ldd` names. Those look names up by themselves; another one may load more at run time.
     let linked = finish(Command::new("ldd").arg(BINARY));
     let names = linked.lines().map(|line| line.split_whitespace().next().unwrap_or_default());
     let unknown: Vec<&str> = names
