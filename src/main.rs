@@ -20,10 +20,10 @@ fn main() -> ExitCode {
     // A wrong command line ends in here, with code 2.
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
-    match arguments.command {
+    let exit = match arguments.command {
         Command::Run { file, built_in, accept_ring_change } => {
             commands::with_config(&file, &environment, |config| {
-                logs::start(std::env::var("RUST_LOG").ok().as_deref());
+                start_log();
                 let is_built_in = file.config.is_none();
                 let config = match is_built_in {
                     true => welcome::chosen(config.clone(), &built_in),
@@ -36,12 +36,19 @@ fn main() -> ExitCode {
             })
         }
         Command::Store(arguments) => {
-            logs::start(std::env::var("RUST_LOG").ok().as_deref());
+            start_log();
             commands::store::run(&arguments, &environment)
         }
         other => commands::dispatch(other, &environment),
-    }
-    .into()
+    };
+    logs::finish();
+    exit.into()
+}
+
+/// Set by the environment alone, so that it can tell what is wrong with everything else.
+fn start_log() {
+    let variable = |name| std::env::var(name).ok();
+    logs::start(variable("RUST_LOG").as_deref(), variable("CIRCLET_LOG_FORMAT").as_deref());
 }
 
 /// The life of a gateway.

@@ -46,6 +46,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put into one archive what somebody needs who is asked for help; secrets are replaced
+    Bundle(super::bundle::Arguments),
     /// Lines that are still owed to a backend, in the logs of a stopped gateway
     Backlog {
         #[command(subcommand)]

@@ -19,7 +19,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 const GATEWAY_LIMIT: Duration = Duration::from_secs(5);
 
 /// A token to show where the configuration knows only hashes.
-const TOKEN_VARIABLE: &str = "CIRCLET_TOKEN";
+pub const TOKEN_VARIABLE: &str = "CIRCLET_TOKEN";
 
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 pub mod arguments;
 mod backend;
 mod backlog;
+mod bundle;
 pub mod check_config;
 mod doctor;
 mod explain;
@@ -78,6 +79,7 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Status { file, json } => {
             with_config(&file, environment, |config| status::run(config, json))
         }
+        Command::Bundle(arguments) => bundle::run(&arguments, environment),
         Command::Backlog { action } => {
             let file = action.file().clone();
             with_config(&file, environment, |config| backlog::run(config, &action))

@@ -127,7 +127,11 @@ impl Outlet {
             feed.queue.borrow_mut().put_back(tag);
             return;
         }
-        tracing::warn!(backend = place.label(), message, "lines of a database have to wait");
+        tracing::warn!(
+            backend = place.label(),
+            answer = message,
+            "lines of a database have to wait"
+        );
         self.park(feed, tag, message, false);
         self.facts.asked.raise();
     }

@@ -129,7 +129,12 @@ impl Outlet {
             .collect();
         self.keep_rejects(&place.name, target, &rejects).await?;
         let message = &found[0].message;
-        tracing::warn!(backend = place.label(), lines = found.len(), message, "lines are refused");
+        tracing::warn!(
+            backend = place.label(),
+            lines = found.len(),
+            answer = message,
+            "lines are refused"
+        );
         self.facts.meters.reject(&place.name, "refused", found.len() as u64);
         for Found { place: line, message, is_alone } in &found {
             let part = &batch[line.part];

@@ -320,7 +320,12 @@ impl Outlet {
             self.again(feed, &part.run().tag.clone(), &error.to_string());
             return false;
         }
-        tracing::error!(backend = name, statement = text, message, "a statement is refused");
+        tracing::error!(
+            backend = name,
+            statement = text,
+            answer = message,
+            "a statement is refused"
+        );
         self.facts.meters.reject(name, "statement", 1);
         true
     }

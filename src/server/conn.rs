@@ -20,6 +20,7 @@ use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
 use crate::rt::net::Stream;
 use crate::rt::tls::Refused;
+use crate::telemetry::logs;
 
 /// The least a body has to bring, once the body time-out is over, in bytes a second.
 const BODY_RATE_MIN: u64 = 1024;
@@ -419,6 +420,7 @@ async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Can
             let topology = &gateway.ingest.facts.topology;
             route::handle(voice, &gateway.settings.naming, topology, &params)
         }
+        Job::Log => answer::found("text/plain; charset=utf-8", logs::recent()),
         Job::Page(part) => page::serve(part),
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),

@@ -34,6 +34,8 @@ pub enum Endpoint {
     Complete,
     /// Where a measurement lives.
     Route,
+    /// The last lines of the process's own log.
+    Log,
     /// The status page.
     Page,
     /// Known paths of 2.x that are still to come.
@@ -56,6 +58,7 @@ impl Endpoint {
             "/api/v2/setup" => Endpoint::Setup,
             "/-/status" => Endpoint::Status,
             "/-/route" => Endpoint::Route,
+            "/-/log" => Endpoint::Log,
             "/api/v2/delete" => Endpoint::Delete,
             "/api/v2/buckets" => Endpoint::Buckets,
             "/api/v2/orgs" => Endpoint::Orgs,
@@ -73,7 +76,11 @@ impl Endpoint {
         match (role, Endpoint::find(path)) {
             (
                 Role::Store,
-                Endpoint::Status | Endpoint::Complete | Endpoint::Route | Endpoint::Page,
+                Endpoint::Status
+                | Endpoint::Complete
+                | Endpoint::Route
+                | Endpoint::Log
+                | Endpoint::Page,
             ) => Endpoint::Other,
             (_, endpoint) => endpoint,
         }
@@ -98,6 +105,7 @@ impl Endpoint {
             Endpoint::Status => "/-/status",
             Endpoint::Complete => "/-/backend/complete",
             Endpoint::Route => "/-/route",
+            Endpoint::Log => "/-/log",
             Endpoint::Page => "/-/",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
@@ -116,7 +124,7 @@ impl Endpoint {
                 Some("GET, HEAD")
             }
             Endpoint::Setup => Some("GET, POST"),
-            Endpoint::Status | Endpoint::Route => Some("GET"),
+            Endpoint::Status | Endpoint::Route | Endpoint::Log => Some("GET"),
             Endpoint::Page => Some("GET, HEAD"),
             Endpoint::Complete => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
@@ -144,7 +152,7 @@ impl Endpoint {
             }
             // The page knows nothing; what it asks for wants a token.
             Endpoint::Setup | Endpoint::Other | Endpoint::Page => Wants::Nothing,
-            Endpoint::Complete | Endpoint::Status | Endpoint::Route => Wants::Admin,
+            Endpoint::Complete | Endpoint::Status | Endpoint::Route | Endpoint::Log => Wants::Admin,
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Later => Wants::Token,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Delete => Wants::Token,
             Endpoint::Buckets | Endpoint::Bucket | Endpoint::Orgs | Endpoint::Mappings => {
@@ -196,6 +204,7 @@ pub enum Job {
         backend: String,
     },
     Route(Params),
+    Log,
     Page(page::Part),
 }
 
@@ -302,6 +311,7 @@ fn job(
         Endpoint::Mappings => Job::Mappings,
         Endpoint::Status => Job::Status,
         Endpoint::Route => Job::Route(params),
+        Endpoint::Log => Job::Log,
         Endpoint::Page => Job::Page(page::Part::of(&head.path).unwrap_or(page::Part::Page)),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }

@@ -14,7 +14,7 @@ use crate::ingest::start::{Plan, Told};
 use crate::ring::Topology;
 use crate::rt::preflight::Obstacle;
 use crate::rt::{Clock, launch, preflight};
-use crate::telemetry::{Exposition, latency::Merged, meters};
+use crate::telemetry::{Exposition, latency::Merged, logs, meters};
 use crate::wal::Registry;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -234,6 +234,7 @@ impl Node {
             ticks += 1;
             if ticks.is_multiple_of(10) {
                 self.latencies.publish();
+                logs::tick();
                 self.certificates.renew_what_has_changed();
                 show(&self.pulse());
             }

@@ -13,7 +13,7 @@ use crate::server::store::{self, Opening, Threads};
 use crate::server::{Behind, Front, Parts, Role, Settings, listen};
 use crate::store::store::{Limits, OpenError, Options, Store};
 use crate::store::view::{Catalog, Change};
-use crate::telemetry::{Exposition, HttpMeters, StoreLevels, meters};
+use crate::telemetry::{Exposition, HttpMeters, StoreLevels, logs, meters};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -309,6 +309,9 @@ pub fn run_alone(setup: StoreSetup, serving: impl FnOnce(SocketAddr)) -> Result<
         }
         pause(TICK);
         ticks += 1;
+        if ticks.is_multiple_of(10) {
+            logs::tick();
+        }
         if ticks.is_multiple_of(50) {
             exposition.upkeep();
         }

@@ -27,6 +27,7 @@ impl Exposition {
         let handle =
             PrometheusBuilder::new().install_recorder().map_err(|error| error.to_string())?;
         names::describe();
+        logs::count_from_the_start();
         Ok(Exposition(handle))
     }
 

@@ -42,6 +42,7 @@ pub const CERTIFICATE_EXPIRY: &str = "circlet_certificate_expiry_timestamp_secon
 pub const MEMORY_USED: &str = "circlet_memory_used_bytes";
 pub const SHARD_BUSY: &str = "circlet_shard_busy_ratio";
 pub const SHARD_BUSY_SECONDS: &str = "circlet_shard_busy_seconds_total";
+pub const LOG_DROPPED: &str = "circlet_log_dropped_total";
 pub const HANDED_OVER: &str = "circlet_http_connections_handed_over_total";
 pub const STORE_HTTP_REQUESTS: &str = "circlet_store_http_requests_total";
 pub const STORE_HTTP_REJECTED: &str = "circlet_store_http_rejected_total";
@@ -69,7 +70,7 @@ pub const STORE_DAMAGED: &str = "circlet_store_damaged_places";
 
 /// Tells the recorder what each name means.
 pub(super) fn describe() {
-    let counters: [(&'static str, &'static str); 19] = [
+    let counters: [(&'static str, &'static str); 20] = [
         (HTTP_REQUESTS, "Requests answered, by endpoint and status code"),
         (HTTP_REJECTED, "Requests refused before they were understood, by reason"),
         (HTTP_BODY_BYTES, "Bytes of request bodies as they were sent, by content encoding"),
@@ -88,6 +89,7 @@ pub(super) fn describe() {
         (WRITES_REFUSED, "Writes that were refused for want of room, by what is full"),
         (QUERIES, "Queries, by language and outcome"),
         (FAILOVERS, "Queries that went to another circle because the first one failed"),
+        (LOG_DROPPED, "Lines of the process's log that nobody read in time; they are gone"),
         (STAGE_COUNT, "Requests that went through a stage"),
     ];
     for (name, text) in counters {

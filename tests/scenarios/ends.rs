@@ -121,6 +121,7 @@ pub fn a_log_that_nobody_reads_stops_nothing() {
     }
     world.wait_drained(seconds(30));
     assert_eq!(world.points(1, "d").len(), 6);
+    assert!(world.metrics().must("circlet_log_dropped_total", &[]) > 0.0);
     // The pipe was full all the time; once it is read, the log says that lines are missing.
     reader.read_exact(&mut [0; FULL]).unwrap();
     process.signal(Signal::TERM);

@@ -47,7 +47,7 @@ pub fn parse(url: &str) -> Result<Address, UrlError> {
         ));
     }
     if let Some(junk) = rest.find(['/', '?', '#']) {
-        let what = format!("{} after the port", quoted(&rest[junk..]));
+        let what = format!("{} after the port", shown(&rest[junk..]));
         return Err((what, format!("write \"{scheme}{}\"", &rest[..junk])));
     }
     let (host, port) = match rest.strip_prefix('[') {
@@ -73,13 +73,22 @@ pub fn parse(url: &str) -> Result<Address, UrlError> {
     Ok(Address { host: host.to_ascii_lowercase(), port: number, is_tls: scheme == SECURE })
 }
 
+/// What may be told of it: no credentials, whether before an `@` or among parameters.
+fn shown(url: &str) -> String {
+    let (start, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let mark = if start.is_empty() { "" } else { "://" };
+    let rest = rest.rsplit_once('@').map_or(rest.to_owned(), |(_, host)| format!("...@{host}"));
+    let rest = rest.split_once('?').map_or(rest.clone(), |(path, _)| format!("{path}?..."));
+    quoted(&format!("{start}{mark}{rest}"))
+}
+
 fn without_scheme(url: &str) -> Result<(&'static str, &str), UrlError> {
     for scheme in ["http://", SECURE] {
         if let Some(rest) = url.strip_prefix(scheme) {
             return Ok((scheme, rest));
         }
     }
-    Err((format!("{} is no http:// URL", quoted(url)), "write \"http://HOST:PORT\"".to_owned()))
+    Err((format!("{} is no http:// URL", shown(url)), "write \"http://HOST:PORT\"".to_owned()))
 }
 
 /// Letters, digits, `.`, `-` and `_`, as resolvers take them.
@@ -119,10 +128,30 @@ mod tests {
         assert_eq!(of("http://[a]:80"), "\"a\" is no host name and no address");
         assert_eq!(of("http://u:p@a:1"), "credentials in the URL");
         assert_eq!(of("http://a:1/influx"), "\"/influx\" after the port");
-        assert_eq!(of("http://a:1?x=y"), "\"?x=y\" after the port");
+        assert_eq!(of("http://a:1?x=y"), "\"?...\" after the port");
         assert_eq!(of("http://a:0"), "\"0\" is no port");
         assert_eq!(of("http://a:+80"), "\"+80\" is no port");
         assert_eq!(of("http://a:65536"), "\"65536\" is no port");
         assert_eq!(of("http://a b:1"), "\"a b\" is no host name and no address");
+    }
+
+    #[test]
+    fn no_credentials_of_a_url_are_told() {
+        for url in [
+            "http://u:planted@a:1",
+            "htp://u:planted@a:1",
+            "u:planted@a:1",
+            "http://a:1/?p=planted",
+            "http://a:1?u=x&p=planted",
+            "ftp://a:1/x?token=planted",
+            "http://u:planted@a:1/x?p=planted@b",
+        ] {
+            let (what, mend) = parse(url).unwrap_err();
+            assert!(
+                !what.contains("planted") && !mend.contains("planted"),
+                "{url}: {what}; {mend}"
+            );
+        }
+        assert_eq!(parse("htp://u:p@a:1").unwrap_err().0, "\"htp://...@a:1\" is no http:// URL");
     }
 }

@@ -1,82 +1,52 @@
-//! The log of the process: one line an event, on standard error.
-//!
-//! Whoever should read it may have stopped to. A core never waits for that: what does not fit into the pipe
-//! at once is dropped and counted, and the count is told before the next line that fits.
+//! The way out. Whoever should read the log may have stopped to. A core never waits for that: what does not fit
+//! into the pipe at once is dropped and counted, and the count is told before the next line that fits.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use tracing_subscriber::EnvFilter;
 
 /// A pipe that says it takes something takes at least so many bytes without a wait. Longer events are cut.
-const LINE_BYTES_MAX: usize = 4096;
+pub(super) const LINE_BYTES_MAX: usize = 4096;
 
 /// How often a line looks whether another one is done, before it gives up. One takes some microseconds.
 const TURN_LOOKS_MAX: u32 = 100_000;
 
-/// Starts logging. `filter` is in the words of `RUST_LOG`; bad ones count as `info`.
-pub fn start(filter: Option<&str>) {
-    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
-    // A second start, in tests, changes nothing.
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| StandardError)
-        .with_ansi(false)
-        .with_target(false)
-        .try_init()
-        .unwrap_or(());
-}
-
-/// Takes whole events. Never waits, never fails.
-struct StandardError;
-
-impl io::Write for StandardError {
-    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        static LINES: Lines = Lines::new();
-        LINES.put(io::stderr().as_fd(), event);
-        Ok(event.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Whose turn it is, and how many had none. Shared: by all threads, which log seldom.
-struct Lines {
+pub(super) struct Pipe {
     is_taken: AtomicBool,
     dropped: AtomicU64,
 }
 
-impl Lines {
-    const fn new() -> Lines {
-        Lines { is_taken: AtomicBool::new(false), dropped: AtomicU64::new(0) }
+impl Pipe {
+    pub(super) const fn new() -> Pipe {
+        Pipe { is_taken: AtomicBool::new(false), dropped: AtomicU64::new(0) }
     }
 
-    /// Writes an event if that needs no wait. Two writers at a time could both see the last free page of a
-    /// pipe, so it is one at a time.
-    fn put(&self, to: BorrowedFd<'_>, event: &[u8]) {
+    /// Writes an event if that needs no wait, and before it the `note` of how many were dropped. Two writers at
+    /// a time could both see the last free page of a pipe, so it is one at a time. True if it was dropped.
+    pub(super) fn put(
+        &self,
+        to: BorrowedFd<'_>,
+        event: &[u8],
+        note: impl FnOnce(u64) -> String,
+    ) -> bool {
         let had_a_turn = (0..TURN_LOOKS_MAX).any(|_| {
             std::hint::spin_loop();
             !self.is_taken.swap(true, Ordering::Acquire)
         });
         if !had_a_turn {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return true;
         }
         let before = self.dropped.swap(0, Ordering::Relaxed);
         let told = before == 0 || write_now(to, note(before).as_bytes());
-        let dropped = u64::from(!write_now(to, event)) + if told { 0 } else { before };
+        let is_dropped = !write_now(to, event);
+        let dropped = u64::from(is_dropped) + if told { 0 } else { before };
         self.dropped.fetch_add(dropped, Ordering::Relaxed);
         self.is_taken.store(false, Ordering::Release);
+        is_dropped
     }
-}
-
-fn note(dropped: u64) -> String {
-    format!("{dropped} lines of this log were dropped, because nobody read it\n")
 }
 
 /// False if that would have to wait.
@@ -97,30 +67,35 @@ fn write_now(to: BorrowedFd<'_>, event: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::{self, Read, Write};
+    use std::os::fd::AsFd;
+
+    fn note(dropped: u64) -> String {
+        format!("{dropped} are gone\n")
+    }
 
     #[test]
     fn a_line_that_nobody_reads_is_dropped_counted_and_told() {
-        let lines = Lines::new();
+        let lines = Pipe::new();
         let (mut reader, mut writer) = io::pipe().unwrap();
         writer.write_all(&[b'x'; 65_536]).unwrap();
-        lines.put(writer.as_fd(), b"one\n");
-        lines.put(writer.as_fd(), b"two\n");
+        assert!(lines.put(writer.as_fd(), b"one\n", note));
+        assert!(lines.put(writer.as_fd(), b"two\n", note));
         assert_eq!(lines.dropped.load(Ordering::Relaxed), 2);
         reader.read_exact(&mut [0; 65_536]).unwrap();
-        lines.put(writer.as_fd(), b"three\n");
-        lines.put(writer.as_fd(), b"four\n");
+        assert!(!lines.put(writer.as_fd(), b"three\n", note));
+        lines.put(writer.as_fd(), b"four\n", note);
         drop(writer);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "2 lines of this log were dropped, because nobody read it\nthree\nfour\n");
+        assert_eq!(text, "2 are gone\nthree\nfour\n");
     }
 
     #[test]
     fn a_long_line_is_cut_to_what_a_pipe_takes() {
-        let lines = Lines::new();
+        let lines = Pipe::new();
         let (mut reader, writer) = io::pipe().unwrap();
-        lines.put(writer.as_fd(), &[b'x'; 10_000]);
+        lines.put(writer.as_fd(), &[b'x'; 10_000], note);
         drop(writer);
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
@@ -130,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_reader_that_is_gone_changes_nothing() {
-        let lines = Lines::new();
+        let lines = Pipe::new();
         let (reader, writer) = io::pipe().unwrap();
         drop(reader);
-        lines.put(writer.as_fd(), b"one\n");
+        lines.put(writer.as_fd(), b"one\n", note);
         assert_eq!(lines.dropped.load(Ordering::Relaxed), 0);
     }
 }
