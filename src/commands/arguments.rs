@@ -46,6 +46,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch a running gateway: its backends, backlog, rates and latency, once a second
+    Top(super::top::Arguments),
     /// Put into one archive what somebody needs who is asked for help; secrets are replaced
     Bundle(super::bundle::Arguments),
     /// Lines that are still owed to a backend, in the logs of a stopped gateway

@@ -29,6 +29,7 @@ pub mod store;
 pub mod supervisor;
 mod table;
 pub mod token;
+mod top;
 mod wal;
 pub mod welcome;
 
@@ -78,6 +79,9 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file, environment, |config| status::run(config, json))
+        }
+        Command::Top(arguments) => {
+            with_config(&arguments.file, environment, |config| top::run(config, &arguments))
         }
         Command::Bundle(arguments) => bundle::run(&arguments, environment),
         Command::Backlog { action } => {

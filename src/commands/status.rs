@@ -110,7 +110,7 @@ fn backlog(backend: &Value) -> String {
 }
 
 /// As a person reads it: at most three digits before the point.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -215,3 +215,31 @@ fn a_backlog_is_dropped_only_with_a_yes_and_is_counted() {
     assert!(all(&dropped).contains('2'), "counted: {}", all(&dropped));
     expect_taken_out(&mut world, &owner);
 }
+
+#[test]
+fn top_prints_one_frame_and_wants_a_terminal_for_more() {
+    let mut world = Setup::new().circles(2, 1).start();
+    world.write("d", "m v=1 1").expect(204);
+    world.circles[1][0].kill();
+    world.wait_up("influxdb-2-1", false);
+    let config = world.circlet.config.to_str().unwrap().to_owned();
+    let once = world.circlet.command(&["top", "--once", "-c", &config]);
+    assert_eq!(once.status.code(), Some(0), "{}", all(&once));
+    let text = out(&once);
+    assert!(text.contains("1 of 2 backends are down"), "{text}");
+    let row = |name: &str| {
+        let row = text.lines().find(|line| line.starts_with("circle") && line.contains(name));
+        row.unwrap_or_else(|| panic!("no {name}: {text}")).split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(row("influxdb-1-1")[2], "up");
+    assert_eq!(row("influxdb-2-1")[2], "DOWN");
+    assert!(text.contains("circle-2/influxdb-2-1: cannot connect"), "the last error: {text}");
+    // Between the two looks nothing was written.
+    assert!(text.contains("lines/s 0 "), "{text}");
+    let watched = world.circlet.command(&["top", "-c", &config]);
+    assert_eq!(watched.status.code(), Some(2));
+    assert!(all(&watched).contains("--once"), "{}", all(&watched));
+    assert_eq!(world.circlet.terminate().code(), Some(0));
+    let nobody = world.circlet.command(&["top", "--once", "-c", &config]);
+    assert_eq!(nobody.status.code(), Some(1), "{}", all(&nobody));
+}

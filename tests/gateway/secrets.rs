@@ -158,9 +158,10 @@ fn looks(world: &World, said: &mut Said) {
     }
     let directory = world.directory.path();
     let config = world.circlet.config.to_str().unwrap();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 12] = [
         &["status", "-c", config],
         &["status", "--json", "-c", config],
+        &["top", "--once", "-c", config],
         &["check-config", config],
         &["check-config", config, "--online"],
         &["doctor", "-c", config],
