@@ -206,6 +206,32 @@ fn every_panel_and_every_alert_finds_its_series() {
     assert!(missing.is_empty(), "these find nothing: {missing:#?}");
 }
 
+/// Every alert has a row in which it fires and one in which it does not, and Prometheus agrees with both.
+#[test]
+fn every_alert_fires_when_it_should_and_only_then() {
+    const ROWS: &str = include_str!("alerts_test.yml");
+    let rules = generated(&["alerts"]);
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    for alert in alerts {
+        for row in [format!("- name: {alert} fires\n"), format!("- name: {alert} does not fire\n")]
+        {
+            assert_eq!(ROWS.matches(&row).count(), 1, "tests/gateway/alerts_test.yml: {row}");
+        }
+    }
+    let directory = directory();
+    let test = |rules: &str| {
+        fs::write(directory.path().join("alerts.yml"), rules).unwrap();
+        fs::write(directory.path().join("rows.yml"), ROWS).unwrap();
+        let mut command = Command::new("promtool");
+        tool(command.args(["test", "rules", "rows.yml"]).current_dir(directory.path()))
+    };
+    expect_done(&test(&rules));
+    // The rows can tell.
+    let changed = rules.replace("backlog_age_seconds > 600", "backlog_age_seconds > 700");
+    assert_ne!(changed, rules);
+    assert!(!test(&changed).status.success());
+}
+
 #[test]
 fn promtool_finds_nothing_wrong_with_the_metrics() {
     let world = Setup::new().start();
