@@ -8,6 +8,7 @@ use super::catalogue::Catalogue;
 use super::load::Load;
 use super::parked::ParkedList;
 use super::room::Room;
+use super::tap::Taps;
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::base::time::{Mono, Stamp, nanos};
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -82,6 +83,7 @@ pub struct Board {
     pub catalogue: ArcSwap<Catalogue>,
     pub parked: ParkedList,
     pub room: Room,
+    pub taps: Taps,
     pub draining: AtomicBool,
 }
 
@@ -175,6 +177,7 @@ impl Board {
             catalogue: ArcSwap::from_pointee(Catalogue::default()),
             parked: ParkedList::new(logs),
             room: Room::new(logs, backends),
+            taps: Taps::default(),
             draining: AtomicBool::new(false),
         }
     }

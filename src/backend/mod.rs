@@ -8,7 +8,7 @@
 //!
 //! It never chooses a backend, it is told; it knows neither rings nor frames.
 //!
-//! Read in this order: `place` (who it is), `board`, `load`, `answer`, `client`, `write`, `query`, `statement`, `probe`.
+//! Read in this order: `place` (who it is), `board`, `load`, `answer`, `client`, `write`, `query`, `statement`, `probe`, `tap`.
 
 pub mod answer;
 pub mod board;
@@ -22,6 +22,7 @@ pub mod probe;
 pub mod query;
 pub mod room;
 pub mod statement;
+pub mod tap;
 pub mod write;
 
 pub use answer::Verdict;

@@ -48,6 +48,8 @@ pub enum Command {
     },
     /// Watch a running gateway: its backends, backlog, rates and latency, once a second
     Top(super::top::Arguments),
+    /// Print a sample of the lines that pass a running gateway, as line protocol
+    Tap(super::tap::Arguments),
     /// Put into one archive what somebody needs who is asked for help; secrets are replaced
     Bundle(super::bundle::Arguments),
     /// Lines that are still owed to a backend, in the logs of a stopped gateway

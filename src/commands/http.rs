@@ -23,6 +23,9 @@ pub const TOKEN_VARIABLE: &str = "CIRCLET_TOKEN";
 
 const WRITE_LIMIT: Duration = Duration::from_secs(60);
 
+/// Looks at an answer while it comes; false if that is enough of it.
+type Look<'a> = &'a mut dyn FnMut(&mut Whole) -> bool;
+
 /// A whole answer.
 #[derive(Debug)]
 pub struct Reply {
@@ -76,15 +79,44 @@ impl Server {
 
     /// Sends one request. `fields` are header fields, each with its line end.
     pub fn ask(&self, method: &str, path: &str, fields: &str, body: &[u8]) -> io::Result<Reply> {
+        self.follow(method, path, fields, body, &mut |_| true)
+    }
+
+    fn follow(
+        &self,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &[u8],
+        look: Look<'_>,
+    ) -> io::Result<Reply> {
         let stream = connect((&*self.host, self.port), self.limit)?;
         stream.set_read_timeout(Some(self.limit))?;
         stream.set_write_timeout(Some(self.limit))?;
         let Some((config, name)) = self.tls.clone() else {
-            return exchange(stream, method, path, fields, body);
+            return exchange(stream, method, path, fields, body, look);
         };
         let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        exchange(StreamOwned::new(session, stream), method, path, fields, body)
+        exchange(StreamOwned::new(session, stream), method, path, fields, body, look)
     }
+}
+
+/// Asks for what comes piece by piece, and hands on each piece until `take` says that it has enough, or there is
+/// no more. An answer that is no success is given back whole.
+pub fn follow_gateway(
+    config: &Config,
+    path: &str,
+    mut take: impl FnMut(&[u8]) -> bool,
+) -> io::Result<Reply> {
+    let server = Server::gateway(config, GATEWAY_LIMIT)?;
+    server.follow("GET", path, &gateway_fields(config), b"", &mut |whole: &mut Whole| {
+        if answer::judge(whole.head.status, b"", None) != Verdict::Done {
+            return true;
+        }
+        let goes_on = take(&whole.content);
+        whole.content.clear();
+        goes_on
+    })
 }
 
 fn exchange(
@@ -93,6 +125,7 @@ fn exchange(
     path: &str,
     fields: &str,
     body: &[u8],
+    look: Look<'_>,
 ) -> io::Result<Reply> {
     let head = format!(
         "{method} {path} HTTP/1.1\r\n{fields}Content-Length: {}\r\nConnection: close\r\n\r\n",
@@ -101,7 +134,7 @@ fn exchange(
     stream.write_all(head.as_bytes())?;
     stream.write_all(body)?;
     stream.flush()?;
-    read(&mut stream)
+    read(&mut stream, look)
 }
 
 /// Asks the gateway of this configuration, with the token of the environment, else the first of its list.
@@ -145,7 +178,7 @@ fn connect(address: impl ToSocketAddrs, limit: Duration) -> io::Result<TcpStream
     Err(last)
 }
 
-fn read(stream: &mut impl Read) -> io::Result<Reply> {
+fn read(stream: &mut impl Read, look: Look<'_>) -> io::Result<Reply> {
     let bad = |error| io::Error::other(format!("no HTTP answer: {error}"));
     let mut reader = Reader::new(false);
     let mut bytes = Vec::new();
@@ -159,7 +192,7 @@ fn read(stream: &mut impl Read) -> io::Result<Reply> {
     };
     let mut whole = Whole::new(head);
     whole.push(&bytes[length..]).map_err(bad)?;
-    while !whole.is_done() {
+    while look(&mut whole) && !whole.is_done() {
         bytes.clear();
         if whole.content.len() > ANSWER_BYTES_MAX {
             return Err(io::Error::other("the answer is too long"));
@@ -189,7 +222,7 @@ mod tests {
     use super::*;
 
     fn of(mut answer: &[u8]) -> Result<(u16, Vec<u8>), String> {
-        let reply = read(&mut answer).map_err(|error| error.to_string())?;
+        let reply = read(&mut answer, &mut |_| true).map_err(|error| error.to_string())?;
         Ok((reply.head.status, reply.body))
     }
 

@@ -28,6 +28,7 @@ mod status;
 pub mod store;
 pub mod supervisor;
 mod table;
+mod tap;
 pub mod token;
 mod top;
 mod wal;
@@ -79,6 +80,9 @@ pub fn dispatch(command: Command, environment: &Environment) -> Exit {
         Command::Generate { what } => generate::run(&what),
         Command::Status { file, json } => {
             with_config(&file, environment, |config| status::run(config, json))
+        }
+        Command::Tap(arguments) => {
+            with_config(&arguments.file, environment, |config| tap::run(config, &arguments))
         }
         Command::Top(arguments) => {
             with_config(&arguments.file, environment, |config| top::run(config, &arguments))

@@ -170,6 +170,12 @@ impl Extent {
         Extent { database: database.to_owned(), policy: None }
     }
 
+    /// Whether lines of this target are part of it.
+    pub fn has(&self, target: &Target) -> bool {
+        *self.database == *target.database
+            && self.policy.as_ref().is_none_or(|policy| **policy == *target.retention_policy)
+    }
+
     fn covers(&self, other: &Extent) -> bool {
         self.database == other.database && (self.policy.is_none() || self.policy == other.policy)
     }

@@ -113,6 +113,9 @@ pub async fn lines(ingest: &Ingest, request: Request<'_>) -> Result<Accepted, Fa
     let outlet = &ingest.outlet;
     let pushed = batch::push(outlet, &ingest.router.borrow(), &tag, request.body, &check.good);
     let placed = pushed.map_err(|error| unavailable(&error))?;
+    if facts.board.taps.is_open() {
+        super::tap::show(facts, &request, &check.good);
+    }
     // The lines stand in the log's own memory now; the body is the caller's to free.
     ingest.give_back(check.good);
     wait(ingest, &request, &placed, accepted).await

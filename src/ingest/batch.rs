@@ -49,6 +49,17 @@ impl Checked {
         self.head_len == 0
     }
 
+    /// As the log has it.
+    pub fn bytes(&self, body: &[u8]) -> Vec<u8> {
+        let (from, len) = (self.from as usize, self.len as usize);
+        if self.is_verbatim() {
+            return body[from..from + len].to_vec();
+        }
+        let mut bytes = vec![0; len];
+        self.write(body, &mut bytes);
+        bytes
+    }
+
     /// Writes a line that is not verbatim as the log has it to the front of `space`: how many bytes.
     pub fn write(&self, body: &[u8], space: &mut [u8]) -> usize {
         let (from, head, len) = (self.from as usize, self.head_len as usize, self.len as usize);

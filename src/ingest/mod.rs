@@ -10,7 +10,7 @@
 //!
 //! Read in this order: `accept` (a request), `admit`, `batch` (runs), `commit` (the log's turn), `queue`, `order` and `window`
 //! (pure), `deliver` (a backend's turn), `refuse` and `rejects`, `acks`, `statement`, `checkpoint`, `spill`,
-//! `start`, `budget` (pure), `look` (shard 0's eyes), `shed` (what gives way), `pace`.
+//! `start`, `budget` (pure), `look` (shard 0's eyes), `shed` (what gives way), `pace`, `tap`.
 
 pub mod accept;
 pub mod acks;
@@ -33,6 +33,7 @@ pub mod slow;
 pub mod spill;
 pub mod start;
 pub mod statement;
+mod tap;
 pub mod window;
 
 #[cfg(test)]

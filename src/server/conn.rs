@@ -13,7 +13,7 @@ use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::presence::Presence;
 use super::query::Reply;
-use super::{buckets, complete, delete, health, page, ping, query, route, store, write};
+use super::{buckets, complete, delete, health, page, ping, query, route, store, tap, write};
 use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -420,6 +420,7 @@ async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Can
             let topology = &gateway.ingest.facts.topology;
             route::handle(voice, &gateway.settings.naming, topology, &params)
         }
+        Job::Tap(params) => return tap::handle(gateway, voice, grant, &params, asker),
         Job::Log => answer::found("text/plain; charset=utf-8", logs::recent()),
         Job::Page(part) => page::serve(part),
         Job::Health => health::health(&(gateway.facts)()),

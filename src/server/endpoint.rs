@@ -36,6 +36,8 @@ pub enum Endpoint {
     Route,
     /// The last lines of the process's own log.
     Log,
+    /// A sample of the lines that pass.
+    Tap,
     /// The status page.
     Page,
     /// Known paths of 2.x that are still to come.
@@ -59,6 +61,7 @@ impl Endpoint {
             "/-/status" => Endpoint::Status,
             "/-/route" => Endpoint::Route,
             "/-/log" => Endpoint::Log,
+            "/-/tap" => Endpoint::Tap,
             "/api/v2/delete" => Endpoint::Delete,
             "/api/v2/buckets" => Endpoint::Buckets,
             "/api/v2/orgs" => Endpoint::Orgs,
@@ -80,6 +83,7 @@ impl Endpoint {
                 | Endpoint::Complete
                 | Endpoint::Route
                 | Endpoint::Log
+                | Endpoint::Tap
                 | Endpoint::Page,
             ) => Endpoint::Other,
             (_, endpoint) => endpoint,
@@ -106,6 +110,7 @@ impl Endpoint {
             Endpoint::Complete => "/-/backend/complete",
             Endpoint::Route => "/-/route",
             Endpoint::Log => "/-/log",
+            Endpoint::Tap => "/-/tap",
             Endpoint::Page => "/-/",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
@@ -124,7 +129,7 @@ impl Endpoint {
                 Some("GET, HEAD")
             }
             Endpoint::Setup => Some("GET, POST"),
-            Endpoint::Status | Endpoint::Route | Endpoint::Log => Some("GET"),
+            Endpoint::Status | Endpoint::Route | Endpoint::Log | Endpoint::Tap => Some("GET"),
             Endpoint::Page => Some("GET, HEAD"),
             Endpoint::Complete => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
@@ -152,7 +157,8 @@ impl Endpoint {
             }
             // The page knows nothing; what it asks for wants a token.
             Endpoint::Setup | Endpoint::Other | Endpoint::Page => Wants::Nothing,
-            Endpoint::Complete | Endpoint::Status | Endpoint::Route | Endpoint::Log => Wants::Admin,
+            Endpoint::Complete | Endpoint::Status | Endpoint::Route => Wants::Admin,
+            Endpoint::Log | Endpoint::Tap => Wants::Admin,
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Later => Wants::Token,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Delete => Wants::Token,
             Endpoint::Buckets | Endpoint::Bucket | Endpoint::Orgs | Endpoint::Mappings => {
@@ -205,6 +211,7 @@ pub enum Job {
     },
     Route(Params),
     Log,
+    Tap(Params),
     Page(page::Part),
 }
 
@@ -312,6 +319,7 @@ fn job(
         Endpoint::Status => Job::Status,
         Endpoint::Route => Job::Route(params),
         Endpoint::Log => Job::Log,
+        Endpoint::Tap => Job::Tap(params),
         Endpoint::Page => Job::Page(page::Part::of(&head.path).unwrap_or(page::Part::Page)),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }

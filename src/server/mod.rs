@@ -10,7 +10,7 @@
 //! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
 //! `endpoint` (the table), `write`, `query`, `statement`, `delete` and
 //! `buckets` (one file for each kind), `answer` (what is said), `auth` and `permit` (who may do what),
-//! `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
+//! `tap` (what passes), `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
 //! `store` has the endpoints of the embedded store.
 
 pub mod answer;
@@ -38,6 +38,7 @@ pub mod query;
 mod route;
 pub mod statement;
 pub mod store;
+mod tap;
 pub mod write;
 
 pub use front::{Behind, Front, Parts, Role, Settings};

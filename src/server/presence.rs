@@ -21,10 +21,10 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// Only questions are worth it: a write is done whether its client waits or not.
+    /// Only what may take long is worth it: a write is done whether its client waits or not.
     pub fn new(stream: &Stream, job: &Job) -> Presence {
         let presence = Presence { asker: Cancel::default(), is_answered: Rc::default() };
-        if matches!(job, Job::InfluxQl(_) | Job::Flux(_)) {
+        if matches!(job, Job::InfluxQl(_) | Job::Flux(_) | Job::Tap(_)) {
             let (asker, is_answered) = (presence.asker.clone(), presence.is_answered.clone());
             spawn(Lane::Serve, look(stream.stopper(), asker, is_answered));
         }

@@ -40,6 +40,7 @@ mod store_embedded;
 mod store_files;
 mod store_questions;
 mod store_recorded;
+mod tap;
 mod targets;
 mod telegraf;
 mod tls;

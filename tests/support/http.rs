@@ -201,7 +201,8 @@ impl Connection {
         closed && self.unread.is_empty()
     }
 
-    fn head(&mut self) -> Result<Answer> {
+    /// The beginning of the next answer, whose body may never end.
+    pub fn head(&mut self) -> Result<Answer> {
         let end = self.find(b"\r\n\r\n")?;
         let head: Vec<u8> = self.unread.drain(..end + 4).collect();
         let head = String::from_utf8_lossy(&head[..end]).into_owned();

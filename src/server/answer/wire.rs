@@ -4,6 +4,7 @@ use super::{Answer, Dialect, Voice};
 use crate::query::BodyStream;
 use crate::rt::net::Stream;
 use crate::server::store::Arriving;
+use crate::server::tap::Flow;
 use std::borrow::Cow;
 
 /// What every answer on one connection says besides its own fields.
@@ -170,6 +171,8 @@ pub enum Broken {
 pub enum Body {
     Backends(Box<BodyStream>),
     Store(Arriving),
+    /// Lines that pass, for whoever looks at them.
+    Lines(Box<Flow>),
 }
 
 impl Body {
@@ -177,6 +180,7 @@ impl Body {
         match self {
             Body::Backends(stream) => stream.next().await,
             Body::Store(arriving) => Ok(arriving.next().await?.map(Cow::Owned)),
+            Body::Lines(flow) => Ok(flow.next().await.map(Cow::Owned)),
         }
     }
 }

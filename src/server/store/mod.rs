@@ -176,7 +176,12 @@ async fn with_store(
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup { is_tried } => ping::setup(voice, is_tried),
         Job::Health | Job::Ready | Job::Metrics => unreachable!("answered before"),
-        Job::Status | Job::Complete { .. } | Job::Route(_) | Job::Log | Job::Page(_) => {
+        Job::Status
+        | Job::Complete { .. }
+        | Job::Route(_)
+        | Job::Log
+        | Job::Tap(_)
+        | Job::Page(_) => {
             unreachable!("no paths of a store")
         }
     })

@@ -54,7 +54,7 @@ fn a_scope_is_asked_before_any_body() {
         assert_eq!(of("writer", "POST", target), 403, "{target}");
         assert_eq!(of("all", "POST", target), 204, "{target}");
     }
-    for target in ["/-/status", "/-/log", "/-/route?db=d&measurement=m"] {
+    for target in ["/-/status", "/-/log", "/-/tap?db=d", "/-/route?db=d&measurement=m"] {
         assert_eq!(of("writer", "GET", target), 403, "{target}");
     }
     assert_eq!(of("reader", "POST", "/-/backend/x/complete"), 403);
@@ -64,7 +64,7 @@ fn a_scope_is_asked_before_any_body() {
 fn a_store_has_the_paths_of_a_server_and_none_of_a_gateway() {
     let mut world = World::new(&[], &["d"]);
     world.settings.role = Role::Store;
-    for target in ["/-/status", "/-/log", "/-/backend/b/complete", "/-/route", "/"] {
+    for target in ["/-/status", "/-/log", "/-/tap", "/-/backend/b/complete", "/-/route", "/"] {
         for method in ["GET", "POST"] {
             assert_eq!(ask(&mut world, method, target, ""), 404, "{method} {target}");
         }

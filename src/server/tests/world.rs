@@ -152,6 +152,7 @@ impl World {
             Job::Status => health::status(&health::Facts::default()),
             Job::Complete { backend } => answer::found("application/json", backend),
             Job::Route(_) => answer::found("application/json", "{}"),
+            Job::Tap(_) => answer::found("text/plain", ""),
             Job::Log => answer::found("text/plain", ""),
             Job::Page(part) => page::serve(part),
             Job::Health => health::health(&health::Facts::default()),
