@@ -6,6 +6,7 @@ use crate::support::prelude::*;
 use crate::support::world::directory;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -206,6 +207,24 @@ fn bundle(world: &World, said: &mut Said) {
     assert_eq!(names.len(), 10, "{names:?}");
 }
 
+/// Without a running gateway the archive has the rest, and says what is missing. It replaces no file, and nobody
+/// else may read it.
+fn bundle_of_a_stopped_gateway(world: &World, said: &mut Said) {
+    let directory = world.directory.path();
+    let config = world.circlet.config.to_str().unwrap();
+    let arguments = ["bundle", "-c", config, "-o", "stopped.tar.gz"];
+    assert_eq!(run(&arguments, directory).status.code(), Some(0));
+    assert_eq!(run(&arguments, directory).status.code(), Some(1), "it is there already");
+    let mode = fs::metadata(directory.join("stopped.tar.gz")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut unpack = Command::new("tar");
+    let output = unpack.args(["-xzOf", "stopped.tar.gz"]).current_dir(directory).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.matches("not to be had").count(), 4, "{text}");
+    assert!(text.contains("influxdb-2-1") && text.contains("findings"), "{text}");
+    said.add("the bundle of a stopped gateway", &output.stdout);
+}
+
 /// Everything that it wrote below its data directory.
 fn files(directory: &Path, said: &mut Said) {
     for entry in fs::read_dir(directory).unwrap() {
@@ -238,6 +257,7 @@ fn a_secret_that_came_in_never_gets_out() {
     looks(&world, &mut said);
     bundle(&world, &mut said);
     assert_eq!(world.circlet.terminate().code(), Some(0));
+    bundle_of_a_stopped_gateway(&world, &mut said);
     let log = fs::read(world.circlet.log()).unwrap();
     assert!(log.len() > 500, "it was told to trace");
     said.add("the log", log);
@@ -285,5 +305,13 @@ fn a_mistake_in_a_configuration_is_told_without_its_secrets() {
         assert!(!text.is_empty());
         said.add(format!("the bundle of mistake {number}"), text);
     }
+    said.expect_no_secret();
+}
+
+#[test]
+#[should_panic(expected = "somebody tells a secret")]
+fn a_secret_that_is_told_is_found() {
+    let mut said = Said(Vec::new());
+    said.add("somebody", "one line\nand planted-in another");
     said.expect_no_secret();
 }
