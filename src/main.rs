@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     match arguments.command {
         Command::Run { file, built_in, accept_ring_change } => {
             commands::with_config(&file, &environment, |config| {
-                logs::start(std::env::var("RUST_LOG").ok().as_deref());
+                logs::start(std::env::var("RUST_LOG").ok().as_deref(), "info");
                 let is_built_in = file.config.is_none();
                 let config = match is_built_in {
                     true => welcome::chosen(config.clone(), &built_in),
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
             })
         }
         Command::Store(arguments) => {
-            logs::start(std::env::var("RUST_LOG").ok().as_deref());
+            logs::start(std::env::var("RUST_LOG").ok().as_deref(), "info");
             commands::store::run(&arguments, &environment)
         }
         other => commands::dispatch(other, &environment),

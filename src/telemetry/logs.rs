@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -16,18 +17,34 @@ const LINE_BYTES_MAX: usize = 4096;
 /// How often a line looks whether another one is done, before it gives up. One takes some microseconds.
 const TURN_LOOKS_MAX: u32 = 100_000;
 
-/// Starts logging. `filter` is in the words of `RUST_LOG`; bad ones count as `info`.
-pub fn start(filter: Option<&str>) {
-    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+/// Puts another level into the filter that runs.
+static SET_LEVEL: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
+
+/// From here on this level holds, unless the environment had said what is logged.
+pub fn set_level(level: &str) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(EnvFilter::new(level));
+    }
+}
+
+/// Starts logging. `filter` is in the words of `RUST_LOG`; without it, or with bad ones, `level` holds.
+pub fn start(filter: Option<&str>, level: &str) {
+    let given = filter.and_then(|text| EnvFilter::try_new(text).ok());
+    let is_given = given.is_some();
+    let filter = given.unwrap_or_else(|| EnvFilter::new(level));
     // A second start, in tests, changes nothing.
-    tracing_subscriber::fmt()
+    let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| StandardError)
         .with_ansi(false)
         .with_target(false)
-        .try_init()
-        .unwrap_or(());
+        .with_filter_reloading();
+    let handle = builder.reload_handle();
+    if builder.try_init().is_ok() && !is_given {
+        // Only a subscriber that is gone takes none, and this one stays.
+        let set = move |filter: EnvFilter| handle.reload(filter).unwrap_or(());
+        SET_LEVEL.set(Box::new(set)).unwrap_or(());
+    }
 }
 
 /// Takes whole events. Never waits, never fails.
