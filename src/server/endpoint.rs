@@ -34,6 +34,8 @@ pub enum Endpoint {
     Complete,
     /// Where a measurement lives.
     Route,
+    /// The configuration is read again.
+    Reload,
     /// The status page.
     Page,
     /// Known paths of 2.x that are still to come.
@@ -56,6 +58,7 @@ impl Endpoint {
             "/api/v2/setup" => Endpoint::Setup,
             "/-/status" => Endpoint::Status,
             "/-/route" => Endpoint::Route,
+            "/-/reload" => Endpoint::Reload,
             "/api/v2/delete" => Endpoint::Delete,
             "/api/v2/buckets" => Endpoint::Buckets,
             "/api/v2/orgs" => Endpoint::Orgs,
@@ -70,13 +73,31 @@ impl Endpoint {
 
     /// What only a gateway has is no path of a store.
     fn of(role: Role, path: &str) -> Endpoint {
-        match (role, Endpoint::find(path)) {
-            (
-                Role::Store,
-                Endpoint::Status | Endpoint::Complete | Endpoint::Route | Endpoint::Page,
-            ) => Endpoint::Other,
-            (_, endpoint) => endpoint,
+        let endpoint = Endpoint::find(path);
+        let is_there = match role {
+            Role::Gateway => true,
+            Role::Data => !endpoint.is_for_operators(),
+            Role::Admin => endpoint.is_for_operators() || endpoint.is_a_probe(),
+            Role::Store => endpoint == Endpoint::Metrics || !endpoint.is_for_operators(),
+        };
+        if is_there { endpoint } else { Endpoint::Other }
+    }
+
+    /// What goes with the listener of operators, where there is one.
+    fn is_for_operators(self) -> bool {
+        match self {
+            Endpoint::Metrics | Endpoint::Status | Endpoint::Complete => true,
+            Endpoint::Route | Endpoint::Reload | Endpoint::Page => true,
+            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::QueryV1 | Endpoint::QueryV2 => false,
+            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Setup => false,
+            Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => false,
+            Endpoint::Orgs | Endpoint::Mappings | Endpoint::Later | Endpoint::Other => false,
         }
+    }
+
+    /// What every listener answers.
+    fn is_a_probe(self) -> bool {
+        matches!(self, Endpoint::Ping | Endpoint::Health | Endpoint::Ready)
     }
 
     /// As metrics and logs spell it.
@@ -98,6 +119,7 @@ impl Endpoint {
             Endpoint::Status => "/-/status",
             Endpoint::Complete => "/-/backend/complete",
             Endpoint::Route => "/-/route",
+            Endpoint::Reload => "/-/reload",
             Endpoint::Page => "/-/",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
@@ -118,7 +140,7 @@ impl Endpoint {
             Endpoint::Setup => Some("GET, POST"),
             Endpoint::Status | Endpoint::Route => Some("GET"),
             Endpoint::Page => Some("GET, HEAD"),
-            Endpoint::Complete => Some("POST"),
+            Endpoint::Complete | Endpoint::Reload => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
         }
     }
@@ -144,7 +166,9 @@ impl Endpoint {
             }
             // The page knows nothing; what it asks for wants a token.
             Endpoint::Setup | Endpoint::Other | Endpoint::Page => Wants::Nothing,
-            Endpoint::Complete | Endpoint::Status | Endpoint::Route => Wants::Admin,
+            Endpoint::Complete | Endpoint::Status | Endpoint::Route | Endpoint::Reload => {
+                Wants::Admin
+            }
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Later => Wants::Token,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Delete => Wants::Token,
             Endpoint::Buckets | Endpoint::Bucket | Endpoint::Orgs | Endpoint::Mappings => {
@@ -196,6 +220,7 @@ pub enum Job {
         backend: String,
     },
     Route(Params),
+    Reload,
     Page(page::Part),
 }
 
@@ -302,6 +327,7 @@ fn job(
         Endpoint::Mappings => Job::Mappings,
         Endpoint::Status => Job::Status,
         Endpoint::Route => Job::Route(params),
+        Endpoint::Reload => Job::Reload,
         Endpoint::Page => Job::Page(page::Part::of(&head.path).unwrap_or(page::Part::Page)),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }

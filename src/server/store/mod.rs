@@ -25,6 +25,7 @@ use super::machine::Request;
 use super::ping;
 use super::query::Reply;
 use crate::backend::Cancel;
+use crate::base::current::Current;
 use crate::base::time::UnixNanos;
 use crate::rt::{Clock, Pool};
 use crate::store::store::Store;
@@ -76,7 +77,7 @@ pub struct Threads {
 pub struct Parts {
     /// As the threads are called.
     pub name: String,
-    pub settings: Rc<Settings>,
+    pub settings: Rc<Current<Settings>>,
     pub opening: Arc<Opening>,
     pub clock: Clock,
     pub threads: Threads,
@@ -84,7 +85,7 @@ pub struct Parts {
 
 /// What the endpoints of a store need. Lives on: the store's executor.
 pub struct Node {
-    settings: Rc<Settings>,
+    settings: Rc<Current<Settings>>,
     opening: Arc<Opening>,
     clock: Clock,
     writers: Pool,
@@ -160,7 +161,8 @@ async fn with_store(
     asker: &Cancel,
 ) -> Reply {
     let voice = call.voice;
-    let naming = &node.settings.naming;
+    let settings = node.settings.get();
+    let naming = &settings.naming;
     Reply::Whole(match call.job {
         Job::Write(plan) => write::handle(node, store, &plan, request).await,
         Job::InfluxQl(params) => {
@@ -176,7 +178,7 @@ async fn with_store(
         Job::Ping { is_verbose } => ping::handle(voice, is_verbose),
         Job::Setup { is_tried } => ping::setup(voice, is_tried),
         Job::Health | Job::Ready | Job::Metrics => unreachable!("answered before"),
-        Job::Status | Job::Complete { .. } | Job::Route(_) | Job::Page(_) => {
+        Job::Status | Job::Complete { .. } | Job::Route(_) | Job::Reload | Job::Page(_) => {
             unreachable!("no paths of a store")
         }
     })
