@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use circlet::base::failpoint;
 use circlet::config::{Config, Environment};
-use circlet::shard::{Node, Trouble};
+use circlet::shard::{Node, Source, Trouble};
 use circlet::telemetry::logs;
 use commands::arguments::{Arguments, Command};
 use commands::{Exit, supervisor, welcome};
@@ -23,20 +23,22 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run { file, built_in, accept_ring_change } => {
             commands::with_config(&file, &environment, |config| {
-                start_log();
+                start_log(config.log_level.word());
                 let is_built_in = file.config.is_none();
                 let config = match is_built_in {
                     true => welcome::chosen(config.clone(), &built_in),
                     false => Ok(config.clone()),
                 };
-                match config.and_then(|config| gateway(config, accept_ring_change, is_built_in)) {
+                let source = file.config.clone();
+                let source = source.map(|path| Source { path, environment: environment.clone() });
+                match config.and_then(|config| gateway(config, source, accept_ring_change)) {
                     Ok(()) => Exit::Done,
                     Err(trouble) => commands::of_trouble(&trouble),
                 }
             })
         }
         Command::Store(arguments) => {
-            start_log();
+            start_log("info");
             commands::store::run(&arguments, &environment)
         }
         other => commands::dispatch(other, &environment),
@@ -45,20 +47,25 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// Set by the environment alone, so that it can tell what is wrong with everything else.
-fn start_log() {
+/// At this level, unless the environment says what is logged.
+fn start_log(level: &str) {
     let variable = |name| std::env::var(name).ok();
-    logs::start(variable("RUST_LOG").as_deref(), variable("CIRCLET_LOG_FORMAT").as_deref());
+    logs::start(variable("RUST_LOG").as_deref(), level, variable("CIRCLET_LOG_FORMAT").as_deref());
 }
 
 /// The life of a gateway.
-fn gateway(config: Config, accept_ring_change: bool, is_built_in: bool) -> Result<(), Trouble> {
+fn gateway(
+    config: Config,
+    source: Option<Source>,
+    accept_ring_change: bool,
+) -> Result<(), Trouble> {
+    let is_built_in = source.is_none();
     failpoint::arm();
     // 1. The machine allows io_uring and enough locked memory; limits are raised.
     Node::preflight()?;
     // 2. The data directory is ours alone; the rings are those of the last start.
     let config = Arc::new(config);
-    let mut node = Node::open(config.clone(), accept_ring_change)?;
+    let mut node = Node::open(config.clone(), source, accept_ring_change)?;
     // 3. Stores of this process listen and open; nothing waits for them.
     node.embed(is_built_in.then_some(welcome::DATABASE))?;
     // 4. A shard on each core reads the logs that it owns.
@@ -68,12 +75,15 @@ fn gateway(config: Config, accept_ring_change: bool, is_built_in: bool) -> Resul
     // 6. Only now connections are accepted and lines are sent.
     node.serve()?;
     tracing::info!(listen = %config.listen, shards = config.shards, "Circlet serves");
+    if let Some(admin) = config.admin {
+        tracing::info!(listen = %admin, "operators are answered");
+    }
     if is_built_in {
         welcome::print(&config);
     }
     // 7. Until somebody asks to stop.
     supervisor::ready();
-    node.watch(supervisor::alive)?;
+    node.watch(supervisor::tell)?;
     supervisor::stopping();
     tracing::info!("stopping: answers under way are finished");
     // 8. Answers are finished, logs synced, cursors written, stores closed.

@@ -1,16 +1,18 @@
-//! Who a backend is: what never changes while the process runs.
+//! Who a backend is. While the process runs, only how Circlet shows itself to it may change, and whether it is asked.
 
+use crate::base::current::Current;
 use crate::base::ids::{BackendId, CircleId};
 use crate::config::checked::{Backend, Credentials, Kind};
 use crate::rt::tls::Trust;
 use base64::Engine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What may stand unescaped in a query parameter.
 const PARAMETER: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// A backend of the configuration. Shared: immutable, cloned by reference at start.
+/// A backend of the configuration. Lives on: every shard.
 #[derive(Debug)]
 pub struct Place {
     pub id: BackendId,
@@ -23,8 +25,8 @@ pub struct Place {
     pub authority: String,
     pub kind: Kind,
     /// The whole `Authorization` field, or empty.
-    authorization: String,
-    pub write_only: bool,
+    authorization: Current<String>,
+    write_only: Cell<bool>,
     /// Absent: connections to it are plain.
     pub trust: Option<Arc<Trust>>,
 }
@@ -40,8 +42,8 @@ impl Place {
             port: backend.port,
             authority: backend.authority(),
             kind: backend.kind,
-            authorization: authorization(backend.kind, &backend.credentials),
-            write_only: backend.write_only,
+            authorization: authorization(backend.kind, &backend.credentials).into(),
+            write_only: Cell::new(backend.write_only),
             trust: None,
         }
     }
@@ -49,6 +51,20 @@ impl Place {
     /// Meets it over TLS.
     pub fn with_trust(self, trust: Option<Arc<Trust>>) -> Place {
         Place { trust, ..self }
+    }
+
+    /// Takes over what may change of the same backend. False if it is met as before.
+    pub fn follow(&self, backend: &Backend) -> bool {
+        self.write_only.set(backend.write_only);
+        let fresh = authorization(backend.kind, &backend.credentials);
+        let is_new = *self.authorization.get() != fresh;
+        self.authorization.set(fresh);
+        is_new
+    }
+
+    /// It is never asked.
+    pub fn is_write_only(&self) -> bool {
+        self.write_only.get()
     }
 
     /// `circle/name`, as headers and logs say it.
@@ -59,7 +75,7 @@ impl Place {
     /// The fields that every request to it carries, each with its line end.
     pub fn common_fields(&self) -> String {
         let agent = concat!("User-Agent: circlet/", env!("CARGO_PKG_VERSION"), "\r\n");
-        format!("Host: {}\r\n{agent}{}", self.authority, self.authorization)
+        format!("Host: {}\r\n{agent}{}", self.authority, self.authorization.get())
     }
 
     /// Path and parameters of a write.

@@ -5,6 +5,7 @@ use super::board::{Board, Condition};
 use super::catalogue::Catalogue;
 use super::client::{Client, Error, Reply, Request};
 use super::place::escape;
+use crate::base::current::Current;
 use crate::base::ids::BackendId;
 use crate::base::map::FastSet;
 use crate::config::checked::{Kind, ProbeConfig};
@@ -22,7 +23,7 @@ pub struct Prober {
     pub client: Rc<Client>,
     pub board: Arc<Board>,
     pub clock: Clock,
-    pub settings: ProbeConfig,
+    pub settings: Rc<Current<ProbeConfig>>,
     /// Raised when somebody wants the catalogue anew, after a statement.
     pub asked: Signal,
 }
@@ -58,7 +59,7 @@ impl Prober {
             let now = self.clock.mono();
             let with_catalogue = now >= catalogue_due;
             if with_catalogue {
-                catalogue_due = now.after(self.settings.catalogue_interval);
+                catalogue_due = now.after(self.settings.get().catalogue_interval);
             }
             self.look(with_catalogue).await;
             let force = now >= parked_due;
@@ -66,7 +67,7 @@ impl Prober {
                 parked_due = now.after(PARKED_TRY);
             }
             self.open_parked(force);
-            let woken = crate::rt::within(self.settings.interval, self.asked.wait()).await;
+            let woken = crate::rt::within(self.settings.get().interval, self.asked.wait()).await;
             if woken.is_some() {
                 // A statement has run: it may have made what was missing.
                 (catalogue_due, parked_due) = (self.clock.mono(), self.clock.mono());
@@ -79,7 +80,7 @@ impl Prober {
     }
 
     async fn ask(&self, method: &str, path: &str) -> Result<Reply, Error> {
-        let limit = self.settings.timeout;
+        let limit = self.settings.get().timeout;
         self.client.ask(Request { method, path, fields: "", body: &[], limit }).await
     }
 

@@ -27,7 +27,10 @@ pub fn mark_complete(config: &Config, name: &str) -> Exit {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             clear_stopped(&config.data_dir, name)
         }
-        Err(error) => Err(Trouble::Running(format!("the gateway at {}: {error}", config.listen))),
+        Err(error) => {
+            let address = http::admin(config);
+            Err(Trouble::Running(format!("the gateway at {address}: {error}")))
+        }
     };
     match before {
         Ok(Some(flag)) => say(format_args!(

@@ -8,7 +8,7 @@ use circlet::proto::http::response::{Head, Reader, Whole};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,8 +70,8 @@ impl Server {
     }
 
     /// The gateway of this configuration. Its certificate is known, so its name does not matter.
-    fn gateway(config: &Config, limit: Duration) -> io::Result<Server> {
-        let (ip, port) = (config.listen.ip(), config.listen.port());
+    fn gateway(config: &Config, address: SocketAddr, limit: Duration) -> io::Result<Server> {
+        let (ip, port) = (address.ip(), address.port());
         let own = config.tls.as_ref().map(certificates::of_own_gateway).transpose();
         let tls = own.map_err(io::Error::other)?.map(|own| (own, ServerName::from(ip)));
         Ok(Server { host: ip.to_string(), port, limit, tls })
@@ -108,8 +108,9 @@ pub fn follow_gateway(
     path: &str,
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<Reply> {
-    let server = Server::gateway(config, GATEWAY_LIMIT)?;
-    server.follow("GET", path, &gateway_fields(config), b"", &mut |whole: &mut Whole| {
+    let address = admin(config);
+    let server = Server::gateway(config, address, GATEWAY_LIMIT)?;
+    server.follow("GET", path, &gateway_fields(config, address), b"", &mut |whole: &mut Whole| {
         if answer::judge(whole.head.status, b"", None) != Verdict::Done {
             return true;
         }
@@ -137,23 +138,30 @@ fn exchange(
     read(&mut stream, look)
 }
 
-/// Asks the gateway of this configuration, with the token of the environment, else the first of its list.
-pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
-    Server::gateway(config, GATEWAY_LIMIT)?.ask(method, path, &gateway_fields(config), b"")
+/// Where a running gateway answers operators.
+pub fn admin(config: &Config) -> SocketAddr {
+    config.admin.unwrap_or(config.listen)
 }
 
-/// The same with a body, which may take as long as the gateway waits for backends.
+/// Asks the gateway of this configuration as an operator, with the token of the environment, else the first of its list.
+pub fn ask_gateway(config: &Config, method: &str, path: &str) -> io::Result<Reply> {
+    let address = admin(config);
+    let fields = gateway_fields(config, address);
+    Server::gateway(config, address, GATEWAY_LIMIT)?.ask(method, path, &fields, b"")
+}
+
+/// Sends lines, which may take as long as the gateway waits for backends.
 pub fn post_to_gateway(
     config: &Config,
     path: &str,
     fields: &str,
     body: &[u8],
 ) -> io::Result<Reply> {
-    let fields = format!("{}{fields}", gateway_fields(config));
-    Server::gateway(config, WRITE_LIMIT)?.ask("POST", path, &fields, body)
+    let fields = format!("{}{fields}", gateway_fields(config, config.listen));
+    Server::gateway(config, config.listen, WRITE_LIMIT)?.ask("POST", path, &fields, body)
 }
 
-fn gateway_fields(config: &Config) -> String {
+fn gateway_fields(config: &Config, address: SocketAddr) -> String {
     let of_list = || match &config.auth {
         Auth::Open => None,
         Auth::Tokens(tokens) => tokens.iter().find_map(|token| token.secret.clone()),
@@ -163,7 +171,7 @@ fn gateway_fields(config: &Config) -> String {
     let token = given.map(Secret::new).or_else(of_list);
     let token =
         token.map_or(String::new(), |token| format!("Authorization: Token {}\r\n", token.expose()));
-    format!("Host: {}\r\n{token}", config.listen)
+    format!("Host: {address}\r\n{token}")
 }
 
 /// The first address that takes the connection.

@@ -9,7 +9,7 @@ pub fn run(config: &Config, json: bool) -> Exit {
     let body = match fetch(config) {
         Ok(body) => body,
         Err(why) => {
-            eprintln!("circlet status: {}: {why}", config.listen);
+            eprintln!("circlet status: {}: {why}", http::admin(config));
             return Exit::Failed;
         }
     };

@@ -34,11 +34,11 @@ pub fn run(config: &Config, arguments: &Arguments) -> Exit {
         }
         Ok(reply) if reply.is_success() => Exit::Done,
         Ok(reply) => {
-            eprintln!("circlet tap: {}: {}", config.listen, reply.complaint());
+            eprintln!("circlet tap: {}: {}", http::admin(config), reply.complaint());
             Exit::Failed
         }
         Err(error) => {
-            eprintln!("circlet tap: {}: {error}", config.listen);
+            eprintln!("circlet tap: {}: {error}", http::admin(config));
             Exit::Failed
         }
     }

@@ -75,7 +75,7 @@ fn look(config: &Config) -> Seen {
 }
 
 fn once(config: &Config) -> Result<(), String> {
-    let mut screen = Screen::new(config.listen.to_string());
+    let mut screen = Screen::new(http::admin(config).to_string());
     screen.see(Ok(look(config)?));
     pause(PERIOD);
     screen.see(Ok(look(config)?));
@@ -102,7 +102,7 @@ fn watch(config: &Config) -> Result<(), String> {
         .spawn(move || look_for_ever(&asked, &sender))
         .map_err(|error| error.to_string())?;
     let mut terminal = ratatui::try_init().map_err(|error| error.to_string())?;
-    let outcome = show(&mut terminal, &looks, Screen::new(config.listen.to_string()));
+    let outcome = show(&mut terminal, &looks, Screen::new(http::admin(config).to_string()));
     ratatui::restore();
     outcome.map_err(|error| error.to_string())
 }

@@ -22,7 +22,7 @@ const LOG_BYTES_PER_SHARD_MIN: u64 = 8 * MIB;
 
 /// Segments for each core that all logs must have room for: the one that is written, one that is being
 /// confirmed, one that is being freed, one in reserve.
-const SEGMENTS_PER_SHARD_MIN: u64 = 4;
+pub const SEGMENTS_PER_SHARD_MIN: u64 = 4;
 
 /// The keys as they were written, each possibly absent.
 #[derive(Clone, Default)]

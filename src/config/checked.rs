@@ -9,13 +9,16 @@ use std::time::Duration;
 use super::token::Token;
 use crate::ring::{Naming, Plan};
 
-/// Everything that a gateway is told. Read once, at the start.
-#[derive(Clone, Debug)]
+/// Everything that a gateway is told. Read at the start; `reload` says what may change later.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Where operators are answered; absent: with everybody else.
+    pub admin: Option<SocketAddr>,
     pub data_dir: PathBuf,
     /// How many cores work; at least 1.
     pub shards: u16,
+    pub log_level: LogLevel,
     pub auth: Auth,
     /// Absent: the listener speaks plain HTTP.
     pub tls: Option<TlsConfig>,
@@ -222,6 +225,16 @@ pub enum MinFree {
     Bytes(u64),
 }
 
+/// The least that is logged, where the environment says nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
 /// How the log makes its writes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogSync {
@@ -342,4 +355,11 @@ words!(Ack { Delivered = "delivered", Durable = "durable", Interval = "interval"
 words!(Consistency { Ignore = "ignore", Honour = "honour" });
 words!(OnFull { Reject = "reject", DropOldest = "drop_oldest" });
 words!(TlsVersion { Tls12 = "1.2", Tls13 = "1.3" });
+words!(LogLevel {
+    Error = "error",
+    Warn = "warn",
+    Info = "info",
+    Debug = "debug",
+    Trace = "trace",
+});
 words!(LogSync { Fdatasync = "fdatasync" });

@@ -8,7 +8,8 @@
 //!
 //! Read in this order: `checked` (what comes out), `environment` (what goes in besides the file),
 //! `token` (who may do what), `tree` (the document with places, variables filled in), `section` (typed reading of one table),
-//! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `certificates`, `problem` (how it is told).
+//! `raw` (the file's sections), `plain`, `budget`, `check` (from raw to checked), `certificates`, `problem` (how it is told),
+//! `reload` (what a running gateway takes over).
 
 mod budget;
 pub mod certificates;
@@ -19,6 +20,7 @@ mod load;
 mod plain;
 pub mod problem;
 mod raw;
+pub mod reload;
 mod section;
 pub mod token;
 mod tree;
@@ -27,7 +29,7 @@ mod variables;
 
 pub use checked::{
     Ack, Auth, Backend, BackendTls, BacklogConfig, Config, Consistency, Credentials, Kind,
-    LogConfig, LogSync, MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig,
+    LogConfig, LogLevel, LogSync, MinFree, OnFull, ProbeConfig, QueryConfig, Secret, ServerConfig,
     StoreConfig, TlsConfig, TlsVersion, WriteConfig,
 };
 pub use environment::Environment;

@@ -73,6 +73,11 @@ impl Refusal {
         Refusal::new(file, "", problems)
     }
 
+    /// File, line and column of one of its problems.
+    pub fn place(&self, told: &Told) -> String {
+        format!("{}:{}:{}", self.file, told.line, told.column)
+    }
+
     pub fn problems(&self) -> &[Told] {
         &self.told
     }
@@ -89,7 +94,7 @@ fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for told in &self.told {
-            write!(f, "{}:{}:{}: ", self.file, told.line, told.column)?;
+            write!(f, "{}: ", self.place(told))?;
             if !told.path.is_empty() {
                 write!(f, "{}: ", told.path)?;
             }

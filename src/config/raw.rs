@@ -4,7 +4,8 @@
 
 use super::budget::RawBacklog;
 use super::checked::{
-    Kind, LogConfig, ProbeConfig, QueryConfig, ServerConfig, StoreConfig, TlsVersion, WriteConfig,
+    Kind, LogConfig, LogLevel, ProbeConfig, QueryConfig, ServerConfig, StoreConfig, TlsVersion,
+    WriteConfig,
 };
 use super::plain;
 use super::problem::{Place, Problems};
@@ -20,8 +21,11 @@ type Text = Option<Found<String>>;
 pub struct RawFile {
     pub place: Place,
     pub listen: Text,
+    /// Of `[admin]`.
+    pub admin: Text,
     pub data_dir: Text,
     pub shards: Option<u32>,
+    pub log_level: Option<LogLevel>,
     /// Absent: no `[auth]` at all.
     pub auth: Option<RawAuth>,
     /// Absent: no `[tls]` at all.
@@ -122,8 +126,10 @@ pub fn read(root: &Table, problems: &mut Problems) -> RawFile {
     let raw = RawFile {
         place: root.place.clone(),
         listen: file.required("listen", "listen = \"127.0.0.1:8080\"", problems),
+        admin: admin(&mut file, problems),
         data_dir: file.required("data_dir", "data_dir = \"circlet-data\"", problems),
         shards: file.integer("shards", 1..=1024, problems),
+        log_level: file.word("log_level", LogLevel::WORDS, problems),
         auth: auth(&mut file, problems),
         tls: tls(&mut file, problems),
         placement: placement(&mut file, problems),
@@ -157,6 +163,14 @@ fn auth(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawAuth> {
     };
     section.finish(problems);
     Some(auth)
+}
+
+/// Where operators are answered.
+fn admin(file: &mut Section<'_>, problems: &mut Problems) -> Text {
+    let mut section = file.table("admin", problems)?;
+    let listen = section.required("listen", "listen = \"127.0.0.1:8081\"", problems);
+    section.finish(problems);
+    listen
 }
 
 fn tls(file: &mut Section<'_>, problems: &mut Problems) -> Option<RawTls> {

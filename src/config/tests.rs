@@ -380,6 +380,7 @@ fn every_key_stands_in_the_manual() {
     const MANUAL: &str = include_str!("../../docs/config.md");
     let sections = [
         "",
+        "[admin]",
         "[auth]",
         "[tls]",
         "[placement]",

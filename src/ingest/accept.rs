@@ -130,8 +130,9 @@ async fn wait(
     let facts = &ingest.facts;
     let outlet = &ingest.outlet;
     let last = placed.last.expect("there was at least one line");
-    let honour = facts.write.consistency == ConsistencyPolicy::Honour;
-    let waits = facts.write.ack == Ack::Delivered || honour;
+    let write = facts.write.get();
+    let honour = write.consistency == ConsistencyPolicy::Honour;
+    let waits = write.ack == Ack::Delivered || honour;
     let waiting = waits.then(|| Waiting::begin(outlet, placed, honour));
     let begun = facts.clock.mono();
     let durable = outlet.log.durable(last).await;
@@ -144,7 +145,7 @@ async fn wait(
     facts.latencies.record(Stage::Commit, facts.clock.mono().since(begun));
     facts.meters.lines_accepted.increment(accepted.lines);
     let Some(waiting) = waiting else { return Ok(accepted) };
-    waiting.settle(outlet, facts.write.ack_wait).await;
+    waiting.settle(outlet, write.ack_wait).await;
     let missing = waiting.missing();
     accepted.pending = labels(outlet, &missing);
     let refused = waiting.waiter.take_refused();
@@ -252,7 +253,8 @@ pub(super) fn unavailable(error: &crate::wal::Error) -> Failure {
 pub(super) fn is_unknown(ingest: &Ingest, target: &Target) -> bool {
     let facts = &ingest.facts;
     let backends: Vec<BackendId> = facts.places.iter().map(|place| place.id).collect();
-    let fresh = facts.probe.catalogue_interval * 2 + facts.probe.timeout;
+    let probe = facts.probe.get();
+    let fresh = probe.catalogue_interval * 2 + probe.timeout;
     let names = [&*target.database, &*target.bucket()];
     let now = facts.clock.mono();
     facts.board.catalogue.load().knows(&backends, names, now, fresh) == Known::No

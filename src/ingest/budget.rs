@@ -131,6 +131,12 @@ impl Keeper {
         }
     }
 
+    /// From here on these hold; they are of the same backends.
+    pub fn follow(&mut self, limits: &Limits) {
+        assert_eq!(limits.backlogs.len(), self.backlogs.len(), "backends never change");
+        self.limits = limits.clone();
+    }
+
     pub fn rule(&mut self, seen: &Seen) -> Ruling {
         let backlogs: Vec<(Limit, Shrink)> = self
             .backlogs

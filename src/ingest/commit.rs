@@ -34,12 +34,12 @@ fn turn(has_work: bool, sync_due: Option<Mono>, now: Mono, is_ending: bool) -> T
 }
 
 impl Outlet {
-    /// Commits until told to end and nothing is left. With `sync_every` commits are written at once and
-    /// synced that often.
+    /// Commits until told to end and nothing is left. With `syncs_later` commits are written at once and synced as
+    /// often as the settings say.
     pub async fn commit(
         self: Rc<Self>,
         mut writer: Writer,
-        sync_every: Option<Duration>,
+        syncs_later: bool,
         is_ending: impl Fn() -> bool,
     ) {
         let mut sync_due: Option<Mono> = None;
@@ -55,7 +55,8 @@ impl Outlet {
                         breathe().await;
                     }
                     let now = self.facts.clock.mono();
-                    sync_due = sync_due.or(sync_every.map(|every| now.after(every)));
+                    let due = || now.after(self.facts.write.get().sync_interval);
+                    sync_due = sync_due.or_else(|| syncs_later.then(due));
                 }
                 Turn::Sync => {
                     if let Err(error) = writer.sync().await {

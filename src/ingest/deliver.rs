@@ -347,8 +347,9 @@ impl Outlet {
     pub(super) fn back_off(&self, feed: &Feed, after: Option<Duration>) {
         let now = self.facts.clock.mono();
         let mut retry = feed.retry.get();
-        let doubled = self.facts.write.retry_min * (1 << retry.failures.min(16));
-        let wait = doubled.min(self.facts.write.retry_max);
+        let write = self.facts.write.get();
+        let doubled = write.retry_min * (1 << retry.failures.min(16));
+        let wait = doubled.min(write.retry_max);
         let jitter = wait / 4 * u32::try_from(now.0 / 1000 % 1000).unwrap_or(0) / 1000;
         retry.failures += 1;
         retry.at = now.after(after.unwrap_or(wait - jitter).min(Duration::from_secs(120)));

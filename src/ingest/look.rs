@@ -54,13 +54,14 @@ impl Look {
         };
         self.hold_ballast(facts, segment_bytes, space).await;
         let seen = seen(facts, space);
+        self.keeper.follow(&facts.limits.get());
         let ruling = self.keeper.rule(&seen);
         self.tell(facts, &ruling, &seen);
         publish(facts, &ruling);
     }
 
     async fn hold_ballast(&mut self, facts: &Facts, segment_bytes: u64, space: Space) {
-        let min_free = facts.limits.min_free.bytes(space.whole);
+        let min_free = facts.limits.get().min_free.bytes(space.whole);
         let ballast = match &mut self.ballast {
             Some(ballast) => ballast,
             none => {
@@ -142,13 +143,14 @@ fn seen(facts: &Facts, space: Space) -> Seen {
         free_bytes: space.free,
         whole_bytes: space.whole,
         now_unix_ms: now,
-        backlogs: facts.limits.backlogs.iter().map(backlog).collect(),
+        backlogs: facts.limits.get().backlogs.iter().map(backlog).collect(),
     }
 }
 
 fn publish(facts: &Facts, ruling: &Ruling) {
     let room = &facts.board.room;
-    for ((backend, _), (limit, shrink)) in facts.limits.backlogs.iter().zip(&ruling.backlogs) {
+    let limits = facts.limits.get();
+    for ((backend, _), (limit, shrink)) in limits.backlogs.iter().zip(&ruling.backlogs) {
         room.set_full(*backend, *limit);
         room.set_shrink(*backend, *shrink);
     }

@@ -40,6 +40,7 @@ pub mod window;
 mod tests;
 
 use crate::backend::{Board, Client, Place};
+use crate::base::current::Current;
 use crate::base::ids::{BackendId, ShardId};
 use crate::base::map::{FastMap, FastSet};
 use crate::base::time::{Mono, Stamp};
@@ -63,9 +64,9 @@ pub struct Facts {
     /// In the order of the configuration, as the rings count them.
     pub places: Vec<Rc<Place>>,
     pub clients: Vec<Rc<Client>>,
-    pub write: WriteConfig,
-    pub probe: ProbeConfig,
-    pub limits: budget::Limits,
+    pub write: Current<WriteConfig>,
+    pub probe: Rc<Current<ProbeConfig>>,
+    pub limits: Current<budget::Limits>,
     /// Unsigned integers are taken by every backend.
     pub takes_unsigned: bool,
     /// A NUL tag key is taken by every backend.

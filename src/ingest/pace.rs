@@ -52,7 +52,7 @@ impl Outlet {
     }
 
     fn rate(&self, feed: &Feed) -> Option<u64> {
-        self.facts.limits.backlog(feed.queue.borrow().backend)?.replay_rate
+        self.facts.limits.get().backlog(feed.queue.borrow().backend)?.replay_rate
     }
 
     fn is_fresh(&self, unix_ms: u64) -> bool {

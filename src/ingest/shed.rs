@@ -341,7 +341,7 @@ impl Outlet {
         backend: BackendId,
         cursor: u64,
     ) -> Result<u64, wal::Error> {
-        let limit = self.facts.limits.backlog(backend).and_then(|config| config.bytes_max);
+        let limit = self.facts.limits.get().backlog(backend).and_then(|config| config.bytes_max);
         let segments = self.log.segments();
         let segment = segments.iter().find(|segment| segment.end_frame.get() > cursor);
         let share =

@@ -228,7 +228,7 @@ impl Outlet {
     /// What may be packed. A copy costs as much of the disk as the lines did, which a backend that is away for
     /// some minutes is not worth while there is plenty of room.
     fn old_segments(&self) -> Vec<Rc<Segment>> {
-        let (room, limits) = (&self.facts.board.room, &self.facts.limits);
+        let (room, limits) = (&self.facts.board.room, self.facts.limits.get());
         let is_crowded = limits.is_crowded(room.logs_bytes(), room.disk());
         let after_ms = u64::try_from(limits.spill_after.as_millis()).unwrap_or(u64::MAX);
         let latest = self.facts.clock.unix().millis().saturating_sub(after_ms);

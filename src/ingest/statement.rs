@@ -83,7 +83,7 @@ pub async fn execute(
     let durable = outlet.log.durable(placed).await;
     failpoint::reach("statement.after_append");
     if durable.is_ok() {
-        within(facts.write.ack_wait, waiter.answered()).await;
+        within(facts.write.get().ack_wait, waiter.answered()).await;
     }
     let mut missing = waiter.missing();
     missing.extend(behind);

@@ -88,7 +88,7 @@ impl Query {
 
     pub(super) fn can_be_asked(&self, slot: u16, language: Language) -> bool {
         let place = &self.places[usize::from(slot)];
-        speaks(place.kind, language) && !place.write_only
+        speaks(place.kind, language) && !place.is_write_only()
     }
 
     /// The owners of a measurement, one for each circle, the best first.
@@ -157,7 +157,7 @@ impl Query {
         let waits = target.is_some_and(|target| {
             !parked.is_empty() && parked.find(id, &target.to_tag()).is_some()
         });
-        if self.board.is_complete(id, self.settings.stale_after, now) && !waits {
+        if self.board.is_complete(id, self.settings.get().stale_after, now) && !waits {
             return (0, true);
         }
         match self.board.condition(id) {

@@ -205,7 +205,7 @@ fn question(query: &Query, org: &str, asked: &Flux) -> Question {
         path: format!("/api/v2/query?org={}", escape(org)),
         fields,
         body: asked.body.clone(),
-        limit: query.settings.timeout,
+        limit: query.settings.get().timeout,
     }
 }
 
@@ -219,7 +219,7 @@ fn spread_question(query: &Query, org: &str, asked: &Flux, body: &str) -> Questi
         path: format!("/api/v2/query?org={}", escape(org)),
         fields,
         body: body.as_bytes().to_vec(),
-        limit: query.settings.timeout,
+        limit: query.settings.get().timeout,
     }
 }
 

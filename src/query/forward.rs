@@ -77,7 +77,7 @@ pub(super) fn influxql_question(
         path: format!("/query?{params}"),
         fields,
         body,
-        limit: query.settings.timeout,
+        limit: query.settings.get().timeout,
     }
 }
 

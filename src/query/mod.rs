@@ -22,6 +22,7 @@ pub mod scatter;
 
 use crate::backend::client::Arriving;
 use crate::backend::{Board, Cancel, Client, Place};
+use crate::base::current::Current;
 use crate::config::checked::QueryConfig;
 use crate::config::token::Need;
 use crate::proto::influxql::{Params, Statement};
@@ -42,7 +43,7 @@ pub struct Query {
     pub clients: Vec<Rc<Client>>,
     pub board: Arc<Board>,
     pub clock: Clock,
-    pub settings: QueryConfig,
+    pub settings: Current<QueryConfig>,
     pub meters: Rc<Meters>,
     pub latencies: Rc<Latencies>,
 }

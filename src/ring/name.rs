@@ -39,13 +39,13 @@ pub struct Mapping {
 ///
 /// An org that is missing, empty or an id becomes the default org. `db` and `rp`, like a bucket `db/rp`,
 /// are looked up in the table; what is not in it keeps its name, cut at the first `/`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Naming {
     default_org: Box<str>,
     table: FastMap<(Box<str>, Box<str>), Renamed>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Renamed {
     database: Box<str>,
     retention_policy: Box<str>,

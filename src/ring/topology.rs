@@ -27,7 +27,7 @@ pub enum Placement {
 }
 
 /// What a [`Topology`] is built from: the configuration's own words.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub placement: Placement,
     pub hash_key: HashKey,
@@ -35,13 +35,13 @@ pub struct Plan {
     pub circles: Vec<CirclePlan>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CirclePlan {
     pub name: String,
     pub backends: Vec<BackendPlan>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BackendPlan {
     pub name: String,
     pub url: String,

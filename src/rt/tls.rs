@@ -29,9 +29,8 @@ pub struct Door(ArcSwap<ServerConfig>);
 
 /// How new connections to a backend are made. Shared: by all shards; the control thread swaps it.
 pub struct Trust {
-    config: ArcSwap<ClientConfig>,
-    /// What the backend's certificate must be for.
-    name: ServerName<'static>,
+    /// And what the backend's certificate must be for.
+    met: ArcSwap<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
 impl Door {
@@ -47,18 +46,18 @@ impl Door {
 
 impl Trust {
     pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Trust {
-        Trust { config: ArcSwap::new(config), name }
+        Trust { met: ArcSwap::from_pointee((config, name)) }
     }
 
     /// From the next handshake on; connections that are open stay as they are.
-    pub fn replace(&self, config: Arc<ClientConfig>) {
-        self.config.store(config);
+    pub fn replace(&self, config: Arc<ClientConfig>, name: ServerName<'static>) {
+        self.met.store(Arc::new((config, name)));
     }
 }
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Trust({:?})", self.name)
+        write!(f, "Trust({:?})", self.met.load().1)
     }
 }
 
@@ -112,9 +111,8 @@ impl TlsStream {
         clock: &Clock,
         limit: Duration,
     ) -> io::Result<TlsStream> {
-        let config = trust.config.load_full();
-        let session =
-            ClientConnection::new(config, trust.name.clone()).map_err(io::Error::other)?;
+        let (config, name) = (*trust.met.load_full()).clone();
+        let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         let mut stream = TlsStream::new(socket, session.into());
         stream.hand_shake(clock, limit, false).await?;
         Ok(stream)

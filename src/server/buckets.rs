@@ -47,7 +47,8 @@ pub async fn handle(
     params: &Params,
     body: &[u8],
 ) -> Answer {
-    let naming = &gateway.settings.naming;
+    let settings = gateway.settings.get();
+    let naming = &settings.naming;
     let mut known = known(gateway);
     if matches!(job, Job::Make) {
         return make(gateway, voice, grant, body, &known).await;
@@ -93,7 +94,7 @@ pub(super) fn known(gateway: &Gateway) -> Vec<String> {
 async fn list(gateway: &Gateway, params: &Params, known: &[String]) -> Answer {
     let page = page(params, known);
     let rules = kept::rules(gateway, &page).await;
-    listed(&gateway.settings.naming, params, &page, rules)
+    listed(&gateway.settings.get().naming, params, &page, rules)
 }
 
 fn limits(params: &Params) -> (usize, usize) {
@@ -179,7 +180,8 @@ async fn make(
     body: &[u8],
     known: &[String],
 ) -> Answer {
-    let naming = &gateway.settings.naming;
+    let settings = gateway.settings.get();
+    let naming = &settings.naming;
     let (target, lengths) = match wanted(naming, voice, body, known) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
@@ -198,7 +200,7 @@ async fn alter(gateway: &Gateway, voice: Voice, body: &[u8], name: &str, target:
         Ok(lengths) => lengths,
         Err(answer) => return answer,
     };
-    let mut shown = shown(&gateway.settings.naming, name);
+    let mut shown = shown(&gateway.settings.get().naming, name);
     if lengths == Lengths::default() {
         return answer::found(JSON, answer::tabbed(&shown));
     }

@@ -9,11 +9,11 @@ pub const STEP_BYTES: usize = 256 * 1024;
 /// Memory of ended bodies that is kept for the next ones, in bytes.
 const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What is left. Clones share it.
+/// What there is, and what of it is held. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget {
-    whole: usize,
-    left: Rc<Cell<usize>>,
+    whole: Rc<Cell<usize>>,
+    held: Rc<Cell<usize>>,
     spare: Rc<Spare>,
 }
 
@@ -26,11 +26,16 @@ struct Spare {
 
 impl Budget {
     pub fn new(bytes: usize) -> Budget {
-        Budget { whole: bytes, left: Rc::new(Cell::new(bytes)), spare: Rc::default() }
+        Budget { whole: Rc::new(Cell::new(bytes)), held: Rc::default(), spare: Rc::default() }
     }
 
     pub fn left(&self) -> usize {
-        self.left.get()
+        self.whole.get().saturating_sub(self.held.get())
+    }
+
+    /// So many from here on. What is held stays held, though it be more.
+    pub fn resize(&self, bytes: usize) {
+        self.whole.set(bytes);
     }
 
     /// A lease of nothing yet.
@@ -51,15 +56,17 @@ impl Lease {
     #[must_use]
     pub fn cover(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.held);
-        let Some(left) = self.budget.left().checked_sub(more) else { return false };
-        self.budget.left.set(left);
+        if more > self.budget.left() {
+            return false;
+        }
+        self.budget.held.set(self.budget.held.get() + more);
         self.held += more;
         true
     }
 
     /// It could never hold so many, even alone.
     pub fn can_never_cover(&self, bytes: usize) -> bool {
-        bytes > self.budget.whole
+        bytes > self.budget.whole.get()
     }
 
     /// One of the same budget that holds nothing yet.
@@ -95,7 +102,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.budget.left.set(self.budget.left() + self.held);
+        self.budget.held.set(self.budget.held.get() - self.held);
     }
 }
 
@@ -116,5 +123,19 @@ mod tests {
         assert!(two.cover(41));
         drop(two);
         assert_eq!(budget.left(), 100);
+    }
+
+    #[test]
+    fn a_budget_that_shrinks_takes_nothing_away() {
+        let budget = Budget::new(100);
+        let mut one = budget.lease();
+        assert!(one.cover(60));
+        budget.resize(50);
+        assert_eq!((one.held(), budget.left()), (60, 0));
+        assert!(!one.cover(61) && one.can_never_cover(51));
+        drop(one);
+        assert_eq!(budget.left(), 50);
+        budget.resize(80);
+        assert_eq!(budget.left(), 80);
     }
 }

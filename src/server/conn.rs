@@ -13,7 +13,9 @@ use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
 use super::presence::Presence;
 use super::query::Reply;
-use super::{buckets, complete, delete, health, page, ping, query, route, store, tap, write};
+use super::{
+    buckets, complete, delete, health, page, ping, query, reload, route, store, tap, write,
+};
 use crate::backend::Cancel;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
@@ -96,7 +98,7 @@ impl About {
     }
 
     pub(super) fn frame_of(&self, front: &Front, keeps: bool) -> Frame {
-        self.frame(&front.settings, front.date(), || front.request_id(), keeps)
+        self.frame(&front.settings.get(), front.date(), || front.request_id(), keeps)
     }
 }
 
@@ -130,7 +132,7 @@ async fn secure(front: &Front, stream: Stream, number: u64) -> Option<Stream> {
         return None;
     }
     front.is_idle(number, stream.stopper());
-    let limit = front.settings.server.header_timeout;
+    let limit = front.settings.get().server.header_timeout;
     let frame = About::default().frame_of(front, false);
     let told = answer::no_tls().encode(&frame);
     let secured = stream.accept_tls(door, &front.clock, limit, &told).await;
@@ -167,7 +169,7 @@ type Going = Option<()>;
 impl Connection<'_> {
     async fn run(&mut self) -> Going {
         // An answer is a body, too: the client has to read on.
-        self.stream.set_write_timeout(Some(self.front.settings.server.body_timeout)).ok()?;
+        self.stream.set_write_timeout(Some(self.front.settings.get().server.body_timeout)).ok()?;
         loop {
             match self.machine.turn() {
                 Want::Read(wait) => {
@@ -233,7 +235,8 @@ impl Connection<'_> {
 
     /// How long this read may take; nothing if the client has used up its time.
     fn time_left(&mut self, wait: Wait) -> Option<Duration> {
-        let server = &self.front.settings.server;
+        let settings = self.front.settings.get();
+        let server = &settings.server;
         let now = self.front.clock.mono();
         let began = match self.began {
             Some((same, began)) if same == wait => began,
@@ -272,13 +275,16 @@ impl Connection<'_> {
     async fn judge(&mut self) -> Going {
         let head = self.machine.head().expect("the machine asks to judge a head");
         self.began = None;
-        match endpoint::judge(&self.front.settings, head, &self.front.clock) {
+        let settings = self.front.settings.get();
+        // It may have changed since the connection began.
+        self.stream.set_write_timeout(Some(settings.server.body_timeout)).ok()?;
+        match endpoint::judge(&settings, head, &self.front.clock) {
             Ok(call) => {
                 self.about = About::new(head, call.endpoint);
                 self.call = Some(call);
                 self.pauses = false;
                 let lease = self.front.budget.lease();
-                match self.machine.admit(self.front.settings.limits(), lease) {
+                match self.machine.admit(settings.limits(), lease) {
                     Ok(()) => Some(()),
                     Err(fault) => self.refuse_body(fault).await,
                 }
@@ -412,17 +418,18 @@ async fn of_gateway(gateway: &Gateway, call: Call, request: Request, asker: &Can
         Job::Buckets(job, params) => {
             buckets::handle(gateway, voice, grant, &job, &params, &request.body).await
         }
-        Job::Orgs(params) => buckets::orgs(&gateway.settings.naming, voice, &params),
-        Job::Mappings => buckets::mappings_for(&gateway.settings.naming, grant),
+        Job::Orgs(params) => buckets::orgs(&gateway.settings.get().naming, voice, &params),
+        Job::Mappings => buckets::mappings_for(&gateway.settings.get().naming, grant),
         Job::Status => health::status(&(gateway.facts)()),
         Job::Complete { backend } => complete::handle(gateway, voice, &backend).await,
         Job::Route(params) => {
             let topology = &gateway.ingest.facts.topology;
-            route::handle(voice, &gateway.settings.naming, topology, &params)
+            route::handle(voice, &gateway.settings.get().naming, topology, &params)
         }
         Job::Tap(params) => return tap::handle(gateway, voice, grant, &params, asker),
         Job::Log => answer::found("text/plain; charset=utf-8", logs::recent()),
         Job::Page(part) => page::serve(part),
+        Job::Reload => reload::handle(gateway, voice).await,
         Job::Health => health::health(&(gateway.facts)()),
         Job::Ready => health::ready(&(gateway.facts)()),
         Job::Metrics => unreachable!("answered for every role"),

@@ -32,7 +32,7 @@ pub async fn handle(
     params: &Params,
     body: &[u8],
 ) -> Answer {
-    let wanted = match read(&gateway.settings, voice, params, body) {
+    let wanted = match read(&gateway.settings.get(), voice, params, body) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };

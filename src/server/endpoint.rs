@@ -38,6 +38,8 @@ pub enum Endpoint {
     Log,
     /// A sample of the lines that pass.
     Tap,
+    /// The configuration is read again.
+    Reload,
     /// The status page.
     Page,
     /// Known paths of 2.x that are still to come.
@@ -62,6 +64,7 @@ impl Endpoint {
             "/-/route" => Endpoint::Route,
             "/-/log" => Endpoint::Log,
             "/-/tap" => Endpoint::Tap,
+            "/-/reload" => Endpoint::Reload,
             "/api/v2/delete" => Endpoint::Delete,
             "/api/v2/buckets" => Endpoint::Buckets,
             "/api/v2/orgs" => Endpoint::Orgs,
@@ -76,18 +79,32 @@ impl Endpoint {
 
     /// What only a gateway has is no path of a store.
     fn of(role: Role, path: &str) -> Endpoint {
-        match (role, Endpoint::find(path)) {
-            (
-                Role::Store,
-                Endpoint::Status
-                | Endpoint::Complete
-                | Endpoint::Route
-                | Endpoint::Log
-                | Endpoint::Tap
-                | Endpoint::Page,
-            ) => Endpoint::Other,
-            (_, endpoint) => endpoint,
+        let endpoint = Endpoint::find(path);
+        let is_there = match role {
+            Role::Gateway => true,
+            Role::Data => !endpoint.is_for_operators(),
+            Role::Admin => endpoint.is_for_operators() || endpoint.is_a_probe(),
+            Role::Store => endpoint == Endpoint::Metrics || !endpoint.is_for_operators(),
+        };
+        if is_there { endpoint } else { Endpoint::Other }
+    }
+
+    /// What goes with the listener of operators, where there is one.
+    fn is_for_operators(self) -> bool {
+        match self {
+            Endpoint::Metrics | Endpoint::Status | Endpoint::Complete => true,
+            Endpoint::Route | Endpoint::Reload | Endpoint::Page => true,
+            Endpoint::Log | Endpoint::Tap => true,
+            Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::QueryV1 | Endpoint::QueryV2 => false,
+            Endpoint::Ping | Endpoint::Health | Endpoint::Ready | Endpoint::Setup => false,
+            Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => false,
+            Endpoint::Orgs | Endpoint::Mappings | Endpoint::Later | Endpoint::Other => false,
         }
+    }
+
+    /// What every listener answers.
+    fn is_a_probe(self) -> bool {
+        matches!(self, Endpoint::Ping | Endpoint::Health | Endpoint::Ready)
     }
 
     /// As metrics and logs spell it.
@@ -111,6 +128,7 @@ impl Endpoint {
             Endpoint::Route => "/-/route",
             Endpoint::Log => "/-/log",
             Endpoint::Tap => "/-/tap",
+            Endpoint::Reload => "/-/reload",
             Endpoint::Page => "/-/",
             Endpoint::Later => "later",
             Endpoint::Other => "other",
@@ -131,7 +149,7 @@ impl Endpoint {
             Endpoint::Setup => Some("GET, POST"),
             Endpoint::Status | Endpoint::Route | Endpoint::Log | Endpoint::Tap => Some("GET"),
             Endpoint::Page => Some("GET, HEAD"),
-            Endpoint::Complete => Some("POST"),
+            Endpoint::Complete | Endpoint::Reload => Some("POST"),
             Endpoint::Later | Endpoint::Other => None,
         }
     }
@@ -158,7 +176,7 @@ impl Endpoint {
             // The page knows nothing; what it asks for wants a token.
             Endpoint::Setup | Endpoint::Other | Endpoint::Page => Wants::Nothing,
             Endpoint::Complete | Endpoint::Status | Endpoint::Route => Wants::Admin,
-            Endpoint::Log | Endpoint::Tap => Wants::Admin,
+            Endpoint::Log | Endpoint::Tap | Endpoint::Reload => Wants::Admin,
             Endpoint::WriteV1 | Endpoint::WriteV2 | Endpoint::Later => Wants::Token,
             Endpoint::QueryV1 | Endpoint::QueryV2 | Endpoint::Delete => Wants::Token,
             Endpoint::Buckets | Endpoint::Bucket | Endpoint::Orgs | Endpoint::Mappings => {
@@ -212,6 +230,7 @@ pub enum Job {
     Route(Params),
     Log,
     Tap(Params),
+    Reload,
     Page(page::Part),
 }
 
@@ -320,6 +339,7 @@ fn job(
         Endpoint::Route => Job::Route(params),
         Endpoint::Log => Job::Log,
         Endpoint::Tap => Job::Tap(params),
+        Endpoint::Reload => Job::Reload,
         Endpoint::Page => Job::Page(page::Part::of(&head.path).unwrap_or(page::Part::Page)),
         Endpoint::Complete => {
             Job::Complete { backend: complete::backend_of(&head.path).unwrap_or_default() }

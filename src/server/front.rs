@@ -11,6 +11,7 @@ use super::intake::Limits;
 use super::meter::Rejection;
 use super::store;
 use crate::backend::load::Load;
+use crate::base::current::Current;
 use crate::base::ids::ShardId;
 use crate::base::map::FastMap;
 use crate::config::{Auth, Config, ServerConfig};
@@ -26,6 +27,10 @@ pub enum Role {
     /// One shard of a gateway.
     #[default]
     Gateway,
+    /// The same, where another listener has what is for operators.
+    Data,
+    /// That other listener.
+    Admin,
     /// The embedded store itself.
     Store,
 }
@@ -56,7 +61,7 @@ pub struct Settings {
 impl Settings {
     pub fn of(config: &Config, shard: u16) -> Settings {
         Settings {
-            role: Role::Gateway,
+            role: if config.admin.is_some() { Role::Data } else { Role::Gateway },
             auth: config.auth.clone(),
             metrics_need_token: config.metrics_need_token,
             naming: config.naming.clone(),
@@ -75,6 +80,16 @@ impl Settings {
         }
     }
 
+    /// The same for the listener of operators.
+    pub fn of_admin(config: &Config, shard: u16) -> Settings {
+        Settings { role: Role::Admin, ..Settings::of(config, shard) }
+    }
+
+    /// This shard's share of the memory for bodies.
+    fn memory_bytes(&self) -> usize {
+        self.share(self.server.memory_bytes)
+    }
+
     /// This shard's share of something that the configuration gives to all.
     fn share(&self, whole: usize) -> usize {
         (whole / usize::from(self.shards.max(1))).max(1)
@@ -83,7 +98,7 @@ impl Settings {
 
 /// What a front is made of.
 pub struct Parts {
-    pub settings: Rc<Settings>,
+    pub settings: Rc<Current<Settings>>,
     pub behind: Behind,
     pub clock: Clock,
     pub meters: HttpMeters,
@@ -97,7 +112,7 @@ pub struct Parts {
 
 /// One for each listener.
 pub struct Front {
-    pub settings: Rc<Settings>,
+    pub settings: Rc<Current<Settings>>,
     pub behind: Behind,
     pub clock: Clock,
     pub meters: HttpMeters,
@@ -120,7 +135,7 @@ pub struct Front {
 
 impl Front {
     pub fn new(parts: Parts) -> Front {
-        let budget = Budget::new(parts.settings.share(parts.settings.server.memory_bytes));
+        let budget = Budget::new(parts.settings.get().memory_bytes());
         // Only to keep request ids of several starts apart.
         let seed = getrandom::u64().unwrap_or(parts.clock.unix().0.unsigned_abs());
         Front {
@@ -141,6 +156,12 @@ impl Front {
             seed,
             date: RefCell::default(),
         }
+    }
+
+    /// From the next request, or the next wait for a client, on.
+    pub fn follow(&self, settings: Settings) {
+        self.budget.resize(settings.memory_bytes());
+        self.settings.set(settings);
     }
 
     pub fn is_draining(&self) -> bool {
@@ -175,7 +196,8 @@ impl Front {
     /// One more is open, if that is allowed. Each `true` is paid back with [`Gateway::left`].
     pub fn enters(&self) -> bool {
         let open = self.open.get();
-        if open >= self.settings.share(self.settings.server.connections_max) {
+        let settings = self.settings.get();
+        if open >= settings.share(settings.server.connections_max) {
             self.meters.rejected(Rejection::TooManyConnections.word());
             return false;
         }
@@ -198,9 +220,12 @@ impl Front {
 
     /// What others may know of this shard's work, if it is one.
     pub fn load(&self) -> Option<&Load> {
+        let settings = self.settings.get();
         match &self.behind {
+            // Its few connections are placed by nobody.
+            Behind::Gateway(_) if settings.role == Role::Admin => None,
             Behind::Gateway(gateway) => {
-                Some(gateway.ingest.facts.board.load(ShardId(self.settings.shard)))
+                Some(gateway.ingest.facts.board.load(ShardId(settings.shard)))
             }
             Behind::Store(_) => None,
         }
@@ -236,7 +261,7 @@ impl Front {
     /// A request id for somebody who sent none, in the shape of a UUID.
     pub fn request_id(&self) -> String {
         let (number, seed) = (self.number(), self.seed);
-        let shard = self.settings.shard;
+        let shard = self.settings.get().shard;
         format!(
             "{:08x}-{:04x}-{:04x}-{shard:04x}-{:012x}",
             seed >> 32,

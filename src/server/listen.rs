@@ -72,7 +72,7 @@ async fn turn_away(front: &Front, mut stream: Stream) {
 /// nothing was cut off.
 pub async fn drained(front: &Front) -> bool {
     front.drain();
-    let deadline = front.clock.mono().after(front.settings.server.shutdown_timeout);
+    let deadline = front.clock.mono().after(front.settings.get().server.shutdown_timeout);
     while front.open() > 0 {
         if front.clock.mono() >= deadline {
             return false;

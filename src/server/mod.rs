@@ -8,7 +8,7 @@
 //! query asks.
 //!
 //! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
-//! `endpoint` (the table), `write`, `query`, `statement`, `delete` and
+//! `endpoint` (the table), `write`, `query`, `statement`, `delete`, `reload` and
 //! `buckets` (one file for each kind), `answer` (what is said), `auth` and `permit` (who may do what),
 //! `tap` (what passes), `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
 //! `store` has the endpoints of the embedded store.
@@ -35,6 +35,7 @@ mod permit;
 pub mod ping;
 mod presence;
 pub mod query;
+mod reload;
 mod route;
 pub mod statement;
 pub mod store;

@@ -144,7 +144,7 @@ pub(super) fn context<'a>(
     Context {
         database,
         policy,
-        naming: &gateway.settings.naming,
+        naming: &gateway.query.naming,
         now: gateway.clock.unix(),
         has_v1: has(Kind::is_v1),
         has_v2: has(|kind| kind == Kind::Influxdb2),

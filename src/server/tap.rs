@@ -57,7 +57,7 @@ fn open(
     params: &Params,
     asker: &Cancel,
 ) -> Result<Flow, Answer> {
-    let wish = wish(&gateway.settings.naming, params)
+    let wish = wish(&gateway.settings.get().naming, params)
         .map_err(|problem| answer::invalid(voice, &problem))?;
     // Who may look after the gateway may not for that reason see what is in it.
     if !grant.allows(&Need::Read(wish.extent.clone())) {

@@ -37,17 +37,30 @@ enum Side {
     Backend(String, BackendTls, Arc<Trust>),
 }
 
+impl Side {
+    fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Side::Listener(tls, _) => {
+                let own = [&tls.cert_file, &tls.key_file].into_iter();
+                own.chain(&tls.client_ca_file).cloned().collect()
+            }
+            Side::Backend(_, tls, _) => {
+                let own = tls.own.iter().flat_map(|(certificate, key)| [certificate, key]);
+                own.chain(&tls.ca_file).cloned().collect()
+            }
+        }
+    }
+}
+
 impl Certificates {
     /// Reads all files that the configuration names.
     pub fn load(config: &Config) -> Result<Certificates, CertificateError> {
         let mut entries = Vec::new();
         let mut door = None;
         if let Some(tls) = &config.tls {
-            let files = [Some(&tls.cert_file), Some(&tls.key_file), tls.client_ca_file.as_ref()];
-            let entry = |side| Entry::new(side, files.into_iter().flatten());
             let own = Arc::new(Door::new(certificates::of_listener(tls)?));
             door = Some(own.clone());
-            entries.push(entry(Side::Listener(tls.clone(), own)));
+            entries.push(Entry::new(Side::Listener(tls.clone(), own)));
         }
         let mut trusts = Vec::new();
         for backend in &config.backends {
@@ -57,10 +70,8 @@ impl Certificates {
             };
             let name = certificates::server_name(&tls.server_name)?;
             let trust = Arc::new(Trust::new(certificates::of_backend(tls)?, name));
-            let own = tls.own.iter().flat_map(|(certificate, key)| [certificate, key]);
-            let files = own.chain(tls.ca_file.as_ref());
             let side = Side::Backend(backend.name.clone(), tls.clone(), trust.clone());
-            entries.push(Entry::new(side, files));
+            entries.push(Entry::new(side));
             trusts.push(Some(trust));
         }
         let all = Certificates { entries, door, trusts };
@@ -76,6 +87,14 @@ impl Certificates {
     /// How each backend is met, in the order of the configuration.
     pub fn trusts(&self) -> Vec<Option<Arc<Trust>>> {
         self.trusts.clone()
+    }
+
+    /// Takes over which files the configuration names now, and reads all of them. False if something kept what it had.
+    pub fn follow(&mut self, config: &Config) -> bool {
+        for entry in &mut self.entries {
+            entry.follow(config);
+        }
+        self.renew_all()
     }
 
     /// To be called about once a second.
@@ -102,10 +121,28 @@ impl Certificates {
 }
 
 impl Entry {
-    fn new<'a>(side: Side, files: impl Iterator<Item = &'a PathBuf>) -> Entry {
-        let files: Vec<PathBuf> = files.cloned().collect();
+    fn new(side: Side) -> Entry {
+        let files = side.files();
         let seen = stamp(&files);
         Entry { side, files, read: seen.clone(), seen }
+    }
+
+    /// The configuration may name other files now.
+    fn follow(&mut self, config: &Config) {
+        match &mut self.side {
+            Side::Listener(known, _) => {
+                if let Some(tls) = &config.tls {
+                    known.clone_from(tls);
+                }
+            }
+            Side::Backend(name, known, _) => {
+                let backend = config.backends.iter().find(|backend| backend.name == *name);
+                if let Some(tls) = backend.and_then(|backend| backend.tls.as_ref()) {
+                    known.clone_from(tls);
+                }
+            }
+        }
+        self.files = self.side.files();
     }
 
     /// Reads the files; new handshakes take what they hold. Else everything stays as it is.
@@ -117,7 +154,9 @@ impl Entry {
                 certificates::of_listener(tls).map(|config| door.replace(config))
             }
             Side::Backend(_, tls, trust) => {
-                certificates::of_backend(tls).map(|config| trust.replace(config))
+                let name = certificates::server_name(&tls.server_name);
+                let met = name.and_then(|name| Ok((certificates::of_backend(tls)?, name)));
+                met.map(|(config, name)| trust.replace(config, name))
             }
         };
         match renewed {

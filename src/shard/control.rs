@@ -3,12 +3,14 @@
 use super::certificates::Certificates;
 use super::core::{PROBE_FILE, Setup, live};
 use super::mailbox::{Event, Letter, Order, Post, mailbox};
+use super::reload::{Source, unix_seconds};
 use super::store_node::StoreNode;
 use super::{embedded, ring_change};
 use crate::backend::board::Incomplete;
 use crate::backend::{Board, Condition};
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::Config;
+use crate::config::reload::{Failure, Outcome};
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
 use crate::ingest::start::{Plan, Told};
 use crate::ring::Topology;
@@ -17,11 +19,11 @@ use crate::rt::{Clock, launch, preflight};
 use crate::telemetry::{Exposition, latency::Merged, logs, meters};
 use crate::wal::Registry;
 use crossbeam_channel::{Receiver, RecvTimeoutError, unbounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Largest segment, and smallest.
@@ -30,7 +32,7 @@ const SEGMENT_BYTES: [u64; 2] = [8 * 1024 * 1024, 64 * 1024 * 1024];
 /// Where `max_bytes` leaves no room for larger ones.
 const SEGMENT_BYTES_LEAST: u64 = 1024 * 1024;
 
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 
 /// Why the node did not start, or did not end well.
 #[derive(Debug)]
@@ -74,24 +76,44 @@ pub struct Pulse {
     pub backlog_bytes: u64,
 }
 
+/// What is to be told to whoever supervises the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Once a second.
+    Alive(Pulse),
+    Reloading,
+    /// Or not: either way it is over.
+    Reloaded,
+}
+
 /// A node on its way up. Lives on: the control thread.
 pub struct Node {
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
+    /// Absent: there is nothing to read again.
+    pub(super) source: Option<Source>,
+    /// Who waits for the next reload.
+    pub(super) reloads_wanted: Vec<Post<Outcome>>,
+    /// How many reloads the shards were told of.
+    pub(super) reloads: u64,
+    pub(super) segment_bytes: u64,
+    is_ending: bool,
     topology: Arc<Topology>,
     registry: Registry,
     backend_ids: Vec<BackendId>,
     board: Arc<Board>,
     exposition: Exposition,
-    posts: Vec<Post<Order>>,
+    pub(super) posts: Vec<Post<Order>>,
     events: Option<Receiver<Letter>>,
     latencies: Merged,
     /// The shards that have told anything since the last look.
     heard: Vec<bool>,
     /// Not 0 once somebody has asked to stop.
     asked: Arc<AtomicUsize>,
+    /// Somebody has sent SIGHUP.
+    hung_up: Arc<AtomicBool>,
     /// Stores of this process.
     stores: Vec<StoreNode>,
-    certificates: Certificates,
+    pub(super) certificates: Certificates,
 }
 
 impl Node {
@@ -101,9 +123,14 @@ impl Node {
     }
 
     /// Takes the data directory, and compares the rings with those of the last start.
-    pub fn open(config: Arc<Config>, accept_ring_change: bool) -> Result<Node, Trouble> {
+    pub fn open(
+        config: Arc<Config>,
+        source: Option<Source>,
+        accept_ring_change: bool,
+    ) -> Result<Node, Trouble> {
         // From here on a signal means an orderly end, even if it comes while logs are read.
         let asked = heed_signals()?;
+        let hung_up = heed_hang_up()?;
         let data = &config.data_dir;
         let mut node = [0; 16];
         getrandom::fill(&mut node).map_err(|error| Trouble::Environment(error.to_string()))?;
@@ -132,6 +159,12 @@ impl Node {
             latencies: Merged::default(),
             heard: vec![false; usize::from(config.shards)],
             asked,
+            hung_up,
+            source,
+            reloads_wanted: Vec::new(),
+            reloads: 0,
+            segment_bytes: 0,
+            is_ending: false,
             stores: Vec::new(),
             certificates,
             config,
@@ -154,6 +187,7 @@ impl Node {
         let cpus = allowed_cpus();
         let logs = log_count(&self.registry, self.config.shards)?;
         let segment_bytes = segment_bytes(&self.config, self.registry.directory())?;
+        self.segment_bytes = segment_bytes;
         let opening = |store: &StoreNode| (store.name().to_owned(), store.opening().clone());
         let stores: Vec<_> = self.stores.iter().map(opening).collect();
         let (doors, halls): (Vec<_>, Vec<_>) = (0..self.config.shards).map(|_| mailbox()).unzip();
@@ -218,25 +252,30 @@ impl Node {
             post.send(Order::Serve);
         }
         self.await_some(self.posts.len() - 1, is_serving)?;
-        #[expect(clippy::cast_precision_loss, reason = "gauges are floating point")]
-        let started = Clock::Real.unix_duration().as_millis() as f64 / 1000.0;
+        let started = unix_seconds();
         meters::process(env!("CARGO_PKG_VERSION"), started);
+        meters::reload(true, Some(started));
         meters::ready(true);
         Ok(())
     }
 
-    /// Watches the shards until a signal asks to stop, and shows each second how the node is. A second signal ends
-    /// the process at once, which is safe.
-    pub fn watch(&mut self, mut show: impl FnMut(&Pulse)) -> Result<(), Trouble> {
+    /// Watches the shards until a signal asks to stop, reads the configuration again when that is wanted, and shows
+    /// each second how the node is. A second signal ends the process at once, which is safe.
+    pub fn watch(&mut self, mut show: impl FnMut(Sign)) -> Result<(), Trouble> {
         let mut ticks = 0u32;
         while self.asked.load(Ordering::Relaxed) == 0 {
             self.take_event(TICK, |_| false)?;
+            if self.hung_up.swap(false, Ordering::Relaxed) || !self.reloads_wanted.is_empty() {
+                show(Sign::Reloading);
+                self.reload()?;
+                show(Sign::Reloaded);
+            }
             ticks += 1;
             if ticks.is_multiple_of(10) {
                 self.latencies.publish();
                 logs::tick();
                 self.certificates.renew_what_has_changed();
-                show(&self.pulse());
+                show(Sign::Alive(self.pulse()));
             }
             if ticks.is_multiple_of(50) {
                 self.exposition.upkeep();
@@ -261,6 +300,10 @@ impl Node {
 
     /// Lets every shard finish. Returns whether nothing was cut off.
     pub fn end(&mut self) -> Result<bool, Trouble> {
+        self.is_ending = true;
+        for post in self.reloads_wanted.drain(..) {
+            post.send(Err(Failure::Ending));
+        }
         self.post(&Order::End);
         let mut all_clean = true;
         self.await_all(|event| match event {
@@ -277,7 +320,7 @@ impl Node {
         Ok(all_clean)
     }
 
-    fn post(&self, order: &Order) {
+    pub(super) fn post(&self, order: &Order) {
         for post in &self.posts {
             post.send(order.clone());
         }
@@ -301,7 +344,7 @@ impl Node {
         Ok(())
     }
 
-    fn take_event(
+    pub(super) fn take_event(
         &mut self,
         limit: Duration,
         mut is_wanted: impl FnMut(Event) -> bool,
@@ -311,6 +354,13 @@ impl Node {
             Ok((shard, Event::Latencies(snapshot))) => {
                 self.heard[usize::from(shard.0)] = true;
                 self.latencies.add(&snapshot);
+                Ok(false)
+            }
+            Ok((_, Event::ReloadWanted(post))) => {
+                match self.is_ending {
+                    true => drop(post.send(Err(Failure::Ending))),
+                    false => self.reloads_wanted.push(post),
+                }
                 Ok(false)
             }
             Ok((shard, Event::Failed(text))) => {
@@ -360,9 +410,16 @@ pub(super) fn heed_signals() -> Result<Arc<AtomicUsize>, Trouble> {
     Ok(asked)
 }
 
+/// SIGHUP from here on: true once there was one.
+fn heed_hang_up() -> Result<Arc<AtomicBool>, Trouble> {
+    let hung_up = Arc::new(AtomicBool::new(false));
+    let registered = signal_hook::flag::register(SIGHUP, hung_up.clone());
+    registered.map_err(|error| Trouble::Running(error.to_string()))?;
+    Ok(hung_up)
+}
+
 /// The first signal is counted, the second one ends the process.
 fn register(signal: i32, asked: &Arc<AtomicUsize>) -> std::io::Result<()> {
-    use std::sync::atomic::AtomicBool;
     let armed = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(signal, 1, armed.clone())?;
     signal_hook::flag::register(signal, armed)?;

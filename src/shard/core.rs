@@ -1,6 +1,7 @@
 //! One shard's life, from the opening of its logs to its end.
 
 use super::mailbox::{Event, Letter, Mailbox, Order, Post};
+use super::reload::Serving;
 use super::usher::Usher;
 use super::{status, store_node};
 use crate::backend::load::{Busyness, LOOK_EVERY};
@@ -25,6 +26,7 @@ use crate::wal::registry::log_directory;
 use crate::wal::{self, Opened};
 use crossbeam_channel::Sender;
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,13 +94,22 @@ async fn run(setup: Setup) -> Result<bool, String> {
     let ingest = begin(&setup, &facts, opened, &plan).await?;
     tell(Event::Begun);
     let Some(Order::Serve) = setup.mailbox.next().await else { return Ok(true) };
-    let front = serve(&setup, &facts, &ingest).await?;
+    let serving = serve(&setup, &facts, &ingest).await?;
     tell(Event::Serving);
     spawn(Lane::Background, report(setup.shard, setup.events.clone(), facts.clone()));
     spawn(Lane::Commit, look(setup.shard, facts.clone()));
     // If the control thread is gone, it is the end, too.
-    while !matches!(setup.mailbox.next().await, None | Some(Order::End)) {}
-    Ok(end(&facts, &ingest, &front).await)
+    while let Some(order) = setup.mailbox.next().await {
+        match order {
+            Order::Follow(number, config) => {
+                serving.follow(&facts, &config);
+                tell(Event::Follows(number));
+            }
+            Order::End => break,
+            Order::Begin(_) | Order::Serve => unreachable!("sent once each, and taken above"),
+        }
+    }
+    Ok(end(&facts, &ingest, &serving).await)
 }
 
 async fn touch_probe(setup: &Setup) -> Result<(), String> {
@@ -130,13 +141,14 @@ fn facts(setup: &Setup) -> Rc<Facts> {
         takes_nul_tag_key: all(|kind| kind == Kind::Influxdb1 || kind == Kind::LineProtocol),
         clients,
         places,
-        write: config.write.clone(),
-        probe: config.probe.clone(),
+        write: config.write.clone().into(),
+        probe: Rc::new(config.probe.clone().into()),
         limits: Limits::of(
             &config.log,
             config.backends.iter().map(|backend| backend.backlog),
             setup.backend_ids.iter().copied(),
-        ),
+        )
+        .into(),
         data: config.data_dir.clone(),
         board: setup.board.clone(),
         clock,
@@ -192,10 +204,10 @@ async fn begin(
     }))
 }
 
-async fn serve(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Result<Rc<Front>, String> {
+async fn serve(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Result<Serving, String> {
     if setup.shard == ShardId(0) {
         start_probers(setup, facts, ingest).await;
-        let mut look = Look::new(&facts.limits);
+        let mut look = Look::new(&facts.limits.get());
         look.once(facts, setup.segment_bytes).await;
         spawn(Lane::Background, ingest.clone().keep_budget(look));
     }
@@ -204,21 +216,34 @@ async fn serve(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Result<
         outlet.start_delivery();
         spawn(Lane::Background, outlet.clone().keep());
     }
-    let listener = Listener::bind(setup.config.listen);
-    let listener =
-        listener.map_err(|error| format!("cannot listen on {}: {error}", setup.config.listen))?;
-    let front = Rc::new(Front::new(parts(setup, facts, ingest)));
+    let listener = listener(setup.config.listen)?;
+    let query = query(setup, facts);
+    let gateway = Rc::new(gateway(setup, facts, ingest, &query));
+    let front = Rc::new(Front::new(parts(setup, facts, &gateway)));
     spawn(Lane::Serve, listen::accept(front.clone(), listener));
     spawn(Lane::Serve, receive(front.clone(), setup.hall.clone()));
+    let admin = match setup.config.admin.filter(|_| setup.shard == ShardId(0)) {
+        None => None,
+        Some(address) => {
+            let listener = self::listener(address)?;
+            let front = Rc::new(Front::new(parts_of_admin(setup, facts, &gateway)));
+            spawn(Lane::Serve, listen::accept(front.clone(), listener));
+            Some(front)
+        }
+    };
     setup.board.load(setup.shard).set_takes(true);
-    Ok(front)
+    Ok(Serving { shard: setup.shard, ids: setup.backend_ids.clone(), query, front, admin })
+}
+
+fn listener(address: SocketAddr) -> Result<Listener, String> {
+    Listener::bind(address).map_err(|error| format!("cannot listen on {address}: {error}"))
 }
 
 /// The log's own tasks: commit, and have the next segment ready.
 fn start_log(setup: &Setup, ingest: &Rc<Ingest>) {
     let outlet = ingest.outlet.clone();
     let config = &setup.config.write;
-    let sync_every = (config.ack == Ack::Interval).then_some(config.sync_interval);
+    let syncs_later = config.ack == Ack::Interval;
     let writer = outlet.log.writer();
     let wake = writer.signal();
     let (ending, is_ending) = (ingest.ending.clone(), ingest.clone());
@@ -228,7 +253,7 @@ fn start_log(setup: &Setup, ingest: &Rc<Ingest>) {
     });
     spawn(
         Lane::Commit,
-        outlet.clone().commit(writer, sync_every, move || is_ending.is_ending.get()),
+        outlet.clone().commit(writer, syncs_later, move || is_ending.is_ending.get()),
     );
     let log = outlet.log.clone();
     spawn(Lane::Background, async move {
@@ -250,7 +275,7 @@ async fn start_probers(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) {
             client: Client::new(client.place.clone(), facts.clock.clone()),
             board: setup.board.clone(),
             clock: facts.clock.clone(),
-            settings: setup.config.probe.clone(),
+            settings: facts.probe.clone(),
             asked: facts.asked.clone(),
         });
         let (ingest, left, done) = (ingest.clone(), left.clone(), first_looks.clone());
@@ -267,56 +292,76 @@ async fn start_probers(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) {
     }
 }
 
-fn parts(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>) -> Parts {
+fn query(setup: &Setup, facts: &Rc<Facts>) -> Rc<Query> {
     let config = &setup.config;
-    let query = Rc::new(Query {
+    Rc::new(Query {
         topology: setup.topology.clone(),
         naming: config.naming.clone(),
         places: facts.places.clone(),
         clients: facts.clients.clone(),
         board: setup.board.clone(),
         clock: facts.clock.clone(),
-        settings: config.query.clone(),
+        settings: config.query.clone().into(),
         meters: facts.meters.clone(),
         latencies: facts.latencies.clone(),
-    });
+    })
+}
+
+fn gateway(setup: &Setup, facts: &Rc<Facts>, ingest: &Rc<Ingest>, query: &Rc<Query>) -> Gateway {
     let (seen, log) = (facts.clone(), ingest.outlet.log.clone());
-    let (ack, stale_after) = (config.write.ack, config.query.stale_after);
-    let started = setup.started_unix_ns;
-    let health = move || status::facts(&seen, &log, ack, stale_after, started);
+    let (asked, started) = (query.clone(), setup.started_unix_ns);
+    let health = move || status::facts(&seen, &log, asked.settings.get().stale_after, started);
+    let (shard, events) = (setup.shard, setup.events.clone());
+    Gateway {
+        settings: Rc::new(Settings::of(&setup.config, shard.0).into()),
+        ingest: ingest.clone(),
+        query: query.clone(),
+        clock: facts.clock.clone(),
+        latencies: facts.latencies.clone(),
+        facts: Box::new(health),
+        reload: Box::new(move || Box::pin(super::reload::want(shard, events.clone()))),
+    }
+}
+
+fn parts(setup: &Setup, facts: &Rc<Facts>, gateway: &Rc<Gateway>) -> Parts {
     let usher = Usher {
         own: setup.shard,
         doors: setup.doors.clone(),
         board: setup.board.clone(),
         meters: facts.meters.clone(),
     };
+    Parts {
+        settings: gateway.settings.clone(),
+        behind: Behind::Gateway(gateway.clone()),
+        clock: facts.clock.clone(),
+        meters: HttpMeters::of_shard(&setup.shard.0.to_string()),
+        door: setup.door.clone(),
+        metrics: metrics(setup, facts),
+        place: Box::new(move |stream| usher.place(stream)),
+    }
+}
+
+/// What is for operators is served by one shard: it is little.
+fn parts_of_admin(setup: &Setup, facts: &Rc<Facts>, gateway: &Rc<Gateway>) -> Parts {
+    Parts {
+        settings: Rc::new(Settings::of_admin(&setup.config, setup.shard.0).into()),
+        meters: HttpMeters::of_shard("admin"),
+        place: Box::new(Some),
+        ..parts(setup, facts, gateway)
+    }
+}
+
+/// The text of `/metrics`, as it is now.
+fn metrics(setup: &Setup, facts: &Rc<Facts>) -> Box<dyn Fn() -> String> {
     let exposition = setup.exposition.clone();
     let (published, stores) = (facts.clone(), setup.stores.clone());
-    let metrics = move || {
+    Box::new(move || {
         status::publish(&published);
         for (name, opening) in &stores {
             store_node::publish(name, opening);
         }
         exposition.render()
-    };
-    let settings = Rc::new(Settings::of(config, setup.shard.0));
-    let gateway = Gateway {
-        settings: settings.clone(),
-        ingest: ingest.clone(),
-        query,
-        clock: facts.clock.clone(),
-        latencies: facts.latencies.clone(),
-        facts: Box::new(health),
-    };
-    Parts {
-        settings,
-        behind: Behind::Gateway(Rc::new(gateway)),
-        clock: facts.clock.clone(),
-        meters: HttpMeters::of_shard(setup.shard.0),
-        door: setup.door.clone(),
-        metrics: Box::new(metrics),
-        place: Box::new(move |stream| usher.place(stream)),
-    }
+    })
 }
 
 /// Takes in what other shards accept for this one.
@@ -353,9 +398,12 @@ async fn report(shard: ShardId, events: Sender<Letter>, facts: Rc<Facts>) {
 }
 
 /// Returns whether every answer was finished and living backends got what they were owed.
-async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, front: &Rc<Front>) -> bool {
+async fn end(facts: &Rc<Facts>, ingest: &Rc<Ingest>, serving: &Serving) -> bool {
     facts.board.draining.store(true, Ordering::Relaxed);
-    let mut is_clean = listen::drained(front).await;
+    let mut is_clean = listen::drained(&serving.front).await;
+    if let Some(admin) = &serving.admin {
+        is_clean &= listen::drained(admin).await;
+    }
     let deadline = facts.clock.mono().after(DRAIN_LIMIT);
     while !ingest.outlets().all(|outlet| outlet.is_drained()) {
         if facts.clock.mono() >= deadline {

@@ -1,6 +1,7 @@
 //! What is sent to shards: orders of the control thread, and connections that other shards have accepted.
 
 use crate::base::ids::ShardId;
+use crate::config::{Config, reload};
 use crate::ingest::start::{Plan, Told};
 use crate::telemetry::Snapshot;
 use atomic_waker::AtomicWaker;
@@ -16,6 +17,8 @@ pub enum Order {
     Begin(Arc<Plan>),
     /// All shards have begun: take connections, send.
     Serve,
+    /// The configuration from here on, and the number of the reload that brings it.
+    Follow(u64, Arc<Config>),
     /// Finish what is under way and end.
     End,
 }
@@ -26,6 +29,10 @@ pub enum Event {
     Begun,
     Serving,
     Latencies(Snapshot),
+    /// Somebody wants the configuration to be read again, and waits for what comes of it.
+    ReloadWanted(Post<reload::Outcome>),
+    /// It follows the configuration that this reload has brought.
+    Follows(u64),
     /// It has ended; whether every answer was finished and everything owed to living backends delivered.
     Ended {
         is_clean: bool,

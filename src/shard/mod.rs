@@ -9,7 +9,7 @@
 //!
 //! It does not know the state of another shard.
 //!
-//! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `certificates`, `ring_change`,
+//! Read in this order: `mailbox`, `usher`, `core` (one shard's life), `control` (the node's life), `certificates`, `reload`, `ring_change`,
 //! `status`, `store_node` (the embedded store, which is no shard) and `embedded` (those of a gateway), `backlog` and `reroute` (of a stopped node).
 
 pub mod backlog;
@@ -18,11 +18,13 @@ pub mod control;
 pub mod core;
 pub mod embedded;
 pub mod mailbox;
+pub mod reload;
 pub mod reroute;
 pub mod ring_change;
 pub mod status;
 pub mod store_node;
 pub mod usher;
 
-pub use control::{Node, Pulse, Trouble};
+pub use control::{Node, Pulse, Sign, Trouble};
+pub use reload::Source;
 pub use store_node::{StoreNode, StoreSetup};

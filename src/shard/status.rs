@@ -18,7 +18,6 @@ use std::time::Duration;
 pub fn facts(
     facts: &Facts,
     wal: &Log,
-    ack: Ack,
     stale_after: Duration,
     started_unix_ns: i64,
 ) -> health::Facts {
@@ -30,7 +29,7 @@ pub fn facts(
         let places: Vec<_> = slots.map(|slot| &facts.places[slot]).collect();
         let missing: Vec<&str> = places
             .iter()
-            .filter(|place| place.write_only || !is_complete(place.id))
+            .filter(|place| place.is_write_only() || !is_complete(place.id))
             .map(|place| place.name.as_str())
             .collect();
         health::CircleFact {
@@ -53,7 +52,7 @@ pub fn facts(
         circles: circles.collect(),
         incomplete: incomplete.collect(),
         backends: backends(facts, stale_after),
-        ack_is_interval: ack == Ack::Interval,
+        ack_is_interval: facts.write.get().ack == Ack::Interval,
         started: UnixNanos(started_unix_ns),
         up: Duration::from_nanos(u64::try_from(now.0 - started_unix_ns).unwrap_or(0)),
     }
@@ -83,7 +82,7 @@ fn no_room(facts: &Facts) -> Option<String> {
 }
 
 fn log(facts: &Facts) -> health::LogFact {
-    let (room, limits) = (&facts.board.room, &facts.limits);
+    let (room, limits) = (&facts.board.room, facts.limits.get());
     let disk = room.disk();
     health::LogFact {
         bytes: room.logs_bytes(),
@@ -123,7 +122,7 @@ fn backend(facts: &Facts, place: &Place, share: f64, stale_after: Duration) -> h
         incomplete: board.incomplete(place.id).map(|flag| flag.reason.clone()),
         backlog_bytes: board.owed_bytes(place.id),
         backlog_age: board.owed_age(place.id, now),
-        backlog_bytes_max: facts.limits.backlog(place.id).and_then(|config| config.bytes_max),
+        backlog_bytes_max: facts.limits.get().backlog(place.id).and_then(|config| config.bytes_max),
         full: Some(look::key(board.room.full(place.id))).filter(|key| !key.is_empty()),
         dropped_points: board.room.dropped_points(place.id),
         parked: parked

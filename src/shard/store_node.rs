@@ -5,6 +5,7 @@
 
 use super::control::{Trouble, heed_signals};
 use super::mailbox::{Mailbox, Post, mailbox};
+use crate::base::current::Current;
 use crate::config::{Auth, ServerConfig, StoreConfig};
 use crate::ring::Naming;
 use crate::rt::net::Listener;
@@ -159,7 +160,7 @@ async fn bind(address: SocketAddr) -> std::io::Result<Listener> {
 }
 
 fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {
-    let settings = Rc::new(Settings {
+    let settings = Rc::new(Current::new(Settings {
         role: Role::Store,
         auth: setup.auth.clone(),
         metrics_need_token: false,
@@ -169,7 +170,7 @@ fn parts(setup: &StoreSetup, opening: Arc<Opening>) -> Parts {
         debug_headers: false,
         shard: 0,
         shards: 1,
-    });
+    }));
     let node = store::Node::new(store::Parts {
         name: setup.name.clone(),
         settings: settings.clone(),

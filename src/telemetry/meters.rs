@@ -141,8 +141,9 @@ pub struct HttpMeters {
 }
 
 impl HttpMeters {
-    pub fn of_shard(shard: u16) -> HttpMeters {
-        let of = shard.to_string();
+    /// A shard's number, or `admin`: the listener of operators.
+    pub fn of_shard(shard: &str) -> HttpMeters {
+        let of = shard.to_owned();
         let names = [names::HTTP_REQUESTS, names::HTTP_REJECTED, names::HTTP_BODY_BYTES];
         let connections = gauge!(names::HTTP_CONNECTIONS, "shard" => of.clone());
         HttpMeters { names, connections, labelled: Labelled::new("shard", of) }
@@ -206,6 +207,14 @@ pub fn process(version: &'static str, start_unix_seconds: f64) {
 
 pub fn ready(is_ready: bool) {
     gauge!(names::READY).set(if is_ready { 1.0 } else { 0.0 });
+}
+
+/// Whether the last reload was a success, and when the last success was.
+pub fn reload(is_success: bool, success_unix_seconds: Option<f64>) {
+    gauge!(names::RELOAD_SUCCESSFUL).set(if is_success { 1.0 } else { 0.0 });
+    if let Some(seconds) = success_unix_seconds {
+        gauge!(names::RELOAD_SUCCESS_TIME).set(seconds);
+    }
 }
 
 /// When the certificate that one side shows ends.

@@ -5,6 +5,8 @@ use metrics::{describe_counter, describe_gauge};
 pub const BUILD_INFO: &str = "circlet_build_info";
 pub const START_TIME_SECONDS: &str = "circlet_start_time_seconds";
 pub const READY: &str = "circlet_ready";
+pub const RELOAD_SUCCESSFUL: &str = "circlet_config_last_reload_successful";
+pub const RELOAD_SUCCESS_TIME: &str = "circlet_config_last_reload_success_timestamp_seconds";
 pub const HTTP_REQUESTS: &str = "circlet_http_requests_total";
 pub const HTTP_REJECTED: &str = "circlet_http_rejected_total";
 pub const HTTP_CONNECTIONS: &str = "circlet_http_connections";
@@ -97,10 +99,12 @@ pub(super) fn describe() {
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
     describe_gauge!(SHARD_BUSY_SECONDS, "CPU time that a shard's thread has used, in seconds");
-    let gauges: [(&'static str, &'static str); 20] = [
+    let gauges: [(&'static str, &'static str); 22] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
+        (RELOAD_SUCCESSFUL, "1 if the configuration was taken over when it was read last"),
+        (RELOAD_SUCCESS_TIME, "When it was last taken over, in seconds since 1970"),
         (HTTP_CONNECTIONS, "Open client connections"),
         (WAL_DISK_BYTES, "Bytes of segments that hold frames"),
         (WAL_PACKED_BYTES, "Of these, bytes of dense copies of what old segments owed"),

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod support;
 
+mod admin;
 mod answers;
 mod asking;
 mod bad_input;
@@ -30,6 +31,7 @@ mod packages;
 mod page;
 mod readme;
 mod recorded;
+mod reload;
 mod reroute;
 mod secrets;
 mod shards;

@@ -28,6 +28,7 @@ mod oracle;
 mod outages;
 mod questions;
 mod refusals;
+mod reloads;
 mod restart;
 mod setting;
 mod slow;

@@ -1,13 +1,17 @@
-//! Days in minutes: small segments, a backend that flaps every 5 s, and as much load as one core gives.
+//! Days in minutes: small segments, a backend that flaps every 5 s, a configuration that changes every 2 s, and as
+//! much load as one core gives.
 
 use crate::setting::{Random, number, seed};
 use crate::support::ledger::expect_whole;
 use crate::support::prelude::*;
+use crate::support::reloads::Reloads;
 use crate::support::wait::{let_pass, until};
 use std::time::Instant;
 
 /// Of one round, in seconds: what it wrote is read back as a whole.
 const ROUND: u64 = 60;
+
+const RELOAD_EVERY: Duration = Duration::from_secs(2);
 
 /// MiB that the memory in use may grow by in a minute. It is judged where nothing is under way: everything has
 /// been delivered, and the clients have gone. What is then in use is the hot window, which was filled before
@@ -108,6 +112,7 @@ impl Soak {
         self.world.wait_drained(seconds(120));
         self.rest();
         assert_eq!(tally.answers.keys().collect::<Vec<_>>(), [&204], "{tally:?}");
+        assert_eq!(tally.broken, 0, "connections were dropped: {tally:?}");
         expect_whole(&self.world, &load, &tally);
         self.world.expect_nothing_lost();
         for server in self.world.servers() {
@@ -168,7 +173,9 @@ pub fn memory_and_files_stay_level_through_days_in_minutes() {
     let rounds: Vec<String> = (0..lasts / round).map(|turn| format!("round{turn}")).collect();
     let mut soak = Soak::start(seed("days_in_minutes"), &rounds);
     soak.warm_up();
+    let reloading = Reloads::of(&soak.world).begin(RELOAD_EVERY);
     let points: u64 = rounds.iter().map(|db| soak.round(db, seconds(round))).sum();
+    let reloads = reloading.stop();
     let bytes = soak.world.metrics().must("circlet_wal_appended_bytes_total", &[]);
     let segments = bytes / f64::from(1 << 20);
     let (first, warm) = soak.samples.split_at(soak.samples.len() / 2);
@@ -181,13 +188,14 @@ pub fn memory_and_files_stay_level_through_days_in_minutes() {
     let holes = late.resident - early.resident - (late.used - early.used);
     let used: Vec<String> = soak.rests.iter().map(|rest| format!("{:.2}", rest.used)).collect();
     println!(
-        "{lasts} s: {points} points, {segments:.0} segments of 1 MiB, {} flaps; memory {idle:.0} MiB at first, \
+        "{lasts} s: {points} points, {segments:.0} segments of 1 MiB, {} flaps, {reloads} reloads; memory {idle:.0} MiB at first, \
          {peak:.0} MiB at most; in use at the end of each round {} MiB, {growth:+.2} MiB a minute, and \
          {holes:+.1} MiB of holes; {before:?} files at least, then {after:?}",
         soak.flaps,
         used.join(", ")
     );
     assert!(segments > 20.0, "only {segments} segments");
+    assert!(reloads as u64 >= lasts / 2, "only {reloads} reloads");
     assert!(peak - idle < ABOVE_IDLE, "{peak} MiB of memory");
     assert!(growth < GROWTH, "the memory in use grows by {growth} MiB a minute");
     assert!(holes < HOLES, "{holes} MiB more of holes in the heap");

@@ -48,6 +48,25 @@ impl Supervisor {
     }
 }
 
+pub fn a_reload_is_told_to_the_supervisor() {
+    let mut world = Setup::new().circles(1, 1).start();
+    let supervisor = Supervisor::of(&mut world);
+    supervisor.hear_until("READY=1");
+    let sound = std::fs::read_to_string(&world.circlet.config).unwrap();
+    // Whatever comes of it: it is over, or the supervisor waits until it gives up.
+    for text in [sound.clone(), "nonsense".to_owned(), sound] {
+        std::fs::write(&world.circlet.config, text).unwrap();
+        world.circlet.signal(rustix::process::Signal::HUP);
+        let said = supervisor.hear(Duration::from_millis(800));
+        let at = |word: &str| said.iter().position(|one| one.starts_with(word));
+        let [reloading, since, ready] = ["RELOADING=1", "MONOTONIC_USEC=", "READY=1"].map(at);
+        assert!(reloading.is_some() && reloading < ready && since < ready, "{said:?}");
+        let microseconds = said[since.unwrap()].trim_start_matches("MONOTONIC_USEC=");
+        assert!(microseconds.parse::<u64>().unwrap() > 0);
+    }
+    world.ask(&Request::get("/ready")).expect(200);
+}
+
 /// PTRACE_SEIZE and PTRACE_INTERRUPT: only this thread stops, and it goes on when its tracer ends.
 const HOLD: &str = "
 import ctypes, sys, time

@@ -1,8 +1,8 @@
 //! The table: each scenario with its number, what must come of it, and where that is shown.
 
 use crate::{
-    bodies, ends, heads, lines, logs, memory, names, oracle, outages, questions, refusals, restart,
-    slow, soak, supervisor,
+    bodies, ends, heads, lines, logs, memory, names, oracle, outages, questions, refusals, reloads,
+    restart, slow, soak, supervisor,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,6 @@ const OUTAGE: &str = "every write is 204, other backends get their lines, no hot
                       after the healing";
 const BUDGETS: &str = "tests/gateway/budgets.rs";
 const TOKENS: &str = "tests/gateway/tokens.rs";
-const RELOAD: &str = "reload";
 const TRANSFER: &str = "moving data between backends";
 const FAULTS: &str = "tests/faults";
 
@@ -75,7 +74,7 @@ static LOADS: [Row; 7] = [
     here!(
         "load",
         soak::memory_and_files_stay_level_through_days_in_minutes,
-        "small segments, a backend that flaps every 5 s, full load: memory grows by less than 1 MiB a \
+        "small segments, a backend that flaps every 5 s, a reload every 2 s, full load: memory grows by less than 1 MiB a \
          minute, open files not at all, nothing is lost"
     ),
     here!(
@@ -313,7 +312,7 @@ static BACKENDS: [Row; 14] = [
     ),
 ];
 
-static LOGS_AND_ENDS: [Row; 26] = [
+static LOGS_AND_ENDS: [Row; 27] = [
     elsewhere(
         "23",
         "a_full_disk_is_503",
@@ -361,8 +360,21 @@ static LOGS_AND_ENDS: [Row; 26] = [
         "the log is sent again from what is sure",
         "src/wal/tests/crash.rs",
     ),
-    waits("28", "a_broken_configuration_is_not_taken_over", "the old one stays", RELOAD),
-    waits("28", "500_reloads_under_load", "no connection is dropped", RELOAD),
+    here!(
+        "28",
+        reloads::a_broken_configuration_is_not_taken_over,
+        "read again by the signal or the request, it is refused with its places; the old one stays"
+    ),
+    here!(
+        "28",
+        reloads::five_hundred_reloads_under_load_drop_no_connection,
+        "each is taken over, every write is 204, connections that are kept stay, nothing is missing"
+    ),
+    here!(
+        "28",
+        supervisor::a_reload_is_told_to_the_supervisor,
+        "RELOADING=1 with the time, then READY=1, whether it was taken over or refused"
+    ),
     here!(
         "28",
         logs::what_is_owed_to_a_backend_that_is_gone_is_kept_and_listed,

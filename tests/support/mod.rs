@@ -21,6 +21,7 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod recorded;
+pub mod reloads;
 pub mod stage;
 pub mod store;
 pub mod tls;

@@ -22,11 +22,11 @@ const NAME_BYTES_MAX: usize = 64;
 /// What is sound of all circles.
 pub fn circles(
     raw: &RawFile,
-    listen: Option<SocketAddr>,
+    own: [Option<SocketAddr>; 2],
     problems: &mut Problems,
 ) -> (Vec<CirclePlan>, Vec<Backend>) {
     let mut checker = Checker {
-        listen,
+        own,
         backlog: &raw.backlog,
         problems,
         names: BTreeMap::new(),
@@ -63,7 +63,8 @@ fn plan(backend: &Backend) -> BackendPlan {
 }
 
 struct Checker<'p> {
-    listen: Option<SocketAddr>,
+    /// Where the gateway itself listens.
+    own: [Option<SocketAddr>; 2],
     backlog: &'p RawBacklog,
     problems: &'p mut Problems,
     /// Each name, and the path of whoever has it first.
@@ -163,9 +164,11 @@ impl Checker<'_> {
     }
 
     fn is_the_gateway(&self, address: &Address) -> bool {
-        let (Some(listen), Some(ip)) = (self.listen, address.ip()) else { return false };
-        let same_ip = listen.ip() == ip || (listen.ip().is_unspecified() && ip.is_loopback());
-        listen.port() == address.port && same_ip
+        let Some(ip) = address.ip() else { return false };
+        self.own.iter().flatten().any(|own| {
+            let same_ip = own.ip() == ip || (own.ip().is_unspecified() && ip.is_loopback());
+            own.port() == address.port && same_ip
+        })
     }
 }
 

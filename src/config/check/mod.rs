@@ -13,7 +13,7 @@ mod tokens;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::budget;
-use super::checked::{Backend, Config, Kind};
+use super::checked::{Backend, Config, Kind, LogLevel};
 use super::environment::Environment;
 use super::problem::Problems;
 use super::raw::{RawFile, RawPlacement};
@@ -23,10 +23,11 @@ use crate::ring::{HashKey, Placement, Plan, ShardKey};
 /// The checked configuration; nothing if a problem was found, here or before.
 pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -> Option<Config> {
     let listen = raw.listen.as_ref().and_then(|found| listen(found, problems));
-    let auth = tokens::auth(raw.auth.as_ref(), &raw, listen, problems);
+    let admin = admin(&raw, listen, problems);
+    let auth = tokens::auth(raw.auth.as_ref(), &raw, listen, admin, problems);
     let tls = tls::listener(raw.tls.as_ref(), problems);
     let metrics_need_token = raw.auth.as_ref().is_some_and(|auth| auth.metrics_need_token);
-    let (circles, backends) = circles::circles(&raw, listen, problems);
+    let (circles, backends) = circles::circles(&raw, [listen, admin], problems);
     let shards = shards(raw.shards, environment);
     let log = &raw.log;
     let place = &raw.log_bytes_place;
@@ -39,8 +40,10 @@ pub fn check(raw: RawFile, environment: &Environment, problems: &mut Problems) -
     let (algorithm, hash_key, shard_key) = placement?;
     Some(Config {
         listen: listen?,
+        admin,
         data_dir: raw.data_dir?.value.into(),
         shards,
+        log_level: raw.log_level.unwrap_or(LogLevel::Info),
         auth: auth?,
         tls,
         metrics_need_token,
@@ -77,6 +80,22 @@ fn listen(found: &Found<String>, problems: &mut Problems) -> Option<SocketAddr> 
         problems.add(&found.place, what, mend);
     }
     address
+}
+
+/// Where operators are answered: nowhere where the others are.
+fn admin(raw: &RawFile, others: Option<SocketAddr>, problems: &mut Problems) -> Option<SocketAddr> {
+    let found = raw.admin.as_ref()?;
+    let admin = listen(found, problems)?;
+    let is_taken = |others: SocketAddr| {
+        let ips = [others.ip(), admin.ip()];
+        others.port() == admin.port()
+            && (ips[0] == ips[1] || ips.iter().any(IpAddr::is_unspecified))
+    };
+    if others.is_some_and(is_taken) {
+        let mend = "choose another port, or remove [admin]: then all of it is on one";
+        problems.add(&found.place, "the address of listen", mend);
+    }
+    Some(admin)
 }
 
 fn placement(

@@ -20,11 +20,14 @@ pub fn auth(
     raw: Option<&RawAuth>,
     file: &RawFile,
     listen: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     problems: &mut Problems,
 ) -> Option<Auth> {
     let Some(raw) = raw else {
-        if let Some(listen) = listen.filter(|listen| !listen.ip().is_loopback()) {
-            let place = file.listen.as_ref().map_or(&file.place, |found| &found.place);
+        let bound = [(listen, &file.listen), (admin, &file.admin)].into_iter();
+        let bound = bound.filter_map(|(address, found)| Some((address?, found)));
+        for (listen, found) in bound.filter(|(listen, _)| !listen.ip().is_loopback()) {
+            let place = found.as_ref().map_or(&file.place, |found| &found.place);
             let what = format!("{} is open to others, and there is no [auth]", listen.ip());
             problems.add(place, what, "add [auth] with tokens, or listen on 127.0.0.1");
         }

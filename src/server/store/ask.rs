@@ -166,7 +166,7 @@ fn flux_question(
         text: decoded.query,
         dialect: dialect(&decoded.dialect)?,
         now_ns,
-        organization: node.settings.naming.v2(plan.org.as_deref(), "").org.into(),
+        organization: node.settings.get().naming.v2(plan.org.as_deref(), "").org.into(),
     })
 }
 

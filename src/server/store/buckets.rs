@@ -22,7 +22,7 @@ pub(super) async fn handle(
     params: Params,
     body: &[u8],
 ) -> Answer {
-    let (naming, body) = (node.settings.naming.clone(), body.to_vec());
+    let (naming, body) = (node.settings.get().naming.clone(), body.to_vec());
     let done = node.on_thread(store, move |store| {
         let buckets = Buckets { store, naming: &naming, voice };
         buckets.answer(&job, &params, &body).unwrap_or_else(|refused| refused)

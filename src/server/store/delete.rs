@@ -16,7 +16,7 @@ pub(super) async fn handle(
     params: &Params,
     body: &[u8],
 ) -> Answer {
-    let wanted = match read(&node.settings, voice, params, body) {
+    let wanted = match read(&node.settings.get(), voice, params, body) {
         Ok(wanted) => wanted,
         Err(answer) => return answer,
     };
@@ -27,10 +27,11 @@ pub(super) async fn handle(
         predicate: &wanted.predicate,
         predicate_text: &wanted.predicate_text,
     };
+    let settings = node.settings.get();
     let context = Context {
         database: None,
         policy: None,
-        naming: &node.settings.naming,
+        naming: &settings.naming,
         now: node.clock.unix(),
         has_v1: true,
         has_v2: false,

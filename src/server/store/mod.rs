@@ -25,6 +25,7 @@ use super::machine::Request;
 use super::ping;
 use super::query::Reply;
 use crate::backend::Cancel;
+use crate::base::current::Current;
 use crate::base::time::UnixNanos;
 use crate::rt::{Clock, Pool};
 use crate::store::store::Store;
@@ -76,7 +77,7 @@ pub struct Threads {
 pub struct Parts {
     /// As the threads are called.
     pub name: String,
-    pub settings: Rc<Settings>,
+    pub settings: Rc<Current<Settings>>,
     pub opening: Arc<Opening>,
     pub clock: Clock,
     pub threads: Threads,
@@ -84,7 +85,7 @@ pub struct Parts {
 
 /// What the endpoints of a store need. Lives on: the store's executor.
 pub struct Node {
-    settings: Rc<Settings>,
+    settings: Rc<Current<Settings>>,
     opening: Arc<Opening>,
     clock: Clock,
     writers: Pool,
@@ -160,7 +161,8 @@ async fn with_store(
     asker: &Cancel,
 ) -> Reply {
     let voice = call.voice;
-    let naming = &node.settings.naming;
+    let settings = node.settings.get();
+    let naming = &settings.naming;
     Reply::Whole(match call.job {
         Job::Write(plan) => write::handle(node, store, &plan, request).await,
         Job::InfluxQl(params) => {
@@ -179,6 +181,7 @@ async fn with_store(
         Job::Status
         | Job::Complete { .. }
         | Job::Route(_)
+        | Job::Reload
         | Job::Log
         | Job::Tap(_)
         | Job::Page(_) => {

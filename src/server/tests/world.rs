@@ -151,6 +151,7 @@ impl World {
             Job::Mappings => buckets::mappings(&self.settings.naming),
             Job::Status => health::status(&health::Facts::default()),
             Job::Complete { backend } => answer::found("application/json", backend),
+            Job::Reload => answer::found("application/json", "{}"),
             Job::Route(_) => answer::found("application/json", "{}"),
             Job::Tap(_) => answer::found("text/plain", ""),
             Job::Log => answer::found("text/plain", ""),

@@ -20,10 +20,11 @@ use metrics::counter;
 use rustix::time::{ClockId, clock_gettime};
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use super::names;
 use event::Line;
@@ -55,15 +56,30 @@ static PIPE: Pipe = Pipe::new();
 /// Shared: by all threads; atomics.
 static PLACES: Places = Places::new();
 
-/// Starts logging. `filter` is in the words of `RUST_LOG`; bad ones count as `info`. A format that is no word
-/// counts as text, and is told.
-pub fn start(filter: Option<&str>, format: Option<&str>) {
-    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+/// Puts another level into the filter that runs.
+static SET_LEVEL: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
+
+/// From here on this level holds, unless the environment had said what is logged.
+pub fn set_level(level: &str) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(EnvFilter::new(level));
+    }
+}
+
+/// Starts logging. `filter` is in the words of `RUST_LOG`; without it, or with bad ones, `level` holds. A format
+/// that is no word counts as text, and is told.
+pub fn start(filter: Option<&str>, level: &str, format: Option<&str>) {
+    let given = filter.and_then(|text| EnvFilter::try_new(text).ok());
+    let is_given = given.is_some();
+    let (filter, handle) = reload::Layer::new(given.unwrap_or_else(|| EnvFilter::new(level)));
     let chosen = format.filter(|word| !word.is_empty()).map(Format::of);
     let layer = Log { format: chosen.flatten().unwrap_or_default() };
     // A second start, in tests, changes nothing.
-    Registry::default().with(filter).with(layer).try_init().unwrap_or(());
+    if Registry::default().with(filter).with(layer).try_init().is_ok() && !is_given {
+        // Only a subscriber that is gone takes none, and this one stays.
+        let set = move |filter: EnvFilter| handle.reload(filter).unwrap_or(());
+        SET_LEVEL.set(Box::new(set)).unwrap_or(());
+    }
     if chosen == Some(None) {
         tracing::warn!("the format of the log is \"text\" or \"json\"; it is text now");
     }

@@ -4,6 +4,7 @@ use super::shape::Shape;
 use crate::backend::board::Incomplete;
 use crate::backend::probe::Prober;
 use crate::backend::{Board, Client, Place};
+use crate::base::current::Current;
 use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::checked::{
     Ack, Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig,
@@ -133,7 +134,7 @@ impl Setup {
             takes_nul_tag_key: false,
             clients: clients.collect(),
             places,
-            write: WriteConfig {
+            write: Current::new(WriteConfig {
                 ack: self.shape.ack,
                 ack_wait: Duration::from_millis(300),
                 consistency: Consistency::Ignore,
@@ -141,13 +142,13 @@ impl Setup {
                 accept_partial: false,
                 retry_min: Duration::from_millis(20),
                 retry_max: Duration::from_millis(500),
-            },
-            probe: ProbeConfig {
+            }),
+            probe: Rc::new(Current::new(ProbeConfig {
                 interval: Duration::from_millis(100),
                 catalogue_interval: Duration::from_millis(300),
                 timeout: Duration::from_millis(200),
-            },
-            limits: self.shape.limits(self.names.len()),
+            })),
+            limits: self.shape.limits(self.names.len()).into(),
             data: PathBuf::from(DATA),
             board: board.clone(),
             clock,
@@ -217,7 +218,7 @@ impl Setup {
         let ingests = ingests.map_err(|error| error.to_string())?;
         start_probers(&ingests[0]).await;
         if self.shape.budget.is_some() {
-            let (facts, mut look) = (&ingests[0].facts, Look::new(&ingests[0].facts.limits));
+            let (facts, mut look) = (&ingests[0].facts, Look::new(&ingests[0].facts.limits.get()));
             look.once(facts, self.shape.segment_pages * 4096).await;
             spawn(Lane::Background, ingests[0].clone().keep_budget(look));
         }
@@ -367,11 +368,10 @@ fn serve(ingest: &Rc<Ingest>) {
         ending.wait().await;
         wake.raise();
     });
-    let write = &ingest.facts.write;
-    let sync_every = (write.ack == Ack::Interval).then_some(write.sync_interval);
+    let syncs_later = ingest.facts.write.get().ack == Ack::Interval;
     spawn(
         Lane::Commit,
-        outlet.clone().commit(writer, sync_every, move || is_ending.is_ending.get()),
+        outlet.clone().commit(writer, syncs_later, move || is_ending.is_ending.get()),
     );
     let log = outlet.log.clone();
     spawn(Lane::Background, async move {
