@@ -5,6 +5,7 @@ use super::auth::{self, Grant};
 use super::front::{Role, Settings};
 use super::meter::Rejection;
 use super::{buckets, complete, page, query, write};
+use crate::config::Auth;
 use crate::config::token::Need;
 use crate::proto::http::body::Framing;
 use crate::proto::http::params::Params;
@@ -100,6 +101,11 @@ impl Endpoint {
             Endpoint::Delete | Endpoint::Buckets | Endpoint::Bucket => false,
             Endpoint::Orgs | Endpoint::Mappings | Endpoint::Later | Endpoint::Other => false,
         }
+    }
+
+    /// What changes how this gateway works, and no data.
+    fn changes_the_gateway(self) -> bool {
+        matches!(self, Endpoint::Complete | Endpoint::Reload)
     }
 
     /// What every listener answers.
@@ -293,6 +299,12 @@ fn admit(
         return Ok(Grant::Open);
     }
     let voice = Voice::of(&head.path, head.fields.accept.as_deref());
+    if endpoint.changes_the_gateway() && settings.auth == Auth::Open && head.fields.origin.is_some()
+    {
+        // Whoever opens a foreign page on this machine must not be its hand.
+        let answer = answer::forbidden(voice, "without tokens no page of a browser may do this");
+        return Err((answer, Rejection::Forbidden));
+    }
     let authorization = head.fields.authorization.as_deref();
     let grant = auth::check(&settings.auth, authorization, params, clock.unix())
         .map_err(|denied| (answer::denied(voice, denied), Rejection::Unauthorized))?;

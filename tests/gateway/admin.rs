@@ -46,6 +46,11 @@ fn operators_and_clients_are_answered_each_at_their_own_door() {
     }
     let browser = Request::get("/").header("Accept", "text/html");
     assert_eq!((ask(data, &browser).status, ask(admin, &browser).status), (404, 200));
+    // A page of somebody else in the browser of an operator: only his machine is asked nothing else.
+    for path in ["/-/reload", "/-/backend/influxdb-1-1/complete"] {
+        let request = Request::post(path, "").header("Origin", "http://elsewhere.test");
+        assert_eq!(ask(admin, &request).status, 403, "{path}");
+    }
     for (method, path) in FOR_CLIENTS {
         let request = Request::new(method, path).body("");
         assert_eq!(ask(admin, &request).status, 404, "{path} at the other door");
