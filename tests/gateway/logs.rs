@@ -30,10 +30,11 @@ fn with_message<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["message"] == message).collect()
 }
 
-/// The gateway with this level, its log as JSON.
-fn started(setup: Setup, level: &str) -> World {
+/// The gateway with its log as JSON.
+fn started(setup: Setup, variables: &[(&str, &str)]) -> World {
     let mut world = setup.stopped();
-    world.circlet.start_with(&[("CIRCLET_LOG_FORMAT", "json"), ("RUST_LOG", level)]);
+    let format = [("CIRCLET_LOG_FORMAT", "json")];
+    world.circlet.start_with(&[&format, variables].concat());
     let log = world.circlet.log();
     until("it serves", seconds(30), || {
         let text = std::fs::read_to_string(&log).unwrap();
@@ -49,13 +50,18 @@ fn log_at_the_end(world: &mut World) -> String {
 
 #[test]
 fn each_line_is_an_object_and_a_payload_stays_out() {
-    let mut world = started(Setup::new().circles(1, 1), "info");
+    let mut world = started(Setup::new().circles(1, 1), &[]);
     // The server's verdict repeats the name of the measurement.
     let name = "q".repeat(10_000);
     world.write("d", format!("{name} v=1 1")).expect(204);
     let answer = world.write("d", format!("{name} v=\"text\" 2")).expect(400);
     assert!(answer.text().contains("field type conflict"), "{}", answer.text());
     let recent = world.ask(&Request::get("/-/log")).expect(200).text();
+    // From here on only errors are told.
+    let config = std::fs::read_to_string(&world.circlet.config).unwrap();
+    std::fs::write(&world.circlet.config, format!("log_level = \"error\"\n{config}")).unwrap();
+    world.ask(&Request::post("/-/reload", "")).expect(200);
+    world.write("d", format!("{name} v=\"text\" 3")).expect(400);
     let log = log_at_the_end(&mut world);
     assert!(log.starts_with(&recent), "what it remembers is what it wrote: {recent}");
     let lines = objects(&log);
@@ -77,7 +83,7 @@ fn a_flood_from_one_place_is_summed_up() {
     let keys = directory();
     let own = Authority::new(keys.path(), "authority").issue("gateway");
     let tls = format!("[tls]\ncert_file = {:?}\nkey_file = {:?}\n", own.certificate, own.key);
-    let mut world = started(Setup::new().circles(1, 1).tables(&tls), "debug");
+    let mut world = started(Setup::new().circles(1, 1).tables(&tls), &[("RUST_LOG", "debug")]);
     for _ in 0..FLOOD {
         let mut stream = TcpStream::connect(world.circlet.address).unwrap();
         // A record of the right length, and nothing that TLS knows in it.

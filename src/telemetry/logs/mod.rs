@@ -6,6 +6,8 @@
 //!
 //! Does not know: what is worth telling. A secret never gets here: `config::Secret` shows nothing of itself.
 //!
+//! Its level may change while it runs.
+//!
 //! Read in this order: `event` (what a line looks like), `places` (how many of them), `pipe` (out, without
 //! waiting), `recent` (the last ones, for whoever asks).
 
