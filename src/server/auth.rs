@@ -74,6 +74,15 @@ impl Grant {
         }
     }
 
+    /// Whether it would be given again: a reload may have taken its token away, or changed its rights.
+    pub fn holds(&self, auth: &Auth) -> bool {
+        match (auth, self) {
+            (Auth::Open, _) => true,
+            (Auth::Tokens(_), Grant::Open) => false,
+            (Auth::Tokens(tokens), Grant::Token(token)) => tokens.contains(token),
+        }
+    }
+
     /// As messages call whoever shows it.
     pub fn name(&self) -> &str {
         match self {
@@ -212,6 +221,19 @@ mod tests {
         let at = |now| check(&auth, Some("Token one"), &Params::default(), UnixNanos(now));
         assert!(at(9).is_ok());
         assert_eq!(at(10), Err(Denied::Wrong));
+    }
+
+    #[test]
+    fn a_grant_holds_as_long_as_its_token_is_there_as_it_was() {
+        let token = |name| Arc::new(Token::plain(Secret::new(name)));
+        let grant = Grant::Token(token("one"));
+        assert!(grant.holds(&Auth::Open));
+        assert!(grant.holds(&Auth::Tokens(vec![token("two"), token("one")])));
+        assert!(!grant.holds(&Auth::Tokens(vec![token("two")])));
+        let mut less = Token::plain(Secret::new("one"));
+        less.rights.admin = false;
+        assert!(!grant.holds(&Auth::Tokens(vec![Arc::new(less)])));
+        assert!(Grant::Open.holds(&Auth::Open) && !Grant::Open.holds(&Auth::Tokens(Vec::new())));
     }
 
     #[test]

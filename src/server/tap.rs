@@ -2,14 +2,17 @@
 
 use super::answer::{self, Answer, Body, Voice};
 use super::auth::Grant;
+use super::front::Settings;
 use super::gateway::Gateway;
 use super::query::Reply;
 use crate::backend::tap::{Tap, Wish};
 use crate::backend::{Board, Cancel};
+use crate::base::current::Current;
 use crate::config::token::{Extent, Need};
 use crate::proto::http::params::Params;
 use crate::ring::Naming;
 use crate::rt::sleep;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -29,6 +32,8 @@ pub struct Flow {
     board: Arc<Board>,
     tap: Arc<Tap>,
     lines: Receiver<Vec<u8>>,
+    settings: Rc<Current<Settings>>,
+    grant: Grant,
     asker: Cancel,
     /// Told first.
     title: Option<String>,
@@ -70,7 +75,8 @@ fn open(
         let why = "too many look at what passes";
         return Err(answer::unavailable(voice, why, answer::RETRY_AFTER_S));
     };
-    Ok(Flow { board, tap, lines, asker: asker.clone(), title: Some(title) })
+    let (settings, grant) = (gateway.settings.clone(), grant.clone());
+    Ok(Flow { board, tap, lines, settings, grant, asker: asker.clone(), title: Some(title) })
 }
 
 fn wish(naming: &Naming, params: &Params) -> Result<Wish, String> {
@@ -91,13 +97,21 @@ fn wish(naming: &Naming, params: &Params) -> Result<Wish, String> {
 }
 
 impl Flow {
-    /// The next lines; `None` when the client has gone or the gateway stops.
+    /// It has no end of its own, so somebody has to look: the client has gone, the gateway stops, or a reload has
+    /// taken the right to it away.
+    fn is_over(&self) -> bool {
+        self.asker.is_over()
+            || self.board.draining.load(Ordering::Relaxed)
+            || !self.grant.holds(&self.settings.get().auth)
+    }
+
+    /// The next lines; `None` when it is over.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         if let Some(title) = self.title.take() {
             return Some(title.into_bytes());
         }
         for _ in 0..QUIET_LOOKS_MAX {
-            if self.asker.is_over() || self.board.draining.load(Ordering::Relaxed) {
+            if self.is_over() {
                 return None;
             }
             let lines: Vec<u8> = self.lines.try_iter().flatten().collect();

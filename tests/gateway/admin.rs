@@ -5,7 +5,8 @@ use crate::support::ports;
 use crate::support::prelude::*;
 use std::net::SocketAddr;
 
-const FOR_OPERATORS: [(&str, &str); 8] = [
+const FOR_OPERATORS: [(&str, &str); 9] = [
+    ("GET", "/-/log"),
     ("GET", "/metrics"),
     ("GET", "/-/status"),
     ("GET", "/-/route?db=d&measurement=m"),

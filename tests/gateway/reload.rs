@@ -76,6 +76,28 @@ fn a_token_changes_without_a_restart_and_without_a_new_connection() {
 }
 
 #[test]
+fn a_look_at_passing_lines_ends_with_the_right_to_it() {
+    let world = Setup::new().circles(1, 1).tokens(&["old", "other"]).start();
+    let tap = |token: &str| {
+        let mut connection = world.circlet.connect();
+        let request = as_token(Request::get("/-/tap?db=d"), token);
+        connection.send(&request.bytes()).unwrap();
+        assert!(!connection.closes_within(Duration::from_millis(300)), "it has begun");
+        connection
+    };
+    let (mut gone, mut stays) = (tap("old"), tap("other"));
+    edit(&world, "\"old\"", "\"new\"");
+    world.ask(&as_token(Request::post("/-/reload", ""), "old")).expect(200);
+    gone.answer(false).unwrap().expect(200);
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || tell.send(stays.answer(false).is_ok()).unwrap());
+    let ended = told.recv_timeout(Duration::from_millis(500));
+    assert!(ended.is_err(), "its token is still there");
+    drop(world);
+    reader.join().unwrap();
+}
+
+#[test]
 fn a_broken_file_changes_nothing_and_is_told_with_its_places() {
     let mut world = Setup::new().circles(1, 1).write("ack_wait = \"2s\"").start();
     expect_gauge(&world, 1.0);
