@@ -5,6 +5,7 @@
 //! cells of the other logs before it sends.
 
 use super::catalogue::Catalogue;
+use super::crowd::{Addresses, Questions};
 use super::load::Load;
 use super::parked::ParkedList;
 use super::room::Room;
@@ -84,6 +85,9 @@ pub struct Board {
     pub parked: ParkedList,
     pub room: Room,
     pub taps: Taps,
+    pub questions: Questions,
+    /// Of clients, while their connections are limited.
+    pub addresses: Addresses,
     pub draining: AtomicBool,
 }
 
@@ -178,6 +182,8 @@ impl Board {
             parked: ParkedList::new(logs),
             room: Room::new(logs, backends),
             taps: Taps::default(),
+            questions: Questions::default(),
+            addresses: Addresses::default(),
             draining: AtomicBool::new(false),
         }
     }

@@ -138,8 +138,12 @@ pub struct ServerConfig {
     pub idle_timeout: Duration,
     /// Between two pieces of a body.
     pub body_timeout: Duration,
+    /// Bytes a second that a body has to bring once `body_timeout` is over; 0 asks for nothing.
+    pub body_rate_min: u64,
     /// Over all shards.
     pub connections_max: usize,
+    /// Of one client, over all shards.
+    pub connections_per_address_max: Option<usize>,
     pub shutdown_timeout: Duration,
     /// For the bodies of requests, over all shards.
     pub memory_bytes: usize,
@@ -246,6 +250,8 @@ pub struct QueryConfig {
     pub timeout: Duration,
     /// A backend that owes more than this is not asked while another is complete.
     pub stale_after: Duration,
+    /// That run at once, over all shards.
+    pub queries_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

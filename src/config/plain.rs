@@ -93,16 +93,21 @@ impl<'a, 'p> Reader<'a, 'p> {
 pub fn server(file: &mut Section<'_>, problems: &mut Problems) -> ServerConfig {
     let mut reader = Reader::open(file, "server", problems);
     let line = limits::LINE_BYTES_MAX as u64;
-    let section = reader.section.as_mut();
-    let connections =
-        section.and_then(|it| it.integer("max_connections", 1..=1_000_000, reader.problems));
+    let mut connections = |key| {
+        let written = reader.read(|it, problems| it.integer(key, 1..=1_000_000, problems));
+        written.map(|number| number as usize)
+    };
+    let connections_max = connections("max_connections").unwrap_or(10_000);
+    let connections_per_address_max = connections("max_connections_per_address");
     let server = ServerConfig {
         body_bytes_max: reader.size("max_body", 25_000_000, KIB..=GIB),
         inflated_body_bytes_max: reader.size("max_inflated_body", 100 * MIB, line..=4 * GIB),
         header_timeout: reader.duration("header_timeout", 10_000, millis(100, HOUR_MS)),
         idle_timeout: reader.duration("idle_timeout", MINUTE_MS, millis(100, HOUR_MS)),
         body_timeout: reader.duration("body_timeout", 30_000, millis(100, HOUR_MS)),
-        connections_max: connections.map_or(10_000, |number| number as usize),
+        body_rate_min: reader.size("min_body_rate", KIB, 0..=GIB) as u64,
+        connections_max,
+        connections_per_address_max,
         shutdown_timeout: reader.duration("shutdown_timeout", 30_000, millis(0, HOUR_MS)),
         memory_bytes: reader.size("memory", 256 * MIB, 4 * MIB..=1024 * GIB),
     };
@@ -169,9 +174,11 @@ pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> (LogConfig, RawBa
 
 pub fn query(file: &mut Section<'_>, problems: &mut Problems) -> QueryConfig {
     let mut reader = Reader::open(file, "query", problems);
+    let queries = reader.read(|it, problems| it.integer("max_queries", 1..=10_000, problems));
     let query = QueryConfig {
         timeout: reader.duration("timeout", MINUTE_MS, millis(100, 24 * HOUR_MS)),
         stale_after: reader.duration("stale_after", 3_000, millis(100, HOUR_MS)),
+        queries_max: queries.map_or(64, |number| number as usize),
     };
     reader.finish();
     query

@@ -242,7 +242,9 @@ fn take_server(report: &mut Report, now: &mut ServerConfig, fresh: ServerConfig)
         header_timeout,
         idle_timeout,
         body_timeout,
+        body_rate_min,
         connections_max,
+        connections_per_address_max,
         shutdown_timeout,
         memory_bytes,
     } = fresh;
@@ -252,7 +254,10 @@ fn take_server(report: &mut Report, now: &mut ServerConfig, fresh: ServerConfig)
     report.takes("server.header_timeout", &mut now.header_timeout, header_timeout);
     report.takes("server.idle_timeout", &mut now.idle_timeout, idle_timeout);
     report.takes("server.body_timeout", &mut now.body_timeout, body_timeout);
+    report.takes("server.min_body_rate", &mut now.body_rate_min, body_rate_min);
     report.takes("server.max_connections", &mut now.connections_max, connections_max);
+    let of_one = &mut now.connections_per_address_max;
+    report.takes("server.max_connections_per_address", of_one, connections_per_address_max);
     report.takes("server.shutdown_timeout", &mut now.shutdown_timeout, shutdown_timeout);
     report.takes("server.memory", &mut now.memory_bytes, memory_bytes);
 }
@@ -308,9 +313,10 @@ fn take_log(report: &mut Report, now: &mut LogConfig, fresh: LogConfig, room_byt
 }
 
 fn take_query(report: &mut Report, now: &mut QueryConfig, fresh: QueryConfig) {
-    let QueryConfig { timeout, stale_after } = fresh;
+    let QueryConfig { timeout, stale_after, queries_max } = fresh;
     report.takes("query.timeout", &mut now.timeout, timeout);
     report.takes("query.stale_after", &mut now.stale_after, stale_after);
+    report.takes("query.max_queries", &mut now.queries_max, queries_max);
 }
 
 fn take_probe(report: &mut Report, now: &mut ProbeConfig, fresh: ProbeConfig) {

@@ -70,6 +70,9 @@ fn the_example_is_sound_and_has_the_documented_defaults() {
     assert_eq!(config.write.ack_wait, Duration::from_secs(3));
     assert_eq!(config.server.body_bytes_max, 25_000_000);
     assert_eq!(config.server.inflated_body_bytes_max, 100 << 20);
+    assert_eq!(config.server.body_rate_min, 1024);
+    assert_eq!(config.server.connections_per_address_max, None);
+    assert_eq!(config.query.queries_max, 64);
     assert_eq!(config.log.segment_bytes, None);
     assert_eq!(config.log.hot_window_bytes, 48 << 20);
     assert!(!config.debug_headers);
@@ -307,6 +310,17 @@ fn values_out_of_range_or_out_of_relation_are_told() {
         told.map(|told| format!("{}: {} | {}", told.path, told.what, told.mend)).collect::<Vec<_>>()
     };
     assert_eq!(of("shards = 0"), ["shards: 0 is out of range | choose from 1 to 1024"]);
+    assert_eq!(
+        of("[query]\nmax_queries = 0"),
+        ["query.max_queries: 0 is out of range | choose from 1 to 10000"]
+    );
+    assert_eq!(
+        of("[server]\nmin_body_rate = \"2GiB\"\nmax_connections_per_address = 0"),
+        [
+            "server.max_connections_per_address: 0 is out of range | choose from 1 to 1000000",
+            "server.min_body_rate: \"2GiB\" is out of range | choose from 0B to 1GiB",
+        ]
+    );
     assert_eq!(
         of("[write]\nack_wait = \"1ms\"\nretry_min = \"2m\""),
         [

@@ -6,7 +6,7 @@ use super::forward::field;
 use super::merge::flux::{Merger, Step};
 use super::plan::flux::{Merging, Plan, Wanted as Needed};
 use super::scatter::Gathered;
-use super::{Answer, BodyStream, Flux, Query, Refusal, flux_body, plan};
+use super::{Answer, Flux, Origin, Query, Refusal, flux_body, plan};
 use crate::backend::client::Arriving;
 use crate::backend::place::escape;
 use crate::backend::query::Question;
@@ -140,7 +140,7 @@ async fn gather(
             headers,
             backends: names.iter().map(|slot| place(*slot).name.clone()).collect(),
             circle: names.first().map_or_else(String::new, |slot| place(*slot).circle_name.clone()),
-            body: Box::new(BodyStream::Flux(merged)),
+            body: Origin::Flux(merged).into(),
             incomplete: !choice.is_complete,
         });
     }

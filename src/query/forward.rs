@@ -2,7 +2,7 @@
 
 use super::choose::{Candidate, Language};
 use super::plan::Plan;
-use super::{Answer, BodyStream, InfluxQl, Query, Refusal};
+use super::{Answer, InfluxQl, Origin, Query, Refusal};
 use crate::backend::Cancel;
 use crate::backend::client::{Arriving, Error};
 use crate::backend::place::escape;
@@ -140,7 +140,7 @@ impl Query {
             headers: arriving.head.fields.clone(),
             backends: vec![place.name.clone()],
             circle: place.circle_name.clone(),
-            body: Box::new(BodyStream::Forwarded(arriving)),
+            body: Origin::Forwarded(arriving).into(),
             incomplete: !candidate.is_complete,
         }
     }

@@ -12,7 +12,7 @@ use super::plan::influxql::known::{self, Known};
 use super::plan::influxql::spread;
 use super::plan::influxql::steps::{Step, Who};
 use super::scatter::Gathered;
-use super::{Answer, BodyStream, InfluxQl, Query, Refusal};
+use super::{Answer, InfluxQl, Origin, Query, Refusal};
 use crate::backend::client::Arriving;
 use crate::proto::influxql::{Select, Statement};
 use crate::proto::results::{Form, Series, Writer};
@@ -101,7 +101,7 @@ pub(super) async fn answer(
         headers: vec![("Content-Type".to_owned(), content_type.to_owned())],
         backends: choice.slots.iter().map(|slot| place(slot).name.clone()).collect(),
         circle: circle.unwrap_or_default(),
-        body: Box::new(BodyStream::InfluxQl(Box::new(merged))),
+        body: Origin::InfluxQl(Box::new(merged)).into(),
         incomplete: !choice.is_complete,
     })
 }

@@ -21,6 +21,7 @@ pub mod plan;
 pub mod scatter;
 
 use crate::backend::client::Arriving;
+use crate::backend::crowd::Turn;
 use crate::backend::{Board, Cancel, Client, Place};
 use crate::base::current::Current;
 use crate::config::checked::QueryConfig;
@@ -75,7 +76,14 @@ pub struct Flux {
 }
 
 /// The body of an answer, piece by piece. Lives on: the shard that asked.
-pub enum BodyStream {
+pub struct BodyStream {
+    origin: Origin,
+    /// The question runs until its answer is out, or nobody wants it any more.
+    _turn: Option<Turn>,
+}
+
+/// Where the pieces come from. Lives on: the shard that asked.
+enum Origin {
     /// One backend's, byte for byte.
     Forwarded(Arriving),
     /// Results of several backends or several statements, merged.
@@ -84,16 +92,22 @@ pub enum BodyStream {
     Flux(flux::Merged),
 }
 
+impl From<Origin> for Box<BodyStream> {
+    fn from(origin: Origin) -> Box<BodyStream> {
+        Box::new(BodyStream { origin, _turn: None })
+    }
+}
+
 impl BodyStream {
     /// The next piece; `None` at the end. An error means that the answer is cut short.
     pub async fn next(&mut self) -> Result<Option<Cow<'_, [u8]>>, String> {
-        match self {
-            BodyStream::Forwarded(arriving) => {
+        match &mut self.origin {
+            Origin::Forwarded(arriving) => {
                 let piece = arriving.next_slice().await;
                 Ok(piece.map_err(|error| error.to_string())?.map(Cow::Borrowed))
             }
-            BodyStream::InfluxQl(merged) => Ok(merged.next().await?.map(Cow::Owned)),
-            BodyStream::Flux(merged) => Ok(merged.next().await?.map(Cow::Owned)),
+            Origin::InfluxQl(merged) => Ok(merged.next().await?.map(Cow::Owned)),
+            Origin::Flux(merged) => Ok(merged.next().await?.map(Cow::Owned)),
         }
     }
 }
@@ -128,6 +142,8 @@ pub enum Refusal {
         why: String,
         retry_after_s: u32,
     },
+    /// So many questions run already.
+    TooMany(usize),
 }
 
 impl From<plan::Refusal> for Refusal {
@@ -159,14 +175,20 @@ async fn answer_influxql(query: &Rc<Query>, asked: InfluxQl) -> Result<Answer, R
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.into()),
     };
-    forward::influxql(query, plan, &asked).await
+    let turn = match plan {
+        // Nobody is asked: these are for the write path.
+        plan::Plan::Everywhere { .. } => None,
+        _ => Some(query.turn()?),
+    };
+    Ok(forward::influxql(query, plan, &asked).await?.within(turn))
 }
 
 /// Statement by statement.
 async fn stepped(query: &Rc<Query>, asked: InfluxQl, params: &Params) -> Result<Answer, Refusal> {
     let (db, rp) = (asked.target_db.as_deref(), asked.rp.as_deref());
     let steps = plan::influxql::steps::steps(&asked.text, db, rp, &query.naming, params)?;
-    influxql::answer(query, steps, asked).await
+    let turn = query.turn()?;
+    Ok(influxql::answer(query, steps, asked).await?.within(Some(turn)))
 }
 
 /// What an InfluxQL text comes to.
@@ -213,18 +235,40 @@ impl std::fmt::Display for Refusal {
             Refusal::NotYet(what) => write!(out, "{what} is not supported yet"),
             Refusal::UnknownDatabase(name) => write!(out, "database not found: {name}"),
             Refusal::NoBackend { why, .. } => write!(out, "no backend answers: {why}"),
+            Refusal::TooMany(most) => {
+                write!(out, "{most} queries run already, as many as [query] max_queries allows")
+            }
         }
     }
 }
 
 /// Answers a Flux script, or says why not.
 pub async fn flux(query: &Query, asked: Flux) -> Result<Answer, Refusal> {
-    let answer = flux::ask(query, &asked).await;
+    let answer = match query.turn() {
+        Ok(turn) => flux::ask(query, &asked).await.map(|answer| answer.within(Some(turn))),
+        Err(refusal) => Err(refusal),
+    };
     query.count("flux", &answer);
     answer
 }
 
+impl Answer {
+    /// It holds this turn until its last piece is out.
+    fn within(mut self, turn: Option<Turn>) -> Answer {
+        if let Answer::Streamed { body, .. } = &mut self {
+            body._turn = turn;
+        }
+        self
+    }
+}
+
 impl Query {
+    /// One question more, if so many may run.
+    fn turn(&self) -> Result<Turn, Refusal> {
+        let most = self.settings.get().queries_max;
+        self.board.questions.begin(most).ok_or(Refusal::TooMany(most))
+    }
+
     fn places_of_data<'a>(
         &'a self,
         can_be_asked: &'a dyn Fn(u16, choose::Language) -> bool,
@@ -239,6 +283,7 @@ impl Query {
             Err(Refusal::NotYet(_) | Refusal::CannotMerge(_)) => "refused",
             Err(Refusal::UnknownDatabase(_)) => "unknown_database",
             Err(Refusal::NoBackend { .. }) => "no_backend",
+            Err(Refusal::TooMany(_)) => "too_many",
         };
         self.meters.query(language, outcome);
     }

@@ -11,21 +11,20 @@ use super::gateway::Gateway;
 use super::intake::Fault;
 use super::machine::{Machine, Request, Wait, Want};
 use super::meter::Rejection;
+use super::pace::Pace;
 use super::presence::Presence;
 use super::query::Reply;
 use super::{
     buckets, complete, delete, health, page, ping, query, reload, route, store, tap, write,
 };
 use crate::backend::Cancel;
+use crate::backend::crowd::Guest;
 use crate::base::time::Mono;
 use crate::proto::http::request::{Encoding, Head, Method};
 use crate::rt::breathe;
 use crate::rt::net::Stream;
 use crate::rt::tls::Refused;
 use crate::telemetry::logs;
-
-/// The least a body has to bring, once the body time-out is over, in bytes a second.
-const BODY_RATE_MIN: u64 = 1024;
 
 /// A client that sends nothing for so long in the middle of a body is a slow one.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -102,8 +101,8 @@ impl About {
     }
 }
 
-/// Serves one connection, which has entered, to its end.
-pub async fn serve(front: Rc<Front>, stream: Stream) {
+/// Serves one connection, which has entered, to its end. Its address has it until then.
+pub async fn serve(front: Rc<Front>, stream: Stream, guest: Option<Guest>) {
     let number = front.number();
     let Some(stream) = secure(&front, stream, number).await else { return front.left() };
     let mut connection = Connection {
@@ -115,12 +114,14 @@ pub async fn serve(front: Rc<Front>, stream: Stream) {
         number,
         has_served: false,
         pauses: false,
-        began: None,
+        head_began: None,
+        pace: Pace::default(),
     };
     if connection.run().await.is_some() {
         connection.linger().await;
     }
     drop(connection);
+    drop(guest);
     front.left();
 }
 
@@ -159,8 +160,10 @@ struct Connection<'a> {
     has_served: bool,
     /// The client that sends a body has paused in it.
     pauses: bool,
-    /// When the head or body that is coming in began.
-    began: Option<(Wait, Mono)>,
+    /// When the head that is coming in began.
+    head_began: Option<Mono>,
+    /// Of the body that is coming in.
+    pace: Pace,
 }
 
 /// `None` ends the connection at once, without a farewell.
@@ -202,9 +205,12 @@ impl Connection<'_> {
             }
             self.front.is_idle(self.number, self.stream.stopper());
         }
+        let began = self.front.clock.mono();
         let outcome = self.read_much(limit).await;
-        if wait == Wait::Idle {
-            self.front.is_busy(self.number);
+        match wait {
+            Wait::Idle => self.front.is_busy(self.number),
+            Wait::Head => {}
+            Wait::Body => self.pace.waited(self.front.clock.mono().since(began)),
         }
         match outcome {
             Ok(count) => {
@@ -237,24 +243,19 @@ impl Connection<'_> {
     fn time_left(&mut self, wait: Wait) -> Option<Duration> {
         let settings = self.front.settings.get();
         let server = &settings.server;
-        let now = self.front.clock.mono();
-        let began = match self.began {
-            Some((same, began)) if same == wait => began,
-            _ => {
-                self.began = Some((wait, now));
-                now
-            }
-        };
-        let spent = now.since(began);
         match wait {
             Wait::Idle if self.has_served => Some(server.idle_timeout),
             // A new connection has to say something soon.
             Wait::Idle => Some(server.header_timeout),
-            Wait::Head => server.header_timeout.checked_sub(spent).filter(|left| !left.is_zero()),
+            Wait::Head => {
+                let now = self.front.clock.mono();
+                let spent = now.since(*self.head_began.get_or_insert(now));
+                server.header_timeout.checked_sub(spent).filter(|left| !left.is_zero())
+            }
             Wait::Body => {
-                let least = spent.saturating_sub(server.body_timeout).as_secs() * BODY_RATE_MIN;
-                let is_slow = (self.machine.body_bytes() as u64) < least;
-                (!is_slow).then_some(server.body_timeout)
+                let (bytes, grace) = (self.machine.body_bytes(), server.body_timeout);
+                let is_slow = self.pace.is_slow(bytes, grace, server.body_rate_min);
+                (!is_slow).then_some(grace)
             }
         }
     }
@@ -274,7 +275,7 @@ impl Connection<'_> {
 
     async fn judge(&mut self) -> Going {
         let head = self.machine.head().expect("the machine asks to judge a head");
-        self.began = None;
+        (self.head_began, self.pace) = (None, Pace::default());
         let settings = self.front.settings.get();
         // It may have changed since the connection began.
         self.stream.set_write_timeout(Some(settings.server.body_timeout)).ok()?;
@@ -315,7 +316,6 @@ impl Connection<'_> {
     }
 
     async fn work(&mut self, request: Request) -> Going {
-        self.began = None;
         self.has_served = true;
         self.count(&request);
         let call = self.call.take().expect("a request was judged before its body came");
@@ -363,6 +363,8 @@ impl Connection<'_> {
     }
 
     async fn answer(&mut self, answer: Answer) -> Going {
+        // What is read away afterwards has time of its own.
+        self.pace = Pace::default();
         let keeps = self.machine.will_keep(!answer.closes && self.may_keep());
         self.send(&answer, keeps).await?;
         self.machine.answered();

@@ -10,6 +10,8 @@ use super::gateway::Gateway;
 use super::intake::Limits;
 use super::meter::Rejection;
 use super::store;
+use crate::backend::Board;
+use crate::backend::crowd::Guest;
 use crate::backend::load::Load;
 use crate::base::current::Current;
 use crate::base::ids::ShardId;
@@ -193,17 +195,27 @@ impl Front {
         self.open.get()
     }
 
-    /// One more is open, if that is allowed. Each `true` is paid back with [`Gateway::left`].
-    pub fn enters(&self) -> bool {
+    /// One more is open, if that is allowed. Each one is paid back with [`Front::left`]; the guest, if its address is
+    /// counted, stays as long as the connection.
+    pub fn enters(&self, stream: &Stream) -> Result<Option<Guest>, Rejection> {
         let open = self.open.get();
         let settings = self.settings.get();
         if open >= settings.share(settings.server.connections_max) {
-            self.meters.rejected(Rejection::TooManyConnections.word());
-            return false;
+            return Err(Rejection::TooManyConnections);
         }
+        let guest = self.guest(stream, settings.server.connections_per_address_max)?;
         self.entered.set(self.entered.get() + 1);
         self.set_open(open + 1);
-        true
+        Ok(guest)
+    }
+
+    /// Nothing where nobody counts: without a limit, before a store, and for operators.
+    fn guest(&self, stream: &Stream, most: Option<usize>) -> Result<Option<Guest>, Rejection> {
+        let (Some(most), Some(board)) = (most, self.board()) else { return Ok(None) };
+        // One that has gone already is served to its end, which is near.
+        let Ok(address) = stream.peer_address() else { return Ok(None) };
+        let guest = board.addresses.enter(address.ip(), most);
+        guest.map(Some).ok_or(Rejection::TooManyOfAddress)
     }
 
     pub fn left(&self) {
@@ -220,13 +232,15 @@ impl Front {
 
     /// What others may know of this shard's work, if it is one.
     pub fn load(&self) -> Option<&Load> {
-        let settings = self.settings.get();
+        self.board().map(|board| board.load(ShardId(self.settings.get().shard)))
+    }
+
+    /// The board, if this is the listener for clients of a gateway.
+    fn board(&self) -> Option<&Board> {
         match &self.behind {
-            // Its few connections are placed by nobody.
-            Behind::Gateway(_) if settings.role == Role::Admin => None,
-            Behind::Gateway(gateway) => {
-                Some(gateway.ingest.facts.board.load(ShardId(settings.shard)))
-            }
+            // Its few connections are placed and counted by nobody.
+            Behind::Gateway(_) if self.settings.get().role == Role::Admin => None,
+            Behind::Gateway(gateway) => Some(&gateway.ingest.facts.board),
             Behind::Store(_) => None,
         }
     }

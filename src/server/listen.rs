@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::answer;
 use super::conn::{self, About};
 use super::front::Front;
+use super::meter::Rejection;
 use crate::rt::net::{Listener, Stream};
 use crate::rt::{Lane, sleep, spawn};
 
@@ -47,21 +48,25 @@ pub fn take_in(front: &Rc<Front>, stream: Stream) {
 }
 
 fn welcome(front: &Rc<Front>, stream: Stream) {
-    if !front.enters() {
-        let front = Rc::clone(front);
-        spawn(Lane::Serve, async move { turn_away(&front, stream).await });
-        return;
+    let front = Rc::clone(front);
+    match front.enters(&stream) {
+        Ok(guest) => spawn(Lane::Serve, conn::serve(front, stream, guest)),
+        Err(why) => spawn(Lane::Serve, async move { turn_away(&front, stream, why).await }),
     }
-    spawn(Lane::Serve, conn::serve(Rc::clone(front), stream));
 }
 
-async fn turn_away(front: &Front, mut stream: Stream) {
+async fn turn_away(front: &Front, mut stream: Stream, why: Rejection) {
+    front.meters.rejected(why.word());
     if front.door.is_some() {
         // Nobody makes a handshake only to be turned away; there are too many connections already.
         return;
     }
     let frame = About::default().frame_of(front, false);
-    let bytes = answer::too_many_connections().encode(&frame);
+    let answer = match why {
+        Rejection::TooManyOfAddress => answer::too_many_of_address(),
+        _ => answer::too_many_connections(),
+    };
+    let bytes = answer.encode(&frame);
     // Whether it hears it is its own affair.
     if stream.set_write_timeout(Some(PAUSE)).is_ok() && stream.write_all(&bytes).await.is_ok() {
         stream.finish_writing();

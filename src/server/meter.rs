@@ -18,6 +18,8 @@ pub enum Rejection {
     WrongMethod,
     TooSlow,
     TooManyConnections,
+    /// One address has all that it may have.
+    TooManyOfAddress,
     /// A listener of TLS was spoken to without.
     PlainHttp,
     /// The client broke the handshake off, or showed no certificate that is good here.
@@ -42,6 +44,7 @@ impl Rejection {
             Rejection::WrongMethod => "wrong_method",
             Rejection::TooSlow => "too_slow",
             Rejection::TooManyConnections => "too_many_connections",
+            Rejection::TooManyOfAddress => "too_many_of_address",
             Rejection::PlainHttp => "plain_http",
             Rejection::BadHandshake => "bad_handshake",
             Rejection::BadParameter => "bad_parameter",

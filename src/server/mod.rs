@@ -7,7 +7,7 @@
 //! It is the only folder with status codes. It does not know what a line means, who owns it, or what a
 //! query asks.
 //!
-//! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O),
+//! Read in this order: `listen` and `conn` (I/O), `machine` and `intake` (one connection without I/O), `pace`,
 //! `endpoint` (the table), `write`, `query`, `statement`, `delete`, `reload` and
 //! `buckets` (one file for each kind), `answer` (what is said), `auth` and `permit` (who may do what),
 //! `tap` (what passes), `front` (what a connection needs, and the role of its listener), `gateway` (what the endpoints of a gateway need);
@@ -30,6 +30,7 @@ pub mod listen;
 pub mod machine;
 pub mod meter;
 pub mod multipart;
+mod pace;
 mod page;
 mod permit;
 pub mod ping;

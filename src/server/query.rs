@@ -192,5 +192,8 @@ fn refuse(voice: Voice, refusal: Refusal) -> Answer {
         Refusal::NoBackend { why, retry_after_s } => {
             answer::unavailable(voice, &why, retry_after_s)
         }
+        Refusal::TooMany(_) => {
+            answer::unavailable(voice, &refusal.to_string(), answer::RETRY_AFTER_S)
+        }
     }
 }

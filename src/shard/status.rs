@@ -160,6 +160,7 @@ pub fn publish(facts: &Facts) {
     let float = |bytes: u64| bytes as f64;
     let disk = board.room.disk();
     meters::disk(float(disk.free), float(disk.min_free), float(disk.ballast));
+    meters::queries_running(float(board.questions.running() as u64));
     if let Some(used) = preflight::memory_used() {
         meters::memory(float(used));
     }

@@ -236,6 +236,11 @@ pub fn disk(free: f64, min_free: f64, ballast: f64) {
     gauge!(names::BALLAST).set(ballast);
 }
 
+/// Over all shards, at this moment.
+pub fn queries_running(count: f64) {
+    gauge!(names::QUERIES_RUNNING).set(count);
+}
+
 /// What a store says of itself, at one moment. Counters go up from the start of the process.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StoreLevels {

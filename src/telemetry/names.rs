@@ -37,6 +37,7 @@ pub const DISK_FREE: &str = "circlet_disk_free_bytes";
 pub const DISK_MIN_FREE: &str = "circlet_disk_min_free_bytes";
 pub const BALLAST: &str = "circlet_wal_ballast_bytes";
 pub const QUERIES: &str = "circlet_queries_total";
+pub const QUERIES_RUNNING: &str = "circlet_queries_running";
 pub const FAILOVERS: &str = "circlet_query_failovers_total";
 pub const STAGE_SECONDS: &str = "circlet_stage_duration_seconds";
 pub const STAGE_COUNT: &str = "circlet_stage_total";
@@ -99,7 +100,7 @@ pub(super) fn describe() {
     }
     describe_gauge!(SHARD_BUSY, "Share of the last second that a shard's thread was busy, 0 to 1");
     describe_gauge!(SHARD_BUSY_SECONDS, "CPU time that a shard's thread has used, in seconds");
-    let gauges: [(&'static str, &'static str); 22] = [
+    let gauges: [(&'static str, &'static str); 23] = [
         (BUILD_INFO, "1, with the version as a label"),
         (START_TIME_SECONDS, "Start of the process, in seconds since 1970"),
         (READY, "1 while writes are taken"),
@@ -116,6 +117,7 @@ pub(super) fn describe() {
         (PARKED, "Databases whose lines wait because the backend does not take them"),
         (ORDER_WINDOW, "How long after an acknowledgement another connection's write wins"),
         (BACKLOG_FULL, "1 while writes for a backend are refused because its backlog is full"),
+        (QUERIES_RUNNING, "Queries that run now, over all shards"),
         (DISK_FREE, "Bytes that are free on the file system of the logs"),
         (DISK_MIN_FREE, "Bytes of it that are to stay free"),
         (BALLAST, "Bytes held in reserve for a full disk; 0 while they are given up"),

@@ -22,6 +22,7 @@ mod delivery;
 mod flux;
 mod generated;
 mod harness;
+mod limits;
 mod logs;
 mod merged;
 mod merged_trouble;

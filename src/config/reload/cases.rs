@@ -179,7 +179,14 @@ pub const CASES: &[(&str, &str, &str, &str)] = &[
     ("server.header_timeout", "server.header_timeout", "", "[server]\nheader_timeout = '1s'"),
     ("server.idle_timeout", "server.idle_timeout", "", "[server]\nidle_timeout = '1s'"),
     ("server.body_timeout", "server.body_timeout", "", "[server]\nbody_timeout = '1s'"),
+    ("server.min_body_rate", "server.min_body_rate", "", "[server]\nmin_body_rate = '0B'"),
     ("server.max_connections", "server.max_connections", "", "[server]\nmax_connections = 9"),
+    (
+        "server.max_connections_per_address",
+        "server.max_connections_per_address",
+        "",
+        "[server]\nmax_connections_per_address = 9",
+    ),
     ("server.shutdown_timeout", "server.shutdown_timeout", "", "[server]\nshutdown_timeout = '1s'"),
     ("server.memory", "server.memory", "", "[server]\nmemory = '64MiB'"),
     ("write.ack", "write.ack", "", "[write]\nack = 'durable'"),
@@ -211,6 +218,7 @@ pub const CASES: &[(&str, &str, &str, &str)] = &[
     ("log.replay_rate", "circle.backend.replay_rate", "", "[log]\nreplay_rate = '1MiB'"),
     ("query.timeout", "query.timeout", "", "[query]\ntimeout = '1s'"),
     ("query.stale_after", "query.stale_after", "", "[query]\nstale_after = '1s'"),
+    ("query.max_queries", "query.max_queries", "", "[query]\nmax_queries = 9"),
     ("probe.interval", "probe.interval", "", "[probe]\ninterval = '2s'"),
     (
         "probe.catalogue_interval",

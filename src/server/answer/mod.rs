@@ -306,6 +306,12 @@ pub fn too_many_connections() -> Answer {
     unavailable(Voice::default(), "too many connections", RETRY_AFTER_S).closing()
 }
 
+/// This client has all the connections that it may have.
+pub fn too_many_of_address() -> Answer {
+    let why = "too many connections from this address: [server] max_connections_per_address";
+    unavailable(Voice::default(), why, RETRY_AFTER_S).closing()
+}
+
 /// For whoever speaks plain HTTP to a listener of TLS.
 pub fn no_tls() -> Answer {
     invalid(Voice::default(), "this port speaks TLS: use https://").closing()

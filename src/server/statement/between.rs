@@ -42,6 +42,7 @@ pub(in super::super) async fn whole(
         }
         Ok(Answer::Statements(_)) => Err("it is no question".to_owned()),
         Err(refusal) => Err(match refusal {
+            Refusal::TooMany(_) => refusal.to_string(),
             Refusal::Parse(why) | Refusal::CannotMerge(why) => why,
             Refusal::NotYet(what) => format!("{what} is not supported yet"),
             Refusal::UnknownDatabase(name) => format!("database not found: {name}"),

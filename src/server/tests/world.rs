@@ -58,7 +58,9 @@ pub fn settings() -> Settings {
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(60),
         body_timeout: Duration::from_secs(30),
+        body_rate_min: 1024,
         connections_max: 100,
+        connections_per_address_max: None,
         shutdown_timeout: Duration::from_secs(30),
         memory_bytes: 8_000_000,
     };
