@@ -317,8 +317,8 @@ fn values_out_of_range_or_out_of_relation_are_told() {
     assert_eq!(
         of("[server]\nmin_body_rate = \"2GiB\"\nmax_connections_per_address = 0"),
         [
-            "server.max_connections_per_address: 0 is out of range | choose from 1 to 1000000",
             "server.min_body_rate: \"2GiB\" is out of range | choose from 0B to 1GiB",
+            "server.max_connections_per_address: 0 is out of range | choose from 1 to 1000000",
         ]
     );
     assert_eq!(
