@@ -135,7 +135,7 @@ mod tests {
         let addresses = Addresses::default();
         let (one, other) = (address("10.0.0.1"), address("10.0.0.2"));
         let first = addresses.enter(one, 2).unwrap();
-        let second = addresses.clone().enter(one, 2).unwrap();
+        let second = addresses.enter(one, 2).unwrap();
         assert!(addresses.enter(one, 2).is_none());
         let third = addresses.enter(other, 2).unwrap();
         drop(first);

@@ -1,6 +1,7 @@
 //! What several backends are asked.
 
-use super::{delimiter, spread_body};
+use super::{Answer, Merged, Merger, Origin, delimiter, spread_body};
+use crate::backend::crowd::Questions;
 use crate::query::flux_body::{Dialect, decode};
 use serde_json::{Value as Json, json};
 
@@ -43,4 +44,24 @@ fn a_delimiter_is_never_taken_for_data() {
         assert!(!fits(bad), "{bad:?}");
     }
     assert_eq!(delimiter(&Dialect::default()).ok(), Some(b','));
+}
+
+#[test]
+fn a_question_runs_until_its_answer_is_given_up_or_out() {
+    let questions = Questions::default();
+    let merger = Merger::tables(&Dialect::default(), b',', 0);
+    let answer = Answer::Streamed {
+        status: None,
+        headers: Vec::new(),
+        backends: Vec::new(),
+        circle: String::new(),
+        body: Origin::Flux(Merged { merger, answers: Vec::new(), first: None }).into(),
+        incomplete: false,
+    };
+    let answer = answer.within(questions.begin(1));
+    assert!(questions.begin(1).is_none());
+    let Answer::Streamed { body, .. } = answer else { panic!("it was made above") };
+    assert_eq!(questions.running(), 1, "the body has it, wherever it goes");
+    drop(body);
+    assert_eq!(questions.running(), 0);
 }
