@@ -95,6 +95,15 @@ def _shards(row):
                    f"{row['goal']}", spread(one), at_most(one["ratio"], row["must"], row["goal"])]
 
 
+def _balance(row):
+    for mix, one in row.items():
+        if isinstance(one, dict):
+            must = row["must"] if int(mix.split()[0]) >= 4 else None
+            busy = " and ".join(f"{share:.0%}" for share in one["busy"])
+            yield [f"2 shards, {mix}: busy time of the less busy one against the other", f">= {must}" if must else "", "",
+                   f"{number(one['ratio'])}: {busy} of the time", at_least(one["ratio"], must) if must else ""]
+
+
 def _parser(row):
     for way, title in (("circlet", "full validation, one core, against the crate influxdb-line-protocol"),
                        ("circlet, nom alone", "the nom grammar alone, the same")):
@@ -190,7 +199,7 @@ def _store_series(row):
            at_most(start["ratio"], start["must"])]
 
 
-WRITERS = [("cost", _plain), ("vmagent", _vmagent), ("second", _second), ("gzip", _gzip), ("shards", _shards), ("parser", _parser),
+WRITERS = [("cost", _plain), ("vmagent", _vmagent), ("second", _second), ("gzip", _gzip), ("shards", _shards), ("balance", _balance), ("parser", _parser),
            ("latency", _latency), ("group", _group), ("hang", _hang), ("dead", _dead), ("catch-up", _catch_up),
            ("answers", _answers)]
 
@@ -199,7 +208,7 @@ STORE_WRITERS = [("store-writes", _store_writes), ("store-questions", _store_que
 
 TITLES = {
     "cost": "CPU per line in null sinks", "vmagent": "vmagent under the same load", "second": "the same with another tool",
-    "gzip": "the same, gzip + chunked, less inflating alone", "shards": "CPU per line, 2 shards against 1",
+    "gzip": "the same, gzip + chunked, less inflating alone", "shards": "CPU per line, 2 shards against 1", "balance": "how evenly two shards are busy",
     "parser": "full validation against the crate influxdb-line-protocol, and the nom grammar alone", "latency": "p99 of a 5 KB write",
     "group": "group commit", "hang": "a backend hangs", "dead": "all backends dead under full load",
     "catch-up": "catch-up after an outage", "answers": "large answers", "requests": "smaller requests", "growth": "growth", "parts": "parts",

@@ -9,6 +9,7 @@ ROWS = {
     "gzip": cost.compressed,
     "requests": cost.requests,
     "shards": shards.two_against_one,
+    "balance": shards.balance,
     "parser": parts.parser,
     "latency": disk.latency,
     "group": disk.group_commit,

@@ -1,10 +1,24 @@
-"""CPU per line with two shards against one."""
+"""CPU per line with two shards against one, and how evenly two are busy."""
 
+import time
+
+import load as loads
+import process
 import sample
 from gateway import Circles
 from load import Load
 
 MUST, GOAL = 1.15, 1.05
+# The less busy shard against the busier one, with four fat connections.
+BALANCE_MUST = 0.8
+FAT = Load(data="tsbs", connections=1)
+THIN = Load(data="small", connections=50, lines=10, rate=5000)
+MIXES = {
+    "4 fat connections": [FAT.but(connections=4)],
+    "8 fat connections": [FAT.but(connections=8)],
+    "3 fat connections": [FAT.but(connections=3)],
+    "1 fat connection beside 50 thin ones": [FAT, THIN],
+}
 
 
 def two_against_one(run):
@@ -24,4 +38,23 @@ def two_against_one(run):
             name: sample.median([one.us_per_line for one in some]) for name, some in taken.items()}
         found[data]["taken"] = {name: [one.json() for one in some] for name, some in taken.items()}
         run.say(f"{data} at {rate} lines/s: {found[data]['ratio']:.3f}, must {MUST}, goal {GOAL}")
+    return found
+
+
+def balance(run):
+    """Busy time of the less busy of two shards against the other one, closed loop, for some mixes of connections."""
+    found = {"must": BALANCE_MUST}
+    seconds = run.pick(4, 1.5)
+    for mix, some in MIXES.items():
+        with Circles(run.work, "balance", shards=2) as gateway:
+            running = [loads.Running(gateway.url, load.but(seconds=seconds + 1)) for load in some]
+            time.sleep(0.7)  # Connections are placed by how busy the shards were of late.
+            before, began = process.threads_s(gateway.gateway.process.pid), time.monotonic()
+            time.sleep(seconds - 0.5)
+            after, took_s = process.threads_s(gateway.gateway.process.pid), time.monotonic() - began
+            for one in running:
+                one.finish()
+        busy = sorted((after[name] - before.get(name, 0)) / took_s for name in after if name.startswith("shard-"))
+        found[mix] = {"ratio": round(busy[0] / busy[-1], 3), "busy": [round(one, 3) for one in busy]}
+        run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in busy)} of the time: {found[mix]['ratio']:.2f}")
     return found
