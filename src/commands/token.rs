@@ -1,7 +1,7 @@
 //! `circlet token create`: a random token, shown once, and the table for the configuration, which keeps its hash only.
 
 use super::{Exit, say};
-use circlet::config::token::TokenHash;
+use circlet::config::token::{self, TokenHash};
 use clap::{Args, Subcommand, ValueEnum};
 use std::fmt::Write;
 
@@ -42,8 +42,7 @@ impl Scope {
 }
 
 fn name(text: &str) -> Result<String, String> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    match !text.is_empty() && text.len() <= 64 && text.chars().all(is_plain) {
+    match !text.is_empty() && token::is_name(text) {
         true => Ok(text.to_owned()),
         false => Err("letters, digits, \".\", \"_\" and \"-\", at most 64 of them".to_owned()),
     }

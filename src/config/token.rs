@@ -25,6 +25,14 @@ const BURST_NS: u64 = 1_000_000_000;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TokenHash([u8; 32]);
 
+/// Whether a token may be called so: it stands in answers and logs.
+pub fn is_name(text: &str) -> bool {
+    /// More than a name needs.
+    const BYTES_MAX: usize = 64;
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    text.len() <= BYTES_MAX && text.chars().all(is_plain)
+}
+
 /// A token that the configuration knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {

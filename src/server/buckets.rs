@@ -50,15 +50,14 @@ pub async fn handle(
     let settings = gateway.settings.get();
     let naming = &settings.naming;
     let mut known = known(gateway);
-    if matches!(job, Job::Make) {
-        return make(gateway, voice, grant, body, &known).await;
+    if !matches!(job, Job::Make) {
+        // What somebody may not see is not there; to make one, a name that is taken is taken.
+        known.retain(|name| grant.may_see(name));
     }
-    // What somebody may not see is not there.
-    known.retain(|name| grant.may_see(name));
     let find = |id: &str| known.iter().find(|name| bucket_id(name) == id).cloned();
     match job {
         Job::List => list(gateway, params, &known).await,
-        Job::Make => unreachable!("answered before"),
+        Job::Make => make(gateway, voice, grant, body, &known).await,
         Job::Get { id } | Job::Alter { id } | Job::Remove { id } => {
             let Some(name) = find(id) else { return answer::no_such(voice, "bucket not found") };
             let target = naming.v2(None, &name);

@@ -10,10 +10,8 @@ use crate::config::checked::{Auth, Secret};
 use crate::config::problem::Problems;
 use crate::config::raw::{RawAuth, RawFile, RawToken};
 use crate::config::section::{Found, quoted};
-use crate::config::token::{Extent, Rate, Rights, Token, TokenHash};
+use crate::config::token::{self, Extent, Rate, Rights, Token, TokenHash};
 use crate::proto::moment;
-
-const NAME_BYTES_MAX: usize = 64;
 
 /// Without `[auth]` the gateway is open, which loopback alone may be.
 pub fn auth(
@@ -88,8 +86,7 @@ fn scoped(raw: &RawToken, problems: &mut Problems) -> Option<Token> {
 
 /// It stands in answers and logs.
 fn name(found: &Found<String>, problems: &mut Problems) -> Option<String> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let fits = found.value.len() <= NAME_BYTES_MAX && found.value.chars().all(is_plain);
+    let fits = token::is_name(&found.value);
     if !fits {
         let what = format!("{} is no name of a token", quoted(&found.value));
         problems.add(&found.place, what, "letters, digits, \".\", \"_\" and \"-\", at most 64");

@@ -55,10 +55,13 @@ pub fn log10(x: f64) -> f64 {
 pub fn pow(x: f64, y: f64) -> f64 {
     /// From here on the power of any other base than one is nothing or infinite.
     const WHOLE_MAX: f64 = (1_u64 << 31) as f64;
+    if x > 0.0 && y.abs() == 0.5 {
+        return if y < 0.0 { 1.0 / x.sqrt() } else { x.sqrt() };
+    }
     let is_plain = x.is_finite() && x != 0.0 && y.abs() < WHOLE_MAX;
     let (mut whole, mut rest) = (y.abs().trunc(), y.abs().fract());
-    if !is_plain || (x < 0.0 && rest != 0.0) || y.abs() == 0.5 {
-        return if y.abs() == 0.5 && x > 0.0 { root(x, y) } else { x.powf(y) };
+    if !is_plain || (x < 0.0 && rest != 0.0) {
+        return x.powf(y);
     }
     let (mut power, mut exponent) = (1.0, 0_i64);
     if rest != 0.0 {
@@ -92,10 +95,6 @@ pub fn pow(x: f64, y: f64) -> f64 {
         (power, exponent) = (1.0 / power, -exponent);
     }
     scaled(power, exponent)
-}
-
-fn root(x: f64, y: f64) -> f64 {
-    if y < 0.0 { 1.0 / x.sqrt() } else { x.sqrt() }
 }
 
 /// A number times a power of two.

@@ -93,6 +93,23 @@ fn range(options: &Options) -> TimeRange {
     TimeRange { min_ns: options.start_ns, max_ns: options.end_ns }
 }
 
+/// What is to be read of one series.
+fn wanted<'w>(
+    options: &'w Options,
+    main: Option<(&'w str, Kind)>,
+    rest: &'w Option<Expr>,
+    label: &Arc<Label>,
+) -> Wanted<'w> {
+    Wanted {
+        label: label.clone(),
+        main,
+        aux: &options.aux,
+        condition: rest.as_ref(),
+        range: range(options),
+        ascending: options.ascending,
+    }
+}
+
 /// At most so many points, as a window of InfluxDB gives them before the offset is taken away.
 struct AtMost<'a> {
     input: Boxed<'a>,
@@ -175,14 +192,7 @@ fn set_stream<'a>(
         let main = main.as_ref().map(|(name, kind)| (&**name, *kind));
         let mut streams: Vec<Boxed<'a>> = Vec::new();
         for (series, rest, label) in &set.series {
-            let wanted = Wanted {
-                label: label.clone(),
-                main,
-                aux: &options.aux,
-                condition: rest.as_ref(),
-                range: range(&options),
-                ascending: options.ascending,
-            };
+            let wanted = wanted(&options, main, rest, label);
             if let Some(one) = scan(&*window, series, &wanted, context.guard) {
                 streams.push(Box::new(one));
             }
@@ -299,14 +309,7 @@ fn series_call(
         }
         return Ok(fold.finish());
     }
-    let wanted = Wanted {
-        label: label.clone(),
-        main: Some((name, kind)),
-        aux: &options.aux,
-        condition: rest.as_ref(),
-        range: range(options),
-        ascending: options.ascending,
-    };
+    let wanted = wanted(options, Some((name, kind)), rest, label);
     let Some(one) = scan(window, series, &wanted, context.guard) else { return Ok(Vec::new()) };
     drain(Box::new(
         Reduce::new(Box::new(one), options, Box::new(move || call.reducer())).by_group(),
@@ -335,14 +338,8 @@ fn outermost(
         let mut streams: Vec<Boxed<'_>> = Vec::new();
         for at in &missing {
             let (series, rest, label) = &set.series[*at];
-            let wanted = Wanted {
-                label: label.clone(),
-                main: Some((&*main.0, main.1)),
-                aux: &options.aux,
-                condition: rest.as_ref(),
-                range: range(options),
-                ascending,
-            };
+            let main = Some((&*main.0, main.1));
+            let wanted = Wanted { ascending, ..wanted(options, main, rest, label) };
             if let Some(one) = scan(&*window, series, &wanted, context.guard) {
                 let input: Boxed<'_> = Box::new(one);
                 streams.push(if is_whole { input } else { Box::new(AtMost { input, left: 2 }) });
