@@ -151,7 +151,7 @@ pub fn log(file: &mut Section<'_>, problems: &mut Problems) -> (LogConfig, RawBa
     });
     let log = LogConfig {
         segment_bytes: segment,
-        hot_window_bytes: reader.size("hot_window", 48 * MIB, MIB..=64 * GIB),
+        hot_window_bytes: reader.size("hot_window", 40 * MIB, MIB..=64 * GIB),
         sync: reader.word("sync", LogSync::WORDS, LogSync::Fdatasync),
         bytes_max: reader.read(|it, problems| it.size("max_bytes", budget::BYTES, problems)),
         min_free: reader

@@ -74,7 +74,7 @@ fn the_example_is_sound_and_has_the_documented_defaults() {
     assert_eq!(config.server.connections_per_address_max, None);
     assert_eq!(config.query.queries_max, 64);
     assert_eq!(config.log.segment_bytes, None);
-    assert_eq!(config.log.hot_window_bytes, 48 << 20);
+    assert_eq!(config.log.hot_window_bytes, 40 << 20);
     assert!(!config.debug_headers);
 }
 
