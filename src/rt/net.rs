@@ -45,8 +45,11 @@ pub struct Socket {
     inner: TcpStream,
     /// Another core has it: it goes on when this one lets go.
     has_left: bool,
-    /// See [`Stream::wait_for`].
+    /// See [`Stream::wait_for`]: what is wanted, and what the kernel knows of it.
     waits_for: usize,
+    low_water: usize,
+    /// A read was begun, and may have been given up: what it gets is the next one's.
+    is_reading: bool,
 }
 
 /// A connection on its way to another core. Dropping it closes it.
@@ -250,7 +253,7 @@ impl Stream {
     /// then wakes the core a few times and not for every piece of it. 1 waits for any.
     pub fn wait_for(&mut self, bytes: usize) {
         match self {
-            Stream::Real(socket) => socket.wait_for(bytes.clamp(1, WAIT_BYTES_MAX)),
+            Stream::Real(socket) => socket.waits_for = bytes.clamp(1, WAIT_BYTES_MAX),
             // A part of a record may lie in our own buffers already, and records are longer than what is in
             // them: how many bytes the socket still gets is not known, and the kernel would wait for too many.
             Stream::Tls(_) => {}
@@ -333,11 +336,34 @@ impl Stream {
 
 impl Socket {
     fn new(inner: TcpStream) -> Socket {
-        Socket { inner, has_left: false, waits_for: 1 }
+        Socket { inner, has_left: false, waits_for: 1, low_water: 1, is_reading: false }
     }
 
     pub(super) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(buffer).await
+        if self.waits_for != self.low_water {
+            // What is there need not be waited for, so the kernel need not know: the usual small body.
+            if !self.is_reading
+                && let Some(received) = self.receive_now(buffer)
+            {
+                return received;
+            }
+            self.set_low_water();
+        }
+        self.is_reading = true;
+        let received = self.inner.read(buffer).await;
+        self.is_reading = received.is_err();
+        received
+    }
+
+    /// What has come already; `None` if that is nothing.
+    fn receive_now(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        use rustix::io::Errno;
+        use rustix::net::{RecvFlags, recv};
+        match recv(lend(self.inner.as_raw_fd()), buffer, RecvFlags::DONTWAIT) {
+            Ok((received, _)) => Some(Ok(received)),
+            Err(Errno::AGAIN | Errno::INTR) => None,
+            Err(error) => Some(Err(error.into())),
+        }
     }
 
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -357,12 +383,9 @@ impl Socket {
         rustix::net::connect_unspec(lend(self.inner.as_raw_fd())).unwrap_or(());
     }
 
-    fn wait_for(&mut self, bytes: usize) {
-        if bytes == self.waits_for {
-            return;
-        }
-        self.waits_for = bytes;
-        let value = libc::c_int::try_from(bytes).unwrap_or(1);
+    fn set_low_water(&mut self) {
+        self.low_water = self.waits_for;
+        let value = libc::c_int::try_from(self.low_water).unwrap_or(1);
         #[expect(unsafe_code, reason = "no package has this option of a socket")]
         // SAFETY: the option is a number, which lives through the call; the socket is open. A failure leaves
         // the option as it was, which costs wake-ups and nothing else.
