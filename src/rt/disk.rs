@@ -55,6 +55,13 @@ impl Disk {
         }
     }
 
+    /// An existing file, opened so that each write is durable (O_DSYNC).
+    pub(super) async fn open_durable(path: &Path) -> io::Result<File> {
+        let mut options = glommio::io::OpenOptions::new();
+        options.write(true).custom_flags(libc::O_DSYNC);
+        open_direct(&options, path).await
+    }
+
     /// The names in a directory, sorted.
     pub async fn list(&self, directory: &Path) -> io::Result<Vec<String>> {
         match self {

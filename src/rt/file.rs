@@ -1,9 +1,11 @@
 //! One open file, written and read in whole pages, past the page cache.
 
 use super::buffer::{Bytes, SharedBuffer};
+use super::disk::Disk;
 use crate::base::limits::PAGE;
 use glommio::io::DmaFile;
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 
 /// An open file. Clones share it; the last one closes it.
@@ -45,6 +47,15 @@ impl File {
         }
     }
 
+    /// The same file, for [`DurableFile::write`].
+    pub async fn durable(&self, path: &Path) -> io::Result<DurableFile> {
+        match self {
+            File::Real(_) => Disk::open_durable(path).await.map(DurableFile),
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(_) => Ok(DurableFile(self.clone())),
+        }
+    }
+
     /// Reads `len` bytes at `position`, both multiples of a page; fewer at the end of the file.
     pub async fn read(&self, position: u64, len: usize) -> io::Result<Bytes> {
         assert!(position.is_multiple_of(PAGE as u64) && len.is_multiple_of(PAGE));
@@ -75,6 +86,24 @@ impl File {
             File::Real(file) => file.pre_allocate(bytes, false).await.map_err(into_io),
             #[cfg(any(test, feature = "sim"))]
             File::Sim(file) => file.allocate(bytes),
+        }
+    }
+}
+
+/// An open file whose writes are on stable storage when they are done, as a write and a sync of [`File`] are: with
+/// one trip through the ring and no worker of the kernel that waits for the flush.
+#[derive(Clone, Debug)]
+pub struct DurableFile(File);
+
+impl DurableFile {
+    /// Writes the whole buffer at `position` and brings it, and all that was written to the file before, to stable
+    /// storage.
+    pub async fn write(&self, buffer: SharedBuffer, position: u64) -> io::Result<()> {
+        self.0.write(buffer, position).await?;
+        match &self.0 {
+            File::Real(_) => Ok(()),
+            #[cfg(any(test, feature = "sim"))]
+            File::Sim(_) => self.0.sync().await,
         }
     }
 }

@@ -34,7 +34,7 @@ pub mod tls;
 pub use buffer::{Buffer, Bytes, SharedBuffer};
 pub use clock::Clock;
 pub use disk::Disk;
-pub use file::File;
+pub use file::{DurableFile, File};
 pub use pipe::{Inlet, Outlet, pipe};
 pub use pool::Pool;
 pub use signal::Signal;

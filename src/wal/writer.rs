@@ -11,7 +11,7 @@ use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
-use crate::rt::{Buffer, Signal};
+use crate::rt::{Buffer, DurableFile, Signal};
 use std::rc::Rc;
 
 /// What a commit brought to the disk. Lives on: the shard that owns the log.
@@ -28,6 +28,8 @@ pub struct Committed {
 pub struct Writer {
     log: Log,
     active: Option<Rc<Segment>>,
+    /// The active segment's file, for the last frame of a commit; none where commits are not synced one by one.
+    durable: Option<DurableFile>,
     /// The floors to write into the next segment's header.
     floors: Vec<(BackendId, Stamp)>,
     /// The note of frames that are sealed from now on.
@@ -38,7 +40,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(log: Log) -> Writer {
-        Writer { log, active: None, floors: Vec::new(), note: 0, unsynced_bytes: 0 }
+        Writer { log, active: None, durable: None, floors: Vec::new(), note: 0, unsynced_bytes: 0 }
     }
 
     /// Waits until there is something to commit, or to repair.
@@ -136,13 +138,15 @@ impl Writer {
         let Some(active) = self.active.clone() else { return Ok(()) };
         let end = active.end_frame.get();
         if !is_planted(Planted::EarlyAnswer) {
-            failpoint::reach("wal.append.before_sync");
             active.file.sync().await.map_err(during("syncing a segment"))?;
-            failpoint::reach("wal.append.after_sync");
         }
+        self.is_synced_up_to(end);
+        Ok(())
+    }
+
+    fn is_synced_up_to(&mut self, end: u64) {
         self.log.0.synced_end.set(end.max(self.log.0.synced_end.get()));
         self.unsynced_bytes = 0;
-        Ok(())
     }
 
     /// Writes to a fresh segment all that is not on stable storage: `frames`, and with lazy syncing what
@@ -173,8 +177,10 @@ impl Writer {
         frames
     }
 
+    /// With a log that syncs each commit the last frame is written durably, and with it all before it.
     async fn write(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
-        for frame in frames {
+        let mut is_synced = false;
+        for (place, frame) in frames.iter().enumerate() {
             let segment = self.segment_for(frame.header.frame_bytes()).await?;
             let at = segment.end_offset.get();
             let here = if frame.header.epoch == segment.header.epoch {
@@ -182,15 +188,28 @@ impl Writer {
             } else {
                 Rc::new(frame.moved_to(segment.header.epoch))
             };
+            let is_last = place + 1 == frames.len() && !is_planted(Planted::EarlyAnswer);
+            let durable = self.durable.as_ref().filter(|_| is_last);
+            is_synced = durable.is_some();
             failpoint::reach("wal.append.before_write");
-            segment.file.write(here.buffer(), at).await.map_err(during("writing a frame"))?;
+            let written = match durable {
+                Some(file) => {
+                    failpoint::reach("wal.append.before_sync");
+                    file.write(here.buffer(), at).await
+                }
+                None => segment.file.write(here.buffer(), at).await,
+            };
+            written.map_err(during("writing a frame"))?;
             failpoint::reach("wal.append.after_write");
             segment.note(frame, at);
             self.unsynced_bytes += frame.memory_bytes();
         }
         // What is not synced is kept in memory: half of the hot window may be that.
         let settings = &self.log.0.settings;
-        if settings.sync_each_commit || self.unsynced_bytes > settings.hot_bytes_max / 2 {
+        if let Some(last) = frames.last().filter(|_| is_synced) {
+            failpoint::reach("wal.append.after_sync");
+            self.is_synced_up_to(last.number() + 1);
+        } else if settings.sync_each_commit || self.unsynced_bytes > settings.hot_bytes_max / 2 {
             self.sync_active().await?;
         }
         Ok(())
@@ -221,6 +240,7 @@ impl Writer {
     /// Never writes to the active segment again. What of it is not synced may be there or not.
     fn abandon(&mut self) {
         let Some(active) = self.active.take() else { return };
+        self.durable = None;
         active.cut(self.log.0.synced_end.get());
         if active.end_frame.get() == active.header.first_frame {
             // Nothing in it counts: a disk that fails for a day must not be filled by what it refused.
@@ -262,6 +282,7 @@ impl Writer {
             // It stays the active one until it is synced, so that a failure abandons it.
             self.finish(&full).await?;
             self.active = None;
+            self.durable = None;
         }
         self.rotate().await
     }
@@ -300,13 +321,20 @@ impl Writer {
             failpoint::reach("wal.segment.after_header_sync");
             settings.disk.rename(&made, &path).await?;
             failpoint::reach("wal.segment.after_rename");
-            settings.disk.sync_directory(&settings.directory).await
+            settings.disk.sync_directory(&settings.directory).await?;
+            match settings.sync_each_commit {
+                true => file.durable(&path).await.map(Some),
+                false => Ok(None),
+            }
         };
-        if let Err(error) = creating.await {
-            // It holds no frame, under whichever of the two names.
-            shared.litter.borrow_mut().extend([made, path]);
-            return Err(during("creating a segment")(error));
-        }
+        self.durable = match creating.await {
+            Ok(durable) => durable,
+            Err(error) => {
+                // It holds no frame, under whichever of the two names.
+                shared.litter.borrow_mut().extend([made, path]);
+                return Err(during("creating a segment")(error));
+            }
+        };
         failpoint::reach("wal.segment.after_dir_sync");
         let segment = Rc::new(Segment::new(header, file.clone(), path));
         *segment.index.borrow_mut() = Some(Vec::<Entry>::new());
