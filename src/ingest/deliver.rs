@@ -46,6 +46,8 @@ enum Next {
     /// Another queue's older frames go first.
     Order,
     Later(Duration),
+    /// More lines may share the next request.
+    Linger(Duration),
 }
 
 impl Outlet {
@@ -65,6 +67,7 @@ impl Outlet {
                 Next::Wait => feed.wake.wait().await,
                 Next::Order => wait_at_most(&feed.wake, ORDER_POLL).await,
                 Next::Later(pause) => wait_at_most(&feed.wake, pause).await,
+                Next::Linger(pause) => sleep(pause).await,
             }
         }
     }
@@ -161,6 +164,11 @@ impl Outlet {
             return Next::Wait;
         }
         let tags: Vec<_> = feed.queue.borrow().ready_lanes().collect();
+        if !tags.is_empty()
+            && let Some(pause) = self.linger(feed)
+        {
+            return Next::Linger(pause);
+        }
         let mut is_held = false;
         for tag in tags {
             if let Some(wait) = self.pace(feed) {
@@ -178,6 +186,7 @@ impl Outlet {
                 continue;
             }
             self.paced(feed, &batch);
+            feed.sent_at.set(self.facts.clock.mono());
             self.under_way(feed, 1);
             spawn(Lane::Deliver, self.clone().send_lines(feed.clone(), tag, batch));
         }

@@ -21,6 +21,7 @@ pub mod checkpoint;
 pub mod commit;
 pub mod deliver;
 pub mod group;
+pub mod linger;
 pub mod look;
 pub mod order;
 pub mod pace;
@@ -56,6 +57,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a shard needs to know to write. Lives on: every shard.
 pub struct Facts {
@@ -71,6 +73,8 @@ pub struct Facts {
     pub takes_unsigned: bool,
     /// A NUL tag key is taken by every backend.
     pub takes_nul_tag_key: bool,
+    /// See `linger`.
+    pub linger: Duration,
     pub data: PathBuf,
     pub board: Arc<Board>,
     pub clock: Clock,
@@ -129,6 +133,8 @@ pub struct Feed {
     /// Set for a queue of a parked database.
     pub parked: RefCell<Option<Arc<crate::backend::parked::Parked>>>,
     pub slow: RefCell<Slow>,
+    /// When the last lines were sent.
+    pub sent_at: Cell<Mono>,
     /// Requests under way.
     pub sending: Cell<usize>,
     pub retry: Cell<Retry>,

@@ -203,6 +203,7 @@ impl Feed {
             retry: Cell::new(Retry::default()),
             suspects: RefCell::default(),
             rejected: RefCell::default(),
+            sent_at: Cell::new(Mono(0)),
             narrowed_at: Cell::new(Mono(0)),
             statement_tries: RefCell::default(),
             statement_vain: Cell::default(),

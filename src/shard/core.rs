@@ -11,6 +11,7 @@ use crate::base::ids::{BackendId, LogId, ShardId};
 use crate::config::Config;
 use crate::config::checked::{Ack, Kind};
 use crate::ingest::budget::Limits;
+use crate::ingest::linger::LINGER;
 use crate::ingest::look::Look;
 use crate::ingest::start::{Plan, found};
 use crate::ingest::{Facts, Ingest, Outlet};
@@ -138,6 +139,7 @@ fn facts(setup: &Setup) -> Rc<Facts> {
         shard: setup.shard,
         topology: setup.topology.clone(),
         takes_unsigned: all(|kind| kind != Kind::Influxdb1),
+        linger: LINGER,
         takes_nul_tag_key: all(|kind| kind == Kind::Influxdb1 || kind == Kind::LineProtocol),
         clients,
         places,

@@ -10,6 +10,7 @@ use crate::config::checked::{
     Ack, Backend, Consistency, Credentials, Kind, ProbeConfig, WriteConfig,
 };
 use crate::ingest::checkpoint::{incomplete_path, parse_incomplete};
+use crate::ingest::linger::LINGER;
 use crate::ingest::look::Look;
 use crate::ingest::start::{Plan, Told, found};
 use crate::ingest::{Facts, Ingest, Outlet};
@@ -132,6 +133,7 @@ impl Setup {
             topology: config.topology.clone(),
             takes_unsigned: false,
             takes_nul_tag_key: false,
+            linger: if self.shape.lingers { LINGER } else { Duration::ZERO },
             clients: clients.collect(),
             places,
             write: Current::new(WriteConfig {

@@ -81,6 +81,8 @@ pub struct Shape {
     pub bad: u64,
     /// Databases that some backends lack at first.
     pub lacking: bool,
+    /// Small commits share a request where nobody waits for it.
+    pub lingers: bool,
     /// Databases have a second retention policy.
     pub policies: bool,
     /// How rough backends and network are: 0 is calm.
@@ -112,6 +114,7 @@ impl Shape {
         if dice.one_in(3) {
             shape.state_where_databases_wait(dice);
         }
+        shape.lingers = dice.one_in(2);
         shape
     }
 
@@ -166,6 +169,7 @@ impl Shape {
             bad: dice.of(&[0, 0, 0, 8]),
             lacking: dice.one_in(3),
             policies: false,
+            lingers: false,
             trouble: dice.of(&[0, 1, 1, 2, 3]),
             brisk: !dice.one_in(3),
             segment_pages: 12 + dice.below(6),
