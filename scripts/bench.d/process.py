@@ -53,18 +53,7 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
-    def threads_s(pid):
-    """Seconds of processor time of each name of its threads."""
-    spent = {}
-    for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/stat") as file:
-            head, _, rest = file.read().rpartition(")")
-        name, fields = head.partition("(")[2], rest.split()
-        spent[name] = spent.get(name, 0) + (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-    return spent
-
-
-def cpu_s(self):
+    def cpu_s(self):
         """Seconds of processor time, user and system, of all its threads so far."""
         return cpu_s(self.pid)
 
@@ -107,6 +96,17 @@ def cpu_s(self):
 def end_all():
     for process in list(_running):
         process.kill()
+
+
+def threads_s(pid):
+    """Seconds of processor time of each name of its threads."""
+    spent = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat") as file:
+            head, _, rest = file.read().rpartition(")")
+        name, fields = head.partition("(")[2], rest.split()
+        spent[name] = spent.get(name, 0) + (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return spent
 
 
 def cpu_s(pid):
