@@ -8,10 +8,10 @@
 /// Every place, and what is true there.
 pub const ALL: [(&str, &str); 24] = [
     ("wal.append.before_write", "frames are sealed, none of this one is on disk"),
-    ("wal.append.after_write", "a frame is written; the last one of a commit is synced with it"),
+    ("wal.append.after_write", "a frame is written; the only one of a commit is synced with it"),
     (
         "wal.append.before_sync",
-        "all frames of a commit but the last are written and none is synced",
+        "the only frame of a commit is about to be written and synced in one",
     ),
     ("wal.append.after_sync", "frames are durable and nobody knows"),
     ("wal.append.before_release", "the board knows of the frames and no request was answered"),

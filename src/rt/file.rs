@@ -90,14 +90,14 @@ impl File {
     }
 }
 
-/// An open file whose writes are on stable storage when they are done, as a write and a sync of [`File`] are: with
+/// An open file each of whose writes is on stable storage when it is done, with
 /// one trip through the ring and no worker of the kernel that waits for the flush.
 #[derive(Clone, Debug)]
 pub struct DurableFile(File);
 
 impl DurableFile {
-    /// Writes the whole buffer at `position` and brings it, and all that was written to the file before, to stable
-    /// storage.
+    /// Writes the whole buffer at `position` and brings it to stable storage. What was written before through a
+    /// [`File`] may still be in the disk's cache: with FUA only this write passes it.
     pub async fn write(&self, buffer: SharedBuffer, position: u64) -> io::Result<()> {
         self.0.write(buffer, position).await?;
         match &self.0 {

@@ -28,7 +28,7 @@ pub struct Committed {
 pub struct Writer {
     log: Log,
     active: Option<Rc<Segment>>,
-    /// The active segment's file, for the last frame of a commit; none where commits are not synced one by one.
+    /// The active segment's file, for a commit of one frame; none where commits are not synced one by one.
     durable: Option<DurableFile>,
     /// The floors to write into the next segment's header.
     floors: Vec<(BackendId, Stamp)>,
@@ -177,7 +177,8 @@ impl Writer {
         frames
     }
 
-    /// With a log that syncs each commit the last frame is written durably, and with it all before it.
+    /// With a log that syncs each commit a frame is written durably if it is all that is not synced: a disk that can
+    /// (FUA) then keeps this write and flushes nothing else. Several frames are written, then synced.
     async fn write(&mut self, frames: &[Rc<Frame>]) -> Result<(), Error> {
         let mut is_synced = false;
         for (place, frame) in frames.iter().enumerate() {
@@ -189,7 +190,8 @@ impl Writer {
                 Rc::new(frame.moved_to(segment.header.epoch))
             };
             let is_last = place + 1 == frames.len() && !is_planted(Planted::EarlyAnswer);
-            let durable = self.durable.as_ref().filter(|_| is_last);
+            let is_alone = is_last && self.unsynced_bytes == 0;
+            let durable = self.durable.as_ref().filter(|_| is_alone);
             is_synced = durable.is_some();
             failpoint::reach("wal.append.before_write");
             let written = match durable {
