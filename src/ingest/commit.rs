@@ -77,8 +77,12 @@ impl Outlet {
             writer.release(&committed.frames);
             sleep(Duration::from_millis(5)).await;
         }
-        self.publish(&committed.frames);
+        let noted = self.publish(&committed.frames);
         writer.release(&committed.frames);
+        // After the answers: who is woken first has the core first, and a client waits while a backend does not.
+        for feed in noted {
+            feed.wake.raise();
+        }
         let meters = &self.facts.meters;
         meters.wal_frames.increment(committed.frames.len() as u64);
         let bytes = committed.frames.iter().map(|frame| frame.header.frame_bytes() as u64).sum();
@@ -110,22 +114,23 @@ impl Outlet {
         }
     }
 
-    /// Writes the cells of every queue that these frames name, before anybody is answered.
-    pub fn publish(&self, frames: &[Rc<Frame>]) {
+    /// Writes the cells of every queue that these frames name, before anybody is answered. Gives these queues:
+    /// they are to be woken.
+    fn publish(&self, frames: &[Rc<Frame>]) -> Vec<Rc<Feed>> {
+        let mut noted = Vec::new();
         if frames.is_empty() {
-            return;
+            return noted;
         }
         self.is_dirty.set(true);
-        let mut noted = Vec::new();
         for frame in frames {
             self.note(frame, &mut noted);
         }
-        for feed in noted {
+        for feed in &noted {
             feed.is_noted.set(false);
-            self.publish_feed(&feed);
-            self.publish_durable(&feed, frames[0].stamp());
-            feed.wake.raise();
+            self.publish_feed(feed);
+            self.publish_durable(feed, frames[0].stamp());
         }
+        noted
     }
 
     /// Tells a frame to the queues of the backends that it names, and to no others: lines are led to a parked
