@@ -15,6 +15,8 @@ pub enum Planted {
     RewindNotDurable,
     /// A frame is acknowledged before its sync.
     EarlyAnswer,
+    /// The last frame of a commit is written durably, and the ones before it pass for synced.
+    LastDurable,
     /// A segment is given back when its own log needs it no more.
     EarlyFree,
     /// A statement runs once more when newer lines have passed.

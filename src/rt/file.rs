@@ -99,11 +99,16 @@ impl DurableFile {
     /// Writes the whole buffer at `position` and brings it to stable storage. What was written before through a
     /// [`File`] may still be in the disk's cache: with FUA only this write passes it.
     pub async fn write(&self, buffer: SharedBuffer, position: u64) -> io::Result<()> {
+        #[cfg(any(test, feature = "sim"))]
+        let bytes = buffer.len();
         self.0.write(buffer, position).await?;
         match &self.0 {
             File::Real(_) => Ok(()),
             #[cfg(any(test, feature = "sim"))]
-            File::Sim(_) => self.0.sync().await,
+            File::Sim(file) => {
+                file.pass().await;
+                file.sync_part(position, bytes)
+            }
         }
     }
 }

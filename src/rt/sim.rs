@@ -408,11 +408,23 @@ impl SimFile {
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
+        self.sync_those(|_| true)
+    }
+
+    /// Brings only what was written at these places to stable storage: how a disk with FUA ends a durable write.
+    pub(super) fn sync_part(&self, position: u64, bytes: usize) -> io::Result<()> {
+        let from = usize::try_from(position).map_err(io::Error::other)? / SECTOR;
+        let part = from..from + bytes.div_ceil(SECTOR);
+        self.sync_those(|sector| part.contains(&sector))
+    }
+
+    fn sync_those(&self, is_meant: impl Fn(usize) -> bool) -> io::Result<()> {
         let done = self.disk.step();
         let mut state = self.disk.0.borrow_mut();
         let stopped = state.stopped;
         let inode = state.inodes.get_mut(&self.inode).expect("an open file has an inode");
-        let written = if stopped { Vec::new() } else { std::mem::take(&mut inode.unsynced) };
+        let is_meant = |(sector, _): &mut (usize, Vec<u8>)| !stopped && is_meant(*sector);
+        let written: Vec<_> = inode.unsynced.extract_if(.., is_meant).collect();
         match &done {
             Ok(()) => {
                 for (sector, bytes) in &written {
@@ -502,6 +514,19 @@ mod tests {
             assert_eq!([bytes(&after)[0], bytes(&after)[SECTOR]], expect);
         }
         assert_eq!(bytes(&disk.power_cut(false, |_| false)), [1; 2 * SECTOR]);
+    }
+
+    #[test]
+    fn a_part_that_is_synced_leaves_the_rest_in_the_cache() {
+        let disk = SimDisk::default();
+        let file = file(&disk);
+        file.write(&[1; 3 * SECTOR], 0).unwrap();
+        file.sync_part(SECTOR as u64, SECTOR).unwrap();
+        assert_eq!(disk.unsynced_sectors(), 2);
+        let after = bytes(&disk.power_cut(true, |_| false));
+        assert_eq!([after[0], after[SECTOR]], [0, 1]);
+        file.sync().unwrap();
+        assert_eq!(disk.unsynced_sectors(), 0);
     }
 
     #[test]

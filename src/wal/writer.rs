@@ -190,8 +190,8 @@ impl Writer {
                 Rc::new(frame.moved_to(segment.header.epoch))
             };
             let is_last = place + 1 == frames.len() && !is_planted(Planted::EarlyAnswer);
-            let is_alone = is_last && self.unsynced_bytes == 0;
-            let durable = self.durable.as_ref().filter(|_| is_alone);
+            let is_alone = self.unsynced_bytes == 0 || is_planted(Planted::LastDurable);
+            let durable = self.durable.as_ref().filter(|_| is_last && is_alone);
             is_synced = durable.is_some();
             failpoint::reach("wal.append.before_write");
             let written = match durable {

@@ -29,6 +29,8 @@ macro_rules! mistakes {
 mistakes! {
     an_answer_before_the_sync_is_found: EarlyAnswer
         by crash::what_was_acknowledged_survives_a_crash_at_every_operation;
+    a_last_frame_that_stands_for_all_is_found: LastDurable
+        by crash::what_was_acknowledged_survives_a_crash_at_every_operation;
     a_header_that_is_not_durable_is_found: HeaderUnsynced
         by crash::what_was_acknowledged_survives_a_crash_at_every_operation;
     cursors_that_are_not_durable_are_found: MarkUnsynced
