@@ -23,13 +23,19 @@ pub struct Committed {
     pub error: Option<Error>,
 }
 
+/// The segment that is written.
+#[derive(Debug)]
+struct Active {
+    segment: Rc<Segment>,
+    /// Its file, for a commit of one frame; none where commits are not synced one by one.
+    durable: Option<DurableFile>,
+}
+
 /// The one that commits. Lives on: the shard that owns the log.
 #[derive(Debug)]
 pub struct Writer {
     log: Log,
-    active: Option<Rc<Segment>>,
-    /// The active segment's file, for a commit of one frame; none where commits are not synced one by one.
-    durable: Option<DurableFile>,
+    active: Option<Active>,
     /// The floors to write into the next segment's header.
     floors: Vec<(BackendId, Stamp)>,
     /// The note of frames that are sealed from now on.
@@ -40,7 +46,7 @@ pub struct Writer {
 
 impl Writer {
     pub(super) fn new(log: Log) -> Writer {
-        Writer { log, active: None, durable: None, floors: Vec::new(), note: 0, unsynced_bytes: 0 }
+        Writer { log, active: None, floors: Vec::new(), note: 0, unsynced_bytes: 0 }
     }
 
     /// Waits until there is something to commit, or to repair.
@@ -135,13 +141,18 @@ impl Writer {
     }
 
     async fn sync_active(&mut self) -> Result<(), Error> {
-        let Some(active) = self.active.clone() else { return Ok(()) };
-        let end = active.end_frame.get();
+        let Some(segment) = self.segment() else { return Ok(()) };
+        let end = segment.end_frame.get();
         if !is_planted(Planted::EarlyAnswer) {
-            active.file.sync().await.map_err(during("syncing a segment"))?;
+            segment.file.sync().await.map_err(during("syncing a segment"))?;
         }
         self.is_synced_up_to(end);
         Ok(())
+    }
+
+    /// The active segment.
+    fn segment(&self) -> Option<Rc<Segment>> {
+        self.active.as_ref().map(|active| active.segment.clone())
     }
 
     fn is_synced_up_to(&mut self, end: u64) {
@@ -161,7 +172,7 @@ impl Writer {
         let shared = &self.log.0;
         shared.close(&mut shared.open.borrow_mut());
         let full = shared.full.take();
-        let epoch = self.active.as_ref().map_or(0, |active| active.header.epoch);
+        let epoch = self.segment().map_or(0, |segment| segment.header.epoch);
         let unix_ms = shared.settings.clock.unix().millis();
         let seal = |open: OpenFrame| {
             let number = shared.next_number.get();
@@ -191,7 +202,8 @@ impl Writer {
             };
             let is_last = place + 1 == frames.len() && !is_planted(Planted::EarlyAnswer);
             let is_alone = self.unsynced_bytes == 0 || is_planted(Planted::LastDurable);
-            let durable = self.durable.as_ref().filter(|_| is_last && is_alone);
+            let durable = self.active.as_ref().and_then(|active| active.durable.as_ref());
+            let durable = durable.filter(|_| is_last && is_alone);
             is_synced = durable.is_some();
             failpoint::reach("wal.append.before_write");
             let written = match durable {
@@ -231,8 +243,8 @@ impl Writer {
         for frame in &frames {
             self.log.0.keep_hot(frame.clone());
         }
-        if let Some(active) = &self.active
-            && active.end_offset.get() * 2 > active.header.bytes
+        if let Some(segment) = self.segment()
+            && segment.end_offset.get() * 2 > segment.header.bytes
         {
             self.log.0.spare_wanted.raise();
         }
@@ -241,8 +253,7 @@ impl Writer {
 
     /// Never writes to the active segment again. What of it is not synced may be there or not.
     fn abandon(&mut self) {
-        let Some(active) = self.active.take() else { return };
-        self.durable = None;
+        let Some(Active { segment: active, .. }) = self.active.take() else { return };
         active.cut(self.log.0.synced_end.get());
         if active.end_frame.get() == active.header.first_frame {
             // Nothing in it counts: a disk that fails for a day must not be filled by what it refused.
@@ -275,16 +286,13 @@ impl Writer {
     }
 
     async fn segment_for(&mut self, bytes: usize) -> Result<Rc<Segment>, Error> {
-        let fits =
-            |active: &Rc<Segment>| active.end_offset.get() + bytes as u64 <= active.area_end();
-        if let Some(active) = self.active.clone().filter(fits) {
-            return Ok(active);
-        }
-        if let Some(full) = self.active.clone() {
+        if let Some(segment) = self.segment() {
+            if segment.end_offset.get() + bytes as u64 <= segment.area_end() {
+                return Ok(segment);
+            }
             // It stays the active one until it is synced, so that a failure abandons it.
-            self.finish(&full).await?;
+            self.finish(&segment).await?;
             self.active = None;
-            self.durable = None;
         }
         self.rotate().await
     }
@@ -329,7 +337,7 @@ impl Writer {
                 false => Ok(None),
             }
         };
-        self.durable = match creating.await {
+        let durable = match creating.await {
             Ok(durable) => durable,
             Err(error) => {
                 // It holds no frame, under whichever of the two names.
@@ -341,7 +349,7 @@ impl Writer {
         let segment = Rc::new(Segment::new(header, file.clone(), path));
         *segment.index.borrow_mut() = Some(Vec::<Entry>::new());
         shared.segments.borrow_mut().push(segment.clone());
-        self.active = Some(segment.clone());
+        self.active = Some(Active { segment: segment.clone(), durable });
         Ok(segment)
     }
 
