@@ -212,6 +212,13 @@ impl Shape {
         (shape.connections, shape.requests, shape.databases) = (4, 12, 1);
         shape
     }
+
+    /// The same where lines wait for a database while statements come and go.
+    pub fn parking(seed: u64) -> Shape {
+        let mut shape = Shape::restless(seed);
+        shape.state_where_databases_wait(&mut Dice::new(!seed));
+        shape
+    }
 }
 
 fn circle(dice: &mut Dice) -> Vec<Kind> {
