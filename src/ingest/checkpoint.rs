@@ -8,9 +8,8 @@ use crate::base::ids::BackendId;
 use crate::base::planted::{Planted, is_planted};
 use crate::base::time::Stamp;
 use crate::wal::segment::Segment;
-use crate::wal::{Checkpoint, Error, ParkedFloor, QueueMark};
+use crate::wal::{Checkpoint, Error, ParkedFloor, QueueMark, during};
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +25,7 @@ impl Outlet {
             self.acks.sweep();
             self.forget_confirmed();
             self.note_window();
-            self.judge_refusals().await;
+            self.judge_refusals();
             for feed in self.feeds().iter().filter(|feed| feed.parked.borrow().is_some()) {
                 self.close_parked(feed);
             }
@@ -86,6 +85,9 @@ impl Outlet {
 
     /// Writes the cursors, if anything has changed.
     pub async fn checkpoint(&self) -> Result<(), Error> {
+        // Before the cursors are looked at: they may have passed what is said there.
+        let saved = self.save_marks().await;
+        saved.map_err(during("writing that a backend is incomplete"))?;
         let end = self.log.end();
         let board = &self.facts.board;
         board.set_low_water(self.log.id(), self.log.low_water());
@@ -238,34 +240,37 @@ impl Outlet {
         meters.wal_segments.set(f64::from(segments));
     }
 
-    /// Says that a backend may lack points that other circles have, and soon durably.
+    /// Says that a backend may lack points that other circles have. On stable storage before any cursors that
+    /// pass these points.
     pub fn mark_incomplete(&self, backend: BackendId, reason: &str, points: u64) {
-        crate::rt::spawn(
-            crate::rt::Lane::Background,
-            self.marked_incomplete(backend, reason, points),
-        );
+        let incomplete = self.incomplete_with(backend, reason, points);
+        self.tell_incomplete(backend, &incomplete);
+        self.facts.board.set_incomplete(backend, Some(incomplete));
+        self.unsaved_marks.borrow_mut().insert(backend);
+        self.is_dirty.set(true);
     }
 
-    /// The same; the flag is on stable storage when what this gives has ended.
-    pub(super) fn marked_incomplete(
-        &self,
-        backend: BackendId,
-        reason: &str,
-        points: u64,
-    ) -> impl Future<Output = ()> + use<> {
-        let incomplete = self.incomplete_with(backend, reason, points);
-        self.facts.board.set_incomplete(backend, Some(incomplete.clone()));
-        let path = self.tell_incomplete(backend, &incomplete);
-        let disk = self.facts.disk.clone();
-        async move {
-            let (Some(path), text) = (path, incomplete_text(&incomplete)) else { return };
-            if let Err(error) = disk.replace_text(&path, text.into_bytes()).await {
-                tracing::error!(%error, "the incomplete flag could not be written");
+    /// Brings to stable storage what was said since the last time.
+    async fn save_marks(&self) -> io::Result<()> {
+        loop {
+            let Some(backend) = self.unsaved_marks.borrow_mut().pop_first() else { return Ok(()) };
+            // Nothing, if an operator has cleared it meanwhile.
+            let Some(incomplete) = self.facts.board.incomplete(backend) else { continue };
+            if let Err(error) = self.save_mark(backend, &incomplete).await {
+                self.unsaved_marks.borrow_mut().insert(backend);
+                return Err(error);
             }
         }
     }
 
-    /// The same, on stable storage when this returns; nothing has changed if it fails.
+    /// Not for a backend that is no longer in the configuration.
+    async fn save_mark(&self, backend: BackendId, incomplete: &Incomplete) -> io::Result<()> {
+        let Some(place) = self.facts.place_of(backend) else { return Ok(()) };
+        let path = incomplete_path(&self.facts.data, &place.name);
+        self.facts.disk.replace_text(&path, incomplete_text(incomplete).into_bytes()).await
+    }
+
+    /// The same, at once: on stable storage when this returns; nothing has changed if it fails.
     pub(super) async fn write_mark(
         &self,
         backend: BackendId,
@@ -273,10 +278,8 @@ impl Outlet {
         points: u64,
     ) -> io::Result<()> {
         let incomplete = self.incomplete_with(backend, reason, points);
-        if let Some(path) = self.tell_incomplete(backend, &incomplete) {
-            let text = incomplete_text(&incomplete);
-            self.facts.disk.replace_text(&path, text.into_bytes()).await?;
-        }
+        self.tell_incomplete(backend, &incomplete);
+        self.save_mark(backend, &incomplete).await?;
         // Somebody may have added to it meanwhile.
         let incomplete = self.incomplete_with(backend, reason, points);
         self.facts.board.set_incomplete(backend, Some(incomplete));
@@ -294,12 +297,10 @@ impl Outlet {
         }
     }
 
-    /// The flag's file; nothing for a backend that is no longer in the configuration.
-    fn tell_incomplete(&self, backend: BackendId, incomplete: &Incomplete) -> Option<PathBuf> {
-        let place = self.facts.place_of(backend)?;
+    fn tell_incomplete(&self, backend: BackendId, incomplete: &Incomplete) {
+        let Some(place) = self.facts.place_of(backend) else { return };
         let Incomplete { reason, points, .. } = incomplete;
         tracing::error!(backend = place.label(), reason, points, "the backend is incomplete");
-        Some(incomplete_path(&self.facts.data, &place.name))
     }
 }
 

@@ -54,6 +54,7 @@ use acks::Acks;
 use queue::Queue;
 use slow::Slow;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,6 +104,8 @@ pub struct Outlet {
     pub moved: Cell<usize>,
     /// Something changed since the last checkpoint.
     pub is_dirty: Cell<bool>,
+    /// Backends whose mark, *incomplete*, has changed since it was written.
+    unsaved_marks: RefCell<BTreeSet<BackendId>>,
     /// Raised when a checkpoint must be written at once.
     pub checkpoint_now: Signal,
     pub checkpoints: Cell<u64>,

@@ -150,7 +150,7 @@ impl Outlet {
         // marked in any case, and excuses no other one that refuses them.
         let together = found.iter().filter(|one| !one.is_alone).count();
         if together > 0 {
-            self.marked_incomplete(place.id, REFUSED_HERE, together as u64).await;
+            self.mark_incomplete(place.id, REFUSED_HERE, together as u64);
         }
         Ok(())
     }
@@ -200,7 +200,7 @@ impl Outlet {
     }
 
     /// Where a line was taken by one circle and refused by another, the refusing one is incomplete.
-    pub(super) async fn judge_refusals(&self) {
+    pub(super) fn judge_refusals(&self) {
         let feeds = self.feeds();
         let cursor = |backend: BackendId| {
             let main = feeds.iter().find(|feed| {
@@ -217,8 +217,7 @@ impl Outlet {
             !settled
         });
         for backend in incomplete {
-            // Durable before a checkpoint forgets the refusal.
-            self.marked_incomplete(backend, REFUSED_HERE, 1).await;
+            self.mark_incomplete(backend, REFUSED_HERE, 1);
         }
     }
 }

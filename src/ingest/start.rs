@@ -240,6 +240,7 @@ impl Outlet {
             floors: RefCell::new(plan.floors.clone()),
             safe_floors: RefCell::new(plan.safe_floors.clone()),
             is_dirty: Cell::new(true),
+            unsaved_marks: RefCell::default(),
             checkpoint_now: Signal::new(),
             checkpoints: Cell::new(0),
             checkpoint_done: Signal::new(),

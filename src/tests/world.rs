@@ -8,13 +8,15 @@
 //! Does not know: the front door (HTTP of clients), queries, spilling.
 //!
 //! Read in this order: `shape` (what a seed decides), `record`, `backend`, `client`, `node`, `rot`, `life`
-//! (a run), `check` (the assertion), `budgets` (worlds with little room), `mistakes` (proof that it can fail).
+//! (a run), `check` (the assertion), `budgets` (worlds with little room), `marks` (one that is directed),
+//! `mistakes` (proof that it can fail).
 
 mod backend;
 mod budgets;
 mod check;
 mod client;
 mod life;
+mod marks;
 mod mistakes;
 mod node;
 mod record;
