@@ -53,9 +53,28 @@ def probe_ns():
 
 def busy_s():
     """Seconds of processor time that all programs, the kernel and the host's thieves have taken so far."""
+    return _busy_s()["cpu"]
+
+
+def _busy_s():
+    """The same for the machine ("cpu") and for each core ("cpu0", ...)."""
     with open("/proc/stat") as file:
-        user, nice, system, _idle, _wait, irq, softirq, steal = map(int, file.readline().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
+        rows = [line.split() for line in file if line.startswith("cpu")]
+    # user, nice, system, idle, waiting for a disk, irq, softirq, steal
+    return {name: sum(map(int, times[:3] + times[5:8])) / TICKS_PER_SECOND for name, *times in rows}
+
+
+class Cores:
+    """How busy each core was between the start and `busy`, whoever kept it so."""
+
+    def __init__(self):
+        self.began, self.before = time.monotonic(), _busy_s()
+
+    def busy(self):
+        """Shares, 0 to 1, lowest first."""
+        took = time.monotonic() - self.began
+        after = _busy_s()
+        return sorted((after[name] - self.before[name]) / took for name in after if name != "cpu")
 
 
 class Watch:

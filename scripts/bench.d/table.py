@@ -99,9 +99,9 @@ def _balance(row):
     for mix, one in row.items():
         if isinstance(one, dict):
             must = row["must"] if int(mix.split()[0]) >= 4 else None
-            busy = " and ".join(f"{share:.0%}" for share in one["busy"])
+            busy, cores = (" and ".join(f"{share:.0%}" for share in one[name]) for name in ("busy", "cores"))
             yield [f"2 shards, {mix}: busy time of the less busy one against the other", f">= {must}" if must else "", "",
-                   f"{number(one['ratio'])}: {busy} of the time", at_least(one["ratio"], must) if must else ""]
+                   f"{number(one['ratio'])}: {busy} of the time; the cores, with load and backends, {cores}", at_least(one["ratio"], must) if must else ""]
 
 
 def _parser(row):
@@ -114,16 +114,22 @@ def _parser(row):
 
 
 def _latency(row):
-    middle = sorted(row["write_p99_us"])[len(row["write_p99_us"]) // 2]
-    bare = sorted(one["p99_us"] for one in row["bare"])[len(row["bare"]) // 2]
+    middle, null = (_middle(row[name]) for name in ("write_p99_us", "null_p99_us"))
+    bare = _middle([one["p99_us"] for one in row["bare"]])
     return [[f"p99 of a 5 KB write at half load ({row['rate']:,.0f} a second) against bare 4 KiB write + fdatasync", "<= 3", "2",
-             f"{spread(row)}: {middle:,.0f} us against {bare:,.0f}", at_most(row["ratio"], 3, 2)]]
+             f"{spread(row)}: {middle:,.0f} us against {bare:,.0f}", at_most(row["ratio"], 3, 2)],
+            ["the same load on a null sink, which touches no disk", "", "", f"{number(null / bare)}: {null:,.0f} us", ""]]
 
 
 def _group(row):
-    acks, bare = (sorted(row[name])[len(row[name]) // 2] for name in ("acks_s", "bare_s"))
+    acks, bare, null = (_middle(row[name]) for name in ("acks_s", "bare_s", "null_s"))
     return [["group commit: acks a second of 16 writers against bare write + fdatasync a second", ">= 6", "12",
-             f"{spread(row)}: {acks:,} against {bare:,}", at_least(row["ratio"], 6, 12)]]
+             f"{spread(row)}: {acks:,} against {bare:,}", at_least(row["ratio"], 6, 12)],
+            ["the same writers on a null sink, which touches no disk", "", "", f"{number(null / bare)}: {null:,}", ""]]
+
+
+def _middle(some):
+    return sorted(some)[len(some) // 2]
 
 
 def _hang(row):

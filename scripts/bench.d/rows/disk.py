@@ -6,7 +6,7 @@ import build
 import load as loads
 import process
 import sample
-from gateway import Circles
+from gateway import Circles, Null
 from load import Load
 
 # 15 lines of tsbs are 5.2 KB.
@@ -20,7 +20,8 @@ def bare(run):
 
 
 def _beside_bare(run, gateway, load):
-    """The load and the bare disk in turn; a turn of the load ends when the sinks have all its lines."""
+    """The load, the bare disk, and the same load to a null sink, in turn; a turn of the load ends when the
+    sinks have all its lines. The null sink touches no disk: what it takes is the machine's own part."""
 
     def write():
         had = gateway.delivered()
@@ -29,7 +30,9 @@ def _beside_bare(run, gateway, load):
         process.wait_until(lambda: gateway.delivered() >= owed, 60, "the sinks have all lines")
         return outcome
 
-    return sample.in_turn(run.pick(5, 2), write=write, bare=lambda: bare(run))
+    with Null(run.work) as null:
+        return sample.in_turn(
+            run.pick(5, 2), write=write, bare=lambda: bare(run), null=lambda: loads.write(null.url, load))
 
 
 def latency(run):
@@ -42,9 +45,11 @@ def latency(run):
     found.update(must=3, goal=2, rate=load.rate / load.lines, top=top.outcome.requests_s)
     found["write_p99_us"] = [round(one.p99_us, 1) for one in taken["write"]]
     found["write_p50_us"] = [round(one.p50_us, 1) for one in taken["write"]]
+    found["null_p99_us"] = [round(one.p99_us, 1) for one in taken["null"]]
     found["bare"] = taken["bare"]
     run.say(f"p99 {sample.median(found['write_p99_us']):.0f} us at {found['rate']:.0f} writes/s, bare "
-            f"{sample.median([one['p99_us'] for one in taken['bare']]):.0f} us: {found['ratio']:.2f}, must 3, goal 2")
+            f"{sample.median([one['p99_us'] for one in taken['bare']]):.0f} us: {found['ratio']:.2f}, must 3, goal 2; "
+            f"null sink {sample.median(found['null_p99_us']):.0f} us")
     return found
 
 
@@ -57,7 +62,8 @@ def group_commit(run):
     found = sample.ratios([one.requests_s / other["writes_s"] for one, other in pairs])
     found.update(must=6, goal=12)
     found["acks_s"] = [round(one.requests_s) for one in taken["write"]]
+    found["null_s"] = [round(one.requests_s) for one in taken["null"]]
     found["bare_s"] = [round(one["writes_s"]) for one in taken["bare"]]
     run.say(f"{sample.median(found['acks_s']):.0f} acks/s, bare {sample.median(found['bare_s']):.0f}/s: "
-            f"{found['ratio']:.2f}, must 6, goal 12")
+            f"{found['ratio']:.2f}, must 6, goal 12; null sink {sample.median(found['null_s']):.0f}/s")
     return found

@@ -3,6 +3,7 @@
 import time
 
 import load as loads
+import machine
 import process
 import sample
 from gateway import Circles
@@ -50,11 +51,15 @@ def balance(run):
             running = [loads.Running(gateway.url, load.but(seconds=seconds + 1)) for load in some]
             time.sleep(0.7)  # Connections are placed by how busy the shards were of late.
             before, began = process.threads_s(gateway.gateway.process.pid), time.monotonic()
+            cores = machine.Cores()
             time.sleep(seconds - 0.5)
             after, took_s = process.threads_s(gateway.gateway.process.pid), time.monotonic() - began
+            cores_busy = cores.busy()
             for one in running:
                 one.finish()
         busy = sorted((after[name] - before.get(name, 0)) / took_s for name in after if name.startswith("shard-"))
-        found[mix] = {"ratio": round(busy[0] / busy[-1], 3), "busy": [round(one, 3) for one in busy]}
-        run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in busy)} of the time: {found[mix]['ratio']:.2f}")
+        found[mix] = {"ratio": round(busy[0] / busy[-1], 3), "busy": [round(one, 3) for one in busy],
+                      "cores": [round(one, 3) for one in cores_busy]}
+        run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in busy)} of the time: {found[mix]['ratio']:.2f}; "
+                f"the cores {', '.join(f'{one:.0%}' for one in cores_busy)}")
     return found
