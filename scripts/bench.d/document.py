@@ -80,13 +80,24 @@ def _markdown(heads, rows):
     return "\n".join(lines)
 
 
+def _dates(found):
+    """When and of which version the rows are; rows may be measured anew alone."""
+    runs = {}
+    for name, row in found["rows"].items():
+        runs.setdefault((row.get("date", found["date"]), row.get("commit", found["commit"])), []).append(name)
+    if len(runs) < 2:
+        return [f"- Date and version: {found['date']}, commit {found['commit']}; `{found['command']}` took {found['took_s'] // 60} min."]
+    parts = [f"{date}, commit {commit}: `{','.join(names)}`" for (date, commit), names in sorted(runs.items())]
+    return ["- Date and version, by `scripts/bench --no-build --rows …`: " + "; ".join(parts) + "."]
+
+
 def _run(found):
     machine = found["machine"]
     noisy = sum(one["noisy"] for row in found["rows"].values() for one in row.values()
                 if isinstance(one, dict) and "noisy" in one)
     short = ["- A quick run: short samples and few of them, so the figures are rough."] if found["quick"] else []
     return "\n".join([
-        f"- Date and version: {found['date']}, commit {found['commit']}; `{found['command']}` took {found['took_s'] // 60} min.",
+        *_dates(found),
         f"- Machine: {machine['processor']}, {machine['cores']} cores that programs may use, {machine['memory_gb']} GB of memory, "
         f"Linux {machine['kernel']}, {found['disk']}.",
         f"- Load of the machine before: {machine['load_before']}. Samples of CPU per line during which others took more than 8 % "
