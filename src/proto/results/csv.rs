@@ -84,18 +84,15 @@ fn push_number(out: &mut String, number: &str) {
         out.push_str(number);
         return;
     };
-    let Ok(exponent) = exponent.parse::<i64>() else {
+    // The largest exponent of a float is 308; more is foreign and stays as it is.
+    let Some(exponent) = exponent.parse::<i64>().ok().filter(|some| some.unsigned_abs() <= 400)
+    else {
         out.push_str(number);
         return;
     };
     let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    // The largest exponent of a float is 308; more is foreign and stays as it is.
     let point = i64::try_from(whole.len()).unwrap_or(i64::MAX).saturating_add(exponent);
-    if exponent.abs() > 400 {
-        out.push_str(number);
-        return;
-    }
     out.push_str(sign);
     let all = [whole, fraction].concat();
     let length = i64::try_from(all.len()).unwrap_or(i64::MAX);
