@@ -30,6 +30,7 @@ const QUIET_MAX: Duration = Duration::from_millis(20);
 pub struct Turns {
     begun: Cell<Option<Mono>>,
     quiet_until: Cell<Mono>,
+    ended: Signal,
 }
 
 impl Turns {
@@ -40,11 +41,22 @@ impl Turns {
     pub fn commit_ends(&self, now: Mono) {
         let took = self.begun.take().map_or(Duration::ZERO, |begun| now.since(begun));
         self.quiet_until.set(now.after(took.min(QUIET_MAX)));
+        self.ended.raise();
+    }
+
+    /// Whether a commit is under way.
+    pub fn is_taken(&self) -> bool {
+        self.begun.get().is_some()
+    }
+
+    /// Waits until a commit has ended; may return before.
+    pub async fn end_of_commit(&self) {
+        self.ended.wait().await;
     }
 
     /// Whether old lines should wait.
     pub fn is_commits(&self, now: Mono) -> bool {
-        self.begun.get().is_some() || now < self.quiet_until.get()
+        self.is_taken() || now < self.quiet_until.get()
     }
 }
 

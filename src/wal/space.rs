@@ -8,8 +8,11 @@ use crate::rt::{Buffer, File};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// Zeros written at a time.
-const ZERO_BYTES: usize = 1 << 20;
+/// Zeros written at a time: a commit that begins meanwhile waits for them, half a millisecond on a usual disk.
+const ZERO_BYTES: usize = 256 << 10;
+
+/// Part of a segment by which a spare is ready before it is needed.
+const AHEAD: u64 = 8;
 
 /// Recycled files that a log keeps.
 const FREE_FILES_MAX: usize = 4;
@@ -115,7 +118,7 @@ impl Log {
         if self.0.spare.borrow().is_some() || self.0.is_tight.get() {
             return Ok(());
         }
-        let made = self.make_file().await.map_err(during("preparing a segment"))?;
+        let made = self.make_file(Haste::InTime).await.map_err(during("preparing a segment"))?;
         *self.0.spare.borrow_mut() = Some(made);
         Ok(())
     }
@@ -123,12 +126,12 @@ impl Log {
     /// A file of a segment's length under a name of its own: recycled if there is one, else new and full of
     /// zeros. Frames go to no place that was only allocated: such a write is whole when the file system's
     /// journal is, and ext4 that gives up (errors=remount-ro) tells a sync under way that all is well.
-    pub(super) async fn make_file(&self) -> std::io::Result<Made> {
+    pub(super) async fn make_file(&self, haste: Haste) -> std::io::Result<Made> {
         self.sweep().await;
         let turn = self.0.made.get();
         self.0.made.set(turn + 1);
         let path = self.0.settings.directory.join(segment::next_name(turn));
-        match self.make_file_at(&path).await {
+        match self.make_file_at(&path, haste).await {
             Ok(file) => Ok(Made { file, path }),
             Err(error) => {
                 // Half a segment must not hold the space that others on a full disk wait for.
@@ -151,7 +154,7 @@ impl Log {
         }
     }
 
-    async fn make_file_at(&self, next: &Path) -> std::io::Result<File> {
+    async fn make_file_at(&self, next: &Path, haste: Haste) -> std::io::Result<File> {
         let settings = &self.0.settings;
         let recycled = self.0.free_files.borrow_mut().pop();
         if let Some(path) = recycled {
@@ -169,19 +172,39 @@ impl Log {
         }
         let file = settings.disk.create(next).await?;
         file.allocate(settings.segment_bytes).await?;
-        fill(&file, settings.segment_bytes).await?;
+        self.fill(&file, haste).await?;
         Ok(file)
+    }
+
+    /// Zeros from end to end, between the commits where that is in time: requests wait for commits.
+    async fn fill(&self, file: &File, haste: Haste) -> std::io::Result<()> {
+        let bytes = usize::try_from(self.0.settings.segment_bytes).expect("far below 4 GiB");
+        let step = ZERO_BYTES.min(bytes);
+        let zeros = Buffer::new(step).freeze(step);
+        for at in (0..bytes).step_by(step) {
+            let left = bytes - at;
+            while haste == Haste::InTime && self.0.turns.is_taken() && self.is_ahead(left as u64) {
+                self.0.turns.end_of_commit().await;
+            }
+            let piece = if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
+            file.write(piece, at as u64).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the segment that is written has room for more than is left to fill of the next one.
+    fn is_ahead(&self, left: u64) -> bool {
+        let segments = self.0.segments.borrow();
+        let room =
+            segments.last().map_or(0, |last| last.area_end().saturating_sub(last.end_offset.get()));
+        room > left + self.0.settings.segment_bytes / AHEAD
     }
 }
 
-async fn fill(file: &File, bytes: u64) -> std::io::Result<()> {
-    let bytes = usize::try_from(bytes).expect("far below 4 GiB");
-    let step = ZERO_BYTES.min(bytes);
-    let zeros = Buffer::new(step).freeze(step);
-    for at in (0..bytes).step_by(step) {
-        let left = bytes - at;
-        let piece = if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
-        file.write(piece, at as u64).await?;
-    }
-    Ok(())
+/// Whether a commit waits for what is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// No, and it may not wait for what is only for later.
+    InTime,
+    Now,
 }

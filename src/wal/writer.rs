@@ -4,7 +4,7 @@ use super::format::SegmentHeader;
 use super::frame::{Frame, OpenFrame, Sealing};
 use super::log::Log;
 use super::segment::{self, Entry, Segment};
-use super::space::Made;
+use super::space::{Haste, Made};
 use super::{Error, during};
 use crate::base::failpoint;
 use crate::base::ids::BackendId;
@@ -243,10 +243,12 @@ impl Writer {
         for frame in &frames {
             self.log.0.keep_hot(frame.clone());
         }
-        if let Some(segment) = self.segment()
-            && segment.end_offset.get() * 2 > segment.header.bytes
-        {
-            self.log.0.spare_wanted.raise();
+        if let Some(segment) = self.segment() {
+            // One that has to be filled takes long; one that is used again is there at once.
+            let part = if self.log.0.free_files.borrow().is_empty() { 8 } else { 2 };
+            if segment.end_offset.get() * part > segment.header.bytes {
+                self.log.0.spare_wanted.raise();
+            }
         }
         Committed { frames, error }
     }
@@ -313,7 +315,7 @@ impl Writer {
         let spare = shared.spare.borrow_mut().take();
         let Made { file, path: made } = match spare {
             Some(made) => made,
-            None => self.log.make_file().await.map_err(during("creating a segment"))?,
+            None => self.log.make_file(Haste::Now).await.map_err(during("creating a segment"))?,
         };
         let number = shared.next_segment.get();
         shared.next_segment.set(number + 1);
