@@ -5,7 +5,7 @@ use crate::support::metrics::Metrics;
 use crate::support::prelude::*;
 use crate::support::python::{finish, run};
 use crate::support::store::StoreServer;
-use crate::support::wait::let_pass;
+use crate::support::wait::{let_pass, until};
 use crate::support::world::directory;
 use std::fs;
 use std::process::Command;
@@ -183,8 +183,11 @@ fn a_slow_client_holds_neither_memory_nor_writers() {
         .collect();
     let_pass(Duration::from_millis(500));
     store.write("d", "m v=1").expect(204);
-    let used = metrics(&store).must("circlet_memory_used_bytes", &[]) - before;
-    assert!(used < 30e6, "{used} bytes more are in use");
+    // While a chunk is made its rows and its text are both held, which a slow machine may still be at; then it waits.
+    until("four answers that nobody reads take less than 30 MB", Duration::from_secs(10), || {
+        let used = metrics(&store).must("circlet_memory_used_bytes", &[]) - before;
+        (used < 30e6).then_some(())
+    });
     drop(clients);
 }
 
