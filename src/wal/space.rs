@@ -11,6 +11,9 @@ use std::rc::Rc;
 /// Zeros written at a time: a commit that begins meanwhile waits for them, half a millisecond on a usual disk.
 const ZERO_BYTES: usize = 256 << 10;
 
+/// The same where commits will have to wait for the whole file: fewer and larger writes are done sooner.
+const HASTY_BYTES: usize = 1 << 20;
+
 /// Part of a segment by which a spare is ready before it is needed.
 const AHEAD: u64 = 8;
 
@@ -179,15 +182,21 @@ impl Log {
     /// Zeros from end to end, between the commits where that is in time: requests wait for commits.
     async fn fill(&self, file: &File, haste: Haste) -> std::io::Result<()> {
         let bytes = usize::try_from(self.0.settings.segment_bytes).expect("far below 4 GiB");
-        let step = ZERO_BYTES.min(bytes);
-        let zeros = Buffer::new(step).freeze(step);
-        for at in (0..bytes).step_by(step) {
+        let zeros = |bytes: usize| Buffer::new(bytes).freeze(bytes);
+        let (small, large) = (zeros(ZERO_BYTES.min(bytes)), zeros(HASTY_BYTES.min(bytes)));
+        let mut at = 0;
+        while at < bytes {
             let left = bytes - at;
-            while haste == Haste::InTime && self.0.turns.is_taken() && self.is_ahead(left as u64) {
+            let is_ahead = haste == Haste::InTime && self.is_ahead(left as u64);
+            if is_ahead && self.0.turns.is_taken() {
                 self.0.turns.end_of_commit().await;
+                continue;
             }
-            let piece = if left >= step { zeros.clone() } else { Buffer::new(left).freeze(left) };
+            let piece = if is_ahead { &small } else { &large };
+            let piece = if left >= piece.len() { piece.clone() } else { zeros(left) };
+            let written = piece.len();
             file.write(piece, at as u64).await?;
+            at += written;
         }
         Ok(())
     }

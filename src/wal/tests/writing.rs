@@ -7,7 +7,7 @@ use crate::base::ids::BackendId;
 use crate::base::limits::PAGE;
 use crate::base::time::Stamp;
 use crate::rt::sim::{Fault, SimDisk};
-use crate::wal::{Item, Log, Place};
+use crate::wal::{Item, Log, Place, Settings};
 use futures_lite::future::{self, block_on, poll_once};
 use std::path::Path;
 use std::pin::pin;
@@ -154,6 +154,34 @@ fn no_frame_goes_to_space_that_was_only_allocated() {
     assert!(block_on(world.log.free(|segment| segment.number() < 4)).unwrap() > 0);
     fill_segments(&mut world, 5);
     expect_filled(&world);
+}
+
+#[test]
+fn a_spare_that_is_in_time_is_filled_between_the_commits() {
+    let disk = SimDisk::default();
+    let large = Settings { segment_bytes: 8 << 20, ..settings(&disk, true) };
+    let log = block_on(crate::wal::open(large)).unwrap().log;
+    let mut writer = log.writer();
+    append(&log, 1, 5000);
+    block_on(writer.commit());
+    disk.be_slow();
+    append(&log, 2, 5000);
+    let hollow = || disk.paths().iter().map(|path| disk.hollow_sectors(path)).sum::<usize>();
+    let (mut making, mut commit) = (pin!(log.prepare_spare()), pin!(writer.commit()));
+    assert!(block_on(poll_once(commit.as_mut())).is_none());
+    let mut poll = |times: usize| {
+        for _ in 0..times {
+            assert!(block_on(poll_once(making.as_mut())).is_none());
+        }
+        hollow()
+    };
+    let waits_at = poll(100);
+    assert!(waits_at > 0, "it would be in time");
+    assert_eq!(poll(100), waits_at, "the commit is not over");
+    assert!(block_on(commit).error.is_none());
+    assert!(poll(2) < waits_at);
+    block_on(making).unwrap();
+    assert_eq!(hollow(), 0);
 }
 
 #[test]
