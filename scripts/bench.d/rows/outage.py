@@ -36,7 +36,7 @@ class Apart:
 
 def hang(run):
     """A backend that hangs: client throughput against no such backend, and the growth of memory; ack durable and delivered."""
-    seconds = run.pick(60, 4)
+    seconds = run.pick(60, 2)
     found = {"seconds": seconds, "rss_must_mb": 64}
     for ack, must in (("durable", 0.95), ("delivered", 0.9)):
         found[ack] = row = _hang(run, ack, seconds)
@@ -48,7 +48,7 @@ def hang(run):
 
 def _hang(run, ack, seconds):
     """Two gateways under load in turn, one with a backend that hangs: a machine is not the same a minute later."""
-    load = Load(data="tsbs", seconds=run.pick(10, 2))
+    load = Load(data="tsbs", seconds=run.pick(10, 1))
     with Apart(run, f"calm-{ack}", ack=ack, apart=True) as calm, Apart(run, f"hang-{ack}", ack=ack, apart=True) as circles:
         for each in (calm, circles):
             loads.write(each.url, load.but(seconds=run.pick(5, 0.5)))
