@@ -77,10 +77,7 @@ def _cost(server, load, wait_s):
     watch = machine.Watch(ours_s)
     running = loads.Running(server.url, load)
     outcome = running.finish()
-    owed = outcome.lines * server.copies
-    process.wait_until(
-        lambda: server.delivered() - had >= owed, wait_s,
-        f"{owed} lines at the sinks, {server.delivered() - had} are there")
+    wait_for_sinks(server, had, outcome, wait_s)
     cpu = server.cpu_s() - cpu
     others = watch.others_share()
     after_ns, slow_after = probe()
@@ -91,16 +88,26 @@ def _cost(server, load, wait_s):
     return Cost(cpu * 1e6 / outcome.lines, outcome, rss, others, max(before_ns, after_ns), noisy)
 
 
+def wait_for_sinks(server, had, outcome, wait_s=60):
+    """Until the sinks, which had `had` lines before, have all lines of this load."""
+    owed = outcome.lines * server.copies
+    process.wait_until(
+        lambda: server.delivered() - had >= owed, wait_s,
+        f"{owed} lines at the sinks, {server.delivered() - had} are there")
+
+
 def ratios(pairs):
     """Median, lowest and highest of a list of ratios."""
     pairs = sorted(pairs)
     return {"ratio": statistics.median(pairs), "low": pairs[0], "high": pairs[-1], "samples": len(pairs)}
 
 
-def in_turn(times, **takes):
-    """Takes each sample in turn, `times` times over; gives a list for each name."""
+def in_turn(times, begin=None, **takes):
+    """Takes each sample in turn, `times` times over, `begin` before each time; gives a list for each name."""
     found = {name: [] for name in takes}
     for turn in range(times):
+        if begin:
+            begin()
         # The other way round every second time, so that nothing is always the first after the other.
         order = list(takes) if turn % 2 == 0 else list(takes)[::-1]
         for name in order:

@@ -14,7 +14,8 @@ const ZERO_BYTES: usize = 256 << 10;
 /// The same where commits will have to wait for the whole file: fewer and larger writes are done sooner.
 const HASTY_BYTES: usize = 1 << 20;
 
-/// Part of a segment by which a spare is ready before it is needed.
+/// One in so many parts of a segment: when so much is used a spare is begun that has to be filled, and when so
+/// much is left it is to be ready.
 const AHEAD: u64 = 8;
 
 /// Recycled files that a log keeps.
@@ -109,6 +110,15 @@ impl Log {
 
     pub(super) fn add_free_file(&self, path: PathBuf) {
         self.0.free_files.borrow_mut().push(path);
+    }
+
+    /// Asks for a spare once enough of the active segment is used.
+    pub(super) fn want_spare(&self, active: &Segment) {
+        // One that has to be filled takes long; one that is used again is there at once.
+        let part = if self.0.free_files.borrow().is_empty() { AHEAD } else { 2 };
+        if active.end_offset.get() * part > active.header.bytes {
+            self.0.spare_wanted.raise();
+        }
     }
 
     /// Waits until the writer wants a spare file; then [`Log::prepare_spare`] makes one.

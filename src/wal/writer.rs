@@ -244,11 +244,7 @@ impl Writer {
             self.log.0.keep_hot(frame.clone());
         }
         if let Some(segment) = self.segment() {
-            // One that has to be filled takes long; one that is used again is there at once.
-            let part = if self.log.0.free_files.borrow().is_empty() { 8 } else { 2 };
-            if segment.end_offset.get() * part > segment.header.bytes {
-                self.log.0.spare_wanted.raise();
-            }
+            self.log.want_spare(&segment);
         }
         Committed { frames, error }
     }

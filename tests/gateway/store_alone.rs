@@ -184,7 +184,7 @@ fn a_slow_client_holds_neither_memory_nor_writers() {
     let_pass(Duration::from_millis(500));
     store.write("d", "m v=1").expect(204);
     // While a chunk is made its rows and its text are both held, which a slow machine may still be at; then it waits.
-    until("four answers that nobody reads take less than 30 MB", Duration::from_secs(10), || {
+    until("four answers that nobody reads take less than 30 MB", seconds(10), || {
         let used = metrics(&store).must("circlet_memory_used_bytes", &[]) - before;
         (used < 30e6).then_some(())
     });

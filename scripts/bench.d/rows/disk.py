@@ -23,18 +23,23 @@ def _delivered(gateway, load):
     """The load, which ends when the sinks have all its lines."""
     had = gateway.delivered()
     outcome = loads.write(gateway.url, load)
-    owed = had + outcome.lines * gateway.copies
-    process.wait_until(lambda: gateway.delivered() >= owed, 60, "the sinks have all lines")
+    sample.wait_for_sinks(gateway, had, outcome)
     return outcome
 
 
-def _beside_bare(run, gateway, load_now):
+def _beside_bare(run, gateway, load_of_turn):
     """The load, the bare disk, and the same load to a null sink, in turn. The null sink touches no disk: what it
     takes is the machine's own part."""
+    load = None
+
+    def begin():
+        nonlocal load
+        load = load_of_turn()
+
     with Null(run.work) as null:
         return sample.in_turn(
-            run.pick(5, 2), write=lambda: _delivered(gateway, load_now()), bare=lambda: bare(run),
-            null=lambda: loads.write(null.url, load_now()))
+            run.pick(5, 2), begin, write=lambda: _delivered(gateway, load), bare=lambda: bare(run),
+            null=lambda: loads.write(null.url, load))
 
 
 def latency(run):

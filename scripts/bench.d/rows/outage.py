@@ -22,9 +22,6 @@ class Apart:
         self.gateway = Gateway(run.work, name, [urls[:2], urls[2:]], shards=shards, ack=ack)
         self.url = self.gateway.url
 
-    def delivered(self):
-        return sum(sink.counted() for sink in self.sinks)
-
     def __enter__(self):
         return self
 
@@ -105,7 +102,9 @@ def _dead(run, backends, shards, load):
 def catch_up(run):
     """Catch-up of a circle after an outage against the live rate, which is a quarter of full load and goes on."""
     turns = [_catch_up(run) for _ in range(run.pick(3, 1))]
-    found = {**_of_turns(turns), "must": 3, "p99_must": 2, "p99": sample.ratios([one["p99_ratio"] for one in turns])}
+    middle = sorted(turns, key=lambda one: one["ratio"])[len(turns) // 2]
+    found = {**middle, **sample.ratios([one["ratio"] for one in turns]), "turns": turns}
+    found.update(must=3, p99_must=2, p99=sample.ratios([one["p99_ratio"] for one in turns]))
     run.say(f"{found['ratio']:.2f} times the live rate ({found['low']:.2f} to {found['high']:.2f}), must 3; live p99 "
             f"{found['p99']['ratio']:.2f} times ({found['p99']['low']:.2f} to {found['p99']['high']:.2f}), must 2")
     return found
@@ -131,12 +130,6 @@ def _catch_up(run):
         "ratio": rates / rate, "live_lines_s": round(rate), "catch_up_lines_s": round(rates), "caught_up_s": caught_s,
         "p99_without_us": before.p99_us, "p99_with_us": during.p99_us, "p99_ratio": during.p99_us / before.p99_us,
     }
-
-
-def _of_turns(turns):
-    """The figures of the turn whose ratio is the middle one, the spread of all ratios, and all turns."""
-    middle = sorted(turns, key=lambda one: one["ratio"])[len(turns) // 2]
-    return {**middle, **sample.ratios([one["ratio"] for one in turns]), "turns": turns}
 
 
 def _follow(alive, broken, even, rate):
