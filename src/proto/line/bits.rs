@@ -8,6 +8,7 @@
 //! stands in the line that it is about, at its LF at the latest. What a block leaves for the next one is in `Carry`.
 
 use super::escapes::{self, Escapes};
+use super::stamp;
 use super::walk::{self, MARKS};
 
 /// Bytes that are looked at together, a bit for each in a word.
@@ -29,7 +30,6 @@ pub(super) struct Structure {
 pub(super) struct Numbers {
     pub digits: u64,
     pub points: u64,
-    pub minuses: u64,
     /// The letter i.
     pub integers: u64,
 }
@@ -47,9 +47,15 @@ pub(super) struct Specials {
 pub(super) trait Classifier: Copy {
     fn structure(self, block: &[u8; BLOCK]) -> Structure;
     fn numbers(self, block: &[u8; BLOCK]) -> Numbers;
+    fn minuses(self, block: &[u8; BLOCK]) -> u64;
     fn specials(self, block: &[u8; BLOCK]) -> Specials;
     /// Bit i is the parity of the bits 0 to i.
     fn parity(self, bits: u64) -> u64;
+    /// `stamp::sixteen`, for those who have something better.
+    #[inline(always)]
+    fn sixteen(self, bytes: &[u8; 16], digits: usize) -> u64 {
+        stamp::sixteen(bytes, digits)
+    }
     /// `walk::list`, for those who have something better.
     #[inline(always)]
     fn list(self, places: &mut [u16; MARKS], count: usize, base: usize, bits: u64) -> usize {
@@ -57,8 +63,8 @@ pub(super) trait Classifier: Copy {
     }
 }
 
-/// What the bytes before a block mean for it: bitmaps of the block before whose last bit counts, parities as all
-/// bits, sums that ran over as 1.
+/// What the bytes before a block mean for it: 1 where the last bit of the block before counts or a sum ran over,
+/// parities as all bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Carry {
     structure: u64,
@@ -77,7 +83,13 @@ pub(super) struct Carry {
 impl Carry {
     /// Before the first byte of a line: nothing, as if an LF stood there.
     pub fn line_start() -> Carry {
-        Carry { structure: 1 << 63, ..Carry::default() }
+        Carry { structure: 1, ..Carry::default() }
+    }
+
+    /// Not 0 if a number goes on from the block before, or must begin or end first here.
+    #[inline(always)]
+    fn of_numbers(&self) -> u64 {
+        self.minus | self.digits | self.point | self.fraction | self.integer
     }
 }
 
@@ -99,12 +111,27 @@ pub(super) fn block<C: Classifier>(
     carry: &mut Carry,
     refused: impl Fn(u64) -> u64,
 ) -> Marks {
-    let mut map = classifier.structure(bytes);
-    let mut escapes = Escapes::default();
-    if (map.special | carry.escapes.is_set) != 0 {
-        let specials = classifier.specials(bytes);
-        (map, escapes, carry.escapes) = escapes::hide(classifier, specials, map, carry.escapes);
+    let map = classifier.structure(bytes);
+    if (map.special | carry.escapes.is_set) == 0 {
+        return rules(classifier, bytes, map, Escapes::default(), carry, refused);
     }
+    let specials = classifier.specials(bytes);
+    let (map, escapes, after) = escapes::hide(classifier, specials, map, carry.escapes);
+    carry.escapes = after;
+    rules(classifier, bytes, map, escapes, carry, refused)
+}
+
+/// Looks at a block of which it is known what escapes hide: nothing, most often, and then nothing of `escapes` is
+/// left after the compiler has put this into `block` twice.
+#[inline(always)]
+fn rules<C: Classifier>(
+    classifier: C,
+    bytes: &[u8; BLOCK],
+    map: Structure,
+    escapes: Escapes,
+    carry: &mut Carry,
+    refused: impl Fn(u64) -> u64,
+) -> Marks {
     let separators = map.commas | map.blanks;
     let structure = separators | map.equals | map.line_feeds;
     let mut errors = escapes.errors | (structure & shifted(structure, &mut carry.structure));
@@ -127,12 +154,18 @@ pub(super) fn block<C: Classifier>(
         first: first & !escapes.opening,
     };
     errors |= escapes.ended & !zones.good_ends;
+    let marks = (map.commas & !fields) | map.blanks | map.line_feeds;
+    if (zones.first | carry.of_numbers()) == 0 {
+        // Tags alone, or the inside of a string: no number is here. An LF without a time is an error.
+        carry.digits_before = 0;
+        return Marks { marks, errors: errors | zones.line_feeds };
+    }
     // Only now: more bitmaps at once than there are registers cost more than a second look at the bytes.
     let found = classifier.numbers(bytes);
-    errors |= numbers(&found, &zones, carry, refused);
+    errors |= numbers(classifier, bytes, &found, &zones, carry, refused);
     let digits = found.digits & fields & !escapes.in_string;
     errors |= long_runs(digits, &mut carry.digits_before);
-    Marks { marks: (map.commas & !fields) | map.blanks | map.line_feeds, errors }
+    Marks { marks, errors }
 }
 
 /// Where values and timestamps are.
@@ -148,17 +181,23 @@ struct Zones {
 
 /// Checks numbers and timestamps from their first byte to what follows them.
 #[inline(always)]
-fn numbers(map: &Numbers, zones: &Zones, carry: &mut Carry, refused: impl Fn(u64) -> u64) -> u64 {
+fn numbers<C: Classifier>(
+    classifier: C,
+    bytes: &[u8; BLOCK],
+    map: &Numbers,
+    zones: &Zones,
+    carry: &mut Carry,
+    refused: impl Fn(u64) -> u64,
+) -> u64 {
     let fields = zones.fields;
-    let minuses = zones.first & map.minuses & fields;
-    let begins = zones.first ^ minuses;
-    let after_minuses = shifted(minuses, &mut carry.minus);
-    let mut first = begins | after_minuses;
+    let (mut first, mut errors) = (zones.first, 0);
     let odd = first & !map.digits;
-    let mut errors = 0;
-    if odd != 0 {
-        first ^= odd;
-        errors = (odd & (after_minuses | !fields)) | refused(odd & begins & fields);
+    if (odd | carry.minus) != 0 {
+        let minuses = odd & fields & classifier.minuses(bytes);
+        let after_minuses = shifted(minuses, &mut carry.minus);
+        errors = (after_minuses & !map.digits) | (odd & !fields);
+        errors |= refused(odd & fields & !minuses);
+        first = (first ^ odd) | after_minuses;
     }
     let ends = run_ends(first, map.digits, &mut carry.digits);
     let integers = ends & map.integers & fields;
@@ -198,11 +237,12 @@ fn long_runs(digits: u64, before: &mut u32) -> u64 {
 /// Decimal digits that always fit into 64 bits.
 const SAFE_DIGITS: u32 = 18;
 
-/// `bits` one byte later; `before` are the bits of the block before.
+/// `bits` one byte later; `before` is the last bit of the block before. (A shift of two words at once would be one
+/// instruction, and six steps of it on many processors.)
 #[inline(always)]
 pub(super) fn shifted(bits: u64, before: &mut u64) -> u64 {
-    let shifted = (bits << 1) | (*before >> 63);
-    *before = bits;
+    let shifted = bits.wrapping_add(bits).wrapping_add(*before);
+    *before = bits >> 63;
     shifted
 }
 

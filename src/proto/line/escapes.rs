@@ -61,7 +61,7 @@ pub(super) fn hide<C: Classifier>(
         backslashes: specials.backslashes & !in_string,
         errors,
     };
-    carry.is_set = ((carry.backslash | carry.closing) >> 63) | carry.hidden | (carry.in_string & 1);
+    carry.is_set = carry.backslash | carry.closing | carry.hidden | (carry.in_string & 1);
     (map, escapes, carry)
 }
 

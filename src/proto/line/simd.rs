@@ -32,12 +32,13 @@ mod x86 {
     use super::super::keys::Templates;
     use super::super::walk::{self, Batch, MARKS};
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm_clmulepi64_si128, _mm_cvtsi64_si128, _mm_cvtsi128_si64,
-        _mm_set1_epi8, _mm256_add_epi8, _mm256_add_epi16, _mm256_andnot_si256, _mm256_cmpeq_epi8,
-        _mm256_cmpgt_epi8, _mm256_cvtepu8_epi16, _mm256_loadu_si256, _mm256_min_epu8,
-        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16,
-        _mm256_storeu_si256, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask,
-        _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512,
+        __m256i, __m512i, _mm_and_si128, _mm_clmulepi64_si128, _mm_cvtsi64_si128,
+        _mm_cvtsi128_si64, _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16, _mm_packus_epi32,
+        _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32, _mm256_add_epi8, _mm256_add_epi16,
+        _mm256_andnot_si256, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_cvtepu8_epi16,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_set1_epi8, _mm256_set1_epi16, _mm256_storeu_si256, _mm512_castsi512_si128,
+        _mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_cmplt_epu8_mask, _mm512_loadu_si512,
         _mm512_maskz_compress_epi8, _mm512_set1_epi8, _mm512_sub_epi8,
     };
 
@@ -118,6 +119,11 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn minuses(self, block: &[u8; BLOCK]) -> u64 {
+            self.0.minuses(block)
+        }
+
+        #[inline(always)]
         fn specials(self, block: &[u8; BLOCK]) -> Specials {
             self.0.specials(block)
         }
@@ -125,6 +131,11 @@ mod x86 {
         #[inline(always)]
         fn parity(self, bits: u64) -> u64 {
             self.0.parity(bits)
+        }
+
+        #[inline(always)]
+        fn sixteen(self, bytes: &[u8; 16], digits: usize) -> u64 {
+            self.0.sixteen(bytes, digits)
         }
 
         #[inline(always)]
@@ -164,7 +175,6 @@ mod x86 {
         Numbers {
             digits: _mm512_cmplt_epu8_mask(values, _mm512_set1_epi8(10)),
             points: is(b'.'),
-            minuses: is(b'-'),
             integers: is(b'i'),
         }
     }
@@ -210,6 +220,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn minuses(self, block: &[u8; BLOCK]) -> u64 {
+            // SAFETY: `self` is the proof that the processor has AVX2.
+            unsafe { minuses(block) }
+        }
+
+        #[inline(always)]
         fn specials(self, block: &[u8; BLOCK]) -> Specials {
             // SAFETY: `self` is the proof that the processor has AVX2.
             unsafe { specials(block) }
@@ -219,6 +235,12 @@ mod x86 {
         fn parity(self, bits: u64) -> u64 {
             // SAFETY: `self` is the proof that the processor has PCLMULQDQ.
             unsafe { parity(bits) }
+        }
+
+        #[inline(always)]
+        fn sixteen(self, bytes: &[u8; 16], digits: usize) -> u64 {
+            // SAFETY: `self` is the proof that the processor has AVX2.
+            unsafe { sixteen(bytes, digits) }
         }
     }
 
@@ -245,9 +267,14 @@ mod x86 {
         Numbers {
             digits: each(halves, |half| digits(half)),
             points: each(halves, |half| is(half, b'.')),
-            minuses: each(halves, |half| is(half, b'-')),
             integers: each(halves, |half| is(half, b'i')),
         }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn minuses(block: &[u8; BLOCK]) -> u64 {
+        each(load(block), |half| is(half, b'-'))
     }
 
     #[inline]
@@ -267,6 +294,35 @@ mod x86 {
     fn parity(bits: u64) -> u64 {
         let product = _mm_clmulepi64_si128::<0>(_mm_cvtsi64_si128(bits as i64), _mm_set1_epi8(-1));
         _mm_cvtsi128_si64(product) as u64
+    }
+
+    /// The number that the last `digits` of 16 bytes are. Each step joins neighbours; the last one leaves two
+    /// numbers of eight digits.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn sixteen(bytes: &[u8; 16], digits: usize) -> u64 {
+        /// Sixteen of these from place n on keep n digits.
+        const KEPT: [u8; 32] = {
+            let mut masks = [0; 32];
+            let mut at = 16;
+            while at < 32 {
+                masks[at] = 0x0F;
+                at += 1;
+            }
+            masks
+        };
+        let kept = KEPT[digits.min(16)..].first_chunk::<16>().expect("at most 16 are passed over");
+        // SAFETY: both have 16 bytes; these loads need no alignment.
+        let (bytes, kept) = unsafe {
+            (_mm_loadu_si128(bytes.as_ptr().cast()), _mm_loadu_si128(kept.as_ptr().cast()))
+        };
+        let ones = _mm_and_si128(bytes, kept);
+        let pairs = _mm_maddubs_epi16(ones, _mm_set1_epi16(10 | (1 << 8)));
+        let fours = _mm_madd_epi16(pairs, _mm_set1_epi32(100 | (1 << 16)));
+        let packed = _mm_packus_epi32(fours, fours);
+        let eights = _mm_madd_epi16(packed, _mm_set1_epi32(10_000 | (1 << 16)));
+        let both = _mm_cvtsi128_si64(eights) as u64;
+        (both & 0xFFFF_FFFF) * 100_000_000 + (both >> 32)
     }
 
     #[inline]

@@ -30,14 +30,18 @@ impl Classifier for Swar {
 
     #[inline(always)]
     fn numbers(self, block: &[u8; BLOCK]) -> Numbers {
-        let mut map = Numbers { digits: 0, points: 0, minuses: 0, integers: 0 };
+        let mut map = Numbers { digits: 0, points: 0, integers: 0 };
         for (at, word) in words(block) {
             map.digits |= bits(below(word, b'9' + 1) & !below(word, b'0')) << at;
             map.points |= bits(equal(word, b'.')) << at;
-            map.minuses |= bits(equal(word, b'-')) << at;
             map.integers |= bits(equal(word, b'i')) << at;
         }
         map
+    }
+
+    #[inline(always)]
+    fn minuses(self, block: &[u8; BLOCK]) -> u64 {
+        words(block).map(|(at, word)| bits(equal(word, b'-')) << at).fold(0, |all, bits| all | bits)
     }
 
     fn specials(self, block: &[u8; BLOCK]) -> Specials {
