@@ -7,7 +7,7 @@ mod lines;
 mod rounds;
 
 use circlet::base::ids::BackendId;
-use circlet::ingest::batch::Checked;
+use circlet::ingest::batch::{self, Checked};
 use circlet::ingest::group::Groups;
 use circlet::proto::line::{Lines, Precision, Rules};
 use circlet::ring::{
@@ -65,7 +65,7 @@ fn check(router: &mut Router, target: TargetNo, body: &[u8], checked: &mut Vec<C
     checked.clear();
     for line in Lines::new(body, RULES) {
         let line = line.unwrap_or_else(|error| panic!("{error}"));
-        let set = router.route(target, &line.measurement_name());
+        let set = batch::route(router, target, &line);
         let from = line.head.as_ptr() as usize - body.as_ptr() as usize;
         let time = line.time.map(|time| time.0);
         let len = line.head.len();

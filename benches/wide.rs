@@ -9,6 +9,7 @@ mod rounds;
 use circlet::base::ids::BackendId;
 use circlet::base::time::Stamp;
 use circlet::ingest::acks::Acks;
+use circlet::ingest::batch;
 use circlet::ingest::queue::Queue;
 use circlet::proto::line::{Lines, Precision, Rules};
 use circlet::ring::{
@@ -101,7 +102,7 @@ impl Shard {
         let mut checked: Vec<Checked<'_>> = Vec::new();
         for line in Lines::new(body, RULES) {
             let line = line.unwrap_or_else(|error| panic!("{error}"));
-            let set = self.router.route(self.target, &line.measurement_name());
+            let set = batch::route(&mut self.router, self.target, &line);
             let time_ns = line.time.map_or(0, |time| time.0);
             checked.push(Checked { head: line.head, time_ns, set });
         }

@@ -14,4 +14,5 @@ pub mod limits;
 pub mod map;
 pub mod mapped;
 pub mod planted;
+pub mod short_name;
 pub mod time;

@@ -6,7 +6,7 @@ use crate::backend::catalogue::Known;
 use crate::base::ids::BackendId;
 use crate::base::time::{Mono, UnixNanos};
 use crate::config::checked::{Ack, Consistency as ConsistencyPolicy};
-use crate::proto::line::{Lines, Precision, Rules};
+use crate::proto::line::{Line, Lines, Precision, Rules};
 use crate::ring::{Target, TargetNo, TargetSetNo};
 use crate::rt::{Clock, breathe, within};
 use crate::telemetry::Stage;
@@ -274,7 +274,7 @@ async fn check(ingest: &Ingest, request: &Request<'_>, target: TargetNo) -> Chec
         let is_done = {
             let slice = Slice::begin(&facts.clock);
             let mut router = ingest.router.borrow_mut();
-            let route = |name: &[u8]| router.route(target, name);
+            let route = |line: &Line<'_>| batch::route(&mut router, target, line);
             check.slice(request, &mut lines, now, route, slice)
         };
         if is_done {
@@ -318,7 +318,7 @@ impl Check {
         request: &Request<'_>,
         lines: &mut Lines<'_>,
         now: UnixNanos,
-        mut route: impl FnMut(&[u8]) -> TargetSetNo,
+        mut route: impl FnMut(&Line<'_>) -> TargetSetNo,
         mut slice: Slice<'_>,
     ) -> bool {
         let body = request.body;
@@ -326,7 +326,7 @@ impl Check {
         for line in lines {
             let at = match line {
                 Ok(line) => {
-                    let set = route(&line.measurement_name());
+                    let set = route(&line);
                     let from = line.head.as_ptr() as usize - body.as_ptr() as usize;
                     let (head, time) = (line.head.len(), line.time.unwrap_or(now).0);
                     let has_time = is_ns && line.time.is_some();

@@ -2,11 +2,19 @@
 
 use super::Outlet;
 use crate::base::ids::BackendId;
-use crate::ring::{Router, TargetSetNo};
+use crate::proto::line::Line;
+use crate::ring::{Router, TargetNo, TargetSetNo};
 use crate::wal::{Error, NewRun, Place};
 use smallvec::SmallVec;
 use std::ops::Range;
 use std::rc::Rc;
+
+/// Where a line goes.
+#[inline]
+pub fn route(router: &mut Router, target: TargetNo, line: &Line<'_>) -> TargetSetNo {
+    let known = line.short_name().and_then(|name| router.known(target, name));
+    known.unwrap_or_else(|| router.route(target, &line.measurement_name()))
+}
 
 /// A line that passed the check.
 #[derive(Clone, Copy, Debug)]

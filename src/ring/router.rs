@@ -6,6 +6,7 @@ use super::name::Target;
 use super::short::{Key, Short};
 use super::topology::{Owners, Topology};
 use crate::base::map::FastMap;
+use crate::base::short_name::ShortName;
 
 /// A target, numbered by one [`Router`] for as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,15 +71,21 @@ impl Router {
     /// Where a measurement goes; its name is given as the servers decode it.
     #[inline]
     pub fn route(&mut self, target: TargetNo, measurement: &[u8]) -> TargetSetNo {
-        let Some(key) = Key::of(target, measurement) else {
-            return self.route_by_text(target, measurement);
-        };
-        if let Some(set) = self.short.get(&key) {
+        let name = ShortName::of(measurement);
+        if let Some(set) = name.and_then(|name| self.known(target, name)) {
             return set;
         }
         let set = self.route_by_text(target, measurement);
-        self.short.put(key, set);
+        if let Some(name) = name {
+            self.short.put(Key { name, target: target.0 }, set);
+        }
         set
+    }
+
+    /// Where a measurement goes, if that is known already and it has a short name.
+    #[inline]
+    pub fn known(&self, target: TargetNo, measurement: ShortName) -> Option<TargetSetNo> {
+        self.short.get(&Key { name: measurement, target: target.0 })
     }
 
     fn route_by_text(&mut self, target: TargetNo, measurement: &[u8]) -> TargetSetNo {

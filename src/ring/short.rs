@@ -3,7 +3,8 @@
 //! Most measurements have at most 16 letters. A name is kept whole, so two names are never taken for one
 //! another; they may only take each other's place, and then the larger map answers.
 
-use super::router::{TargetNo, TargetSetNo};
+use super::router::TargetSetNo;
+use crate::base::short_name::ShortName;
 
 /// Places for two names each; 32 KiB in all.
 const SLOTS: usize = 512;
@@ -11,42 +12,21 @@ const SLOTS: usize = 512;
 /// An odd number with well mixed bits: 2^64 divided by the golden ratio.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// A name of 1 to 16 bytes under one target. With its length the two numbers say every byte of it.
+/// A short name under one target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
-    front: u64,
-    back: u64,
-    target: u32,
-    len: u32,
+    pub name: ShortName,
+    pub target: u32,
 }
 
 impl Key {
     #[inline]
-    pub(super) fn of(target: TargetNo, name: &[u8]) -> Option<Key> {
-        let (front, back) = match name.len() {
-            8..=16 => {
-                (u64::from_le_bytes(*name.first_chunk()?), u64::from_le_bytes(*name.last_chunk()?))
-            }
-            4..=7 => (
-                u64::from(u32::from_le_bytes(*name.first_chunk()?)),
-                u64::from(u32::from_le_bytes(*name.last_chunk()?)),
-            ),
-            // The first, the middle and the last are all there are.
-            1..=3 => (
-                u64::from(name[0]) << 8 | u64::from(name[name.len() / 2]),
-                u64::from(name[name.len() - 1]),
-            ),
-            _ => return None,
-        };
-        Some(Key { front, back, target: target.0, len: u32::try_from(name.len()).ok()? })
-    }
-
-    #[inline]
     fn slot(&self) -> usize {
-        let tail = u64::from(self.target) << 8 | u64::from(self.len);
+        let [front, back] = self.name.words();
+        let tail = u64::from(self.target) << 8 | u64::from(self.name.len());
         // The upper bits of a product depend on all bits of its factors.
-        let front = (self.front ^ tail).wrapping_mul(MIX).rotate_left(32);
-        let mixed = (front ^ self.back).wrapping_mul(MIX);
+        let front = (front ^ tail).wrapping_mul(MIX).rotate_left(32);
+        let mixed = (front ^ back).wrapping_mul(MIX);
         (mixed >> (64 - SLOTS.ilog2())) as usize
     }
 }
@@ -81,33 +61,9 @@ impl Short {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
-    #[test]
-    fn no_two_names_have_one_key() {
-        // Every name of up to six of two letters, and long ones that differ in one byte.
-        let mut names: Vec<Vec<u8>> = vec![vec![]];
-        for at in 0.. {
-            if names[at].len() == 6 {
-                break;
-            }
-            for letter in *b"ab" {
-                names.push([&names[at][..], &[letter]].concat());
-            }
-        }
-        for len in 7..=16 {
-            names.push(vec![b'a'; len]);
-            for at in 0..len {
-                let mut name = vec![b'a'; len];
-                name[at] = 0;
-                names.push(name);
-            }
-        }
-        let key = |name: &Vec<u8>| Key::of(TargetNo(1), name).map(|key| format!("{key:?}"));
-        let keys: BTreeSet<_> = names.iter().filter_map(key).collect();
-        assert_eq!(keys.len(), names.len() - 1, "all but the empty name have a key of their own");
-        assert_ne!(Key::of(TargetNo(1), b"cpu"), Key::of(TargetNo(2), b"cpu"));
-        assert_eq!(Key::of(TargetNo(1), &[b'a'; 17]), None);
+    fn key(target: u32, name: &[u8]) -> Key {
+        Key { name: ShortName::of(name).unwrap(), target }
     }
 
     #[test]
@@ -119,7 +75,7 @@ mod tests {
                     .map(|letter| {
                         let mut name = vec![b'm'; len];
                         name[at] = letter;
-                        Key::of(TargetNo(0), &name).unwrap()
+                        key(0, &name)
                     })
                     .collect();
                 for (number, key) in keys.iter().enumerate() {
@@ -135,7 +91,7 @@ mod tests {
     fn a_name_that_lost_its_place_is_unknown_again() {
         let mut short = Short::default();
         let names: Vec<String> = (0..2000).map(|number| format!("cpu{number}")).collect();
-        let keys = names.iter().map(|name| Key::of(TargetNo(0), name.as_bytes()).unwrap());
+        let keys = names.iter().map(|name| key(0, name.as_bytes()));
         for (number, key) in keys.clone().enumerate() {
             short.put(key, TargetSetNo(number as u32));
         }
@@ -143,6 +99,9 @@ mod tests {
             short.get(key).inspect(|set| assert_eq!(set.0, *number as u32)).is_some()
         });
         assert!((SLOTS..=2 * SLOTS).contains(&known.count()), "the places are well used");
-        assert_eq!(short.get(&Key::of(TargetNo(0), b"cpu").unwrap()), None);
+        assert_eq!(short.get(&key(0, b"cpu")), None);
+        let newest = b"cpu1999";
+        assert_eq!(short.get(&key(0, newest)), Some(TargetSetNo(1999)));
+        assert_eq!(short.get(&key(1, newest)), None, "another target");
     }
 }

@@ -43,6 +43,7 @@ pub use fast::Way;
 pub use lines::Lines;
 pub use name::decode_measurement;
 
+use crate::base::short_name::ShortName;
 use crate::base::time::UnixNanos;
 
 /// The unit of the timestamps in a body.
@@ -124,5 +125,13 @@ impl Line<'_> {
     /// The measurement as the servers decode it: what is hashed, and what a query names.
     pub fn measurement_name(&self) -> Cow<'_, [u8]> {
         decode_measurement(self.measurement)
+    }
+
+    /// The same, if it is short and without a backslash, as most are.
+    #[inline]
+    pub fn short_name(&self) -> Option<ShortName> {
+        // The head goes on after the name, most often by more than that.
+        let name = ShortName::front_of(self.head.first_chunk()?, self.measurement.len())?;
+        (!name.contains(b'\\')).then_some(name)
     }
 }
