@@ -284,16 +284,36 @@ fn field_key(input: &[u8]) -> Parsed<'_, &[u8]> {
 fn value<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
     match input.first() {
         Some(b'"') => string(input),
-        Some(b'0'..=b'9' | b'.' | b'-') => {
-            let (rest, text) = until(input, Class::PLAIN)?;
-            number::check(text, rules.unsigned).map(|()| (rest, ())).map_err(|_| REFUSED)
-        }
+        Some(b'0'..=b'9') => match usual_number(input)? {
+            (rest, true) => Ok((rest, ())),
+            (_, false) => any_number(input, rules),
+        },
+        Some(b'.' | b'-') => any_number(input, rules),
         Some(b't' | b'T' | b'f' | b'F') => {
             let (rest, text) = until(input, Class::PLAIN)?;
             if is_boolean(text) { Ok((rest, ())) } else { Result::Err(REFUSED) }
         }
         _ => Result::Err(REFUSED),
     }
+}
+
+/// Digits that may go on with `i` or with a point and digits, few enough to need no second look at them; says
+/// whether that is all of the value.
+#[inline(always)]
+fn usual_number(input: &[u8]) -> Parsed<'_, bool> {
+    let (rest, digits) = until(input, Class::NO_DIGIT)?;
+    let (rest, fraction) = match rest {
+        [b'i', rest @ ..] => (rest, &[][..]),
+        [b'.', rest @ ..] => until(rest, Class::NO_DIGIT)?,
+        _ => (rest, &[][..]),
+    };
+    let is_short = digits.len().max(fraction.len()) <= number::SAFE_DIGITS;
+    Ok((rest, is_short && rest.first().is_none_or(|byte| Class::PLAIN.has(*byte))))
+}
+
+fn any_number<'a>(input: &'a [u8], rules: Rules) -> Parsed<'a, ()> {
+    let (rest, text) = until(input, Class::PLAIN)?;
+    number::check(text, rules.unsigned).map(|()| (rest, ())).map_err(|_| REFUSED)
 }
 
 pub(super) fn is_boolean(text: &[u8]) -> bool {

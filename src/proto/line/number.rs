@@ -25,7 +25,7 @@ pub(super) const TIME_MAX: i64 = i64::MAX - 1;
 const TIME_MIN: i64 = i64::MIN + 2;
 
 /// Decimal digits that always fit into an `i64`, and into a `u64`.
-const SAFE_DIGITS: usize = 18;
+pub(super) const SAFE_DIGITS: usize = 18;
 
 /// Decimal digits that always fit into a `u64`; more never fit into an `i64`, unless they begin with zeros.
 const WIDE_DIGITS: usize = 19;
