@@ -101,7 +101,7 @@ def _balance(row):
             must = row["must"] if int(mix.split()[0]) >= 4 else None
             busy, cores = (" and ".join(f"{share:.0%}" for share in one[name]) for name in ("busy", "cores"))
             yield [f"2 shards, {mix}: busy time of the less busy one against the other", f">= {must}" if must else "", "",
-                   f"{number(one['ratio'])}: {busy} of the time; the cores, with load and backends, {cores}", at_least(one["ratio"], must) if must else ""]
+                   f"{spread(one)}: {busy} of the time; the cores, with load and backends, {cores}", at_least(one["ratio"], must) if must else ""]
 
 
 def _parser(row):

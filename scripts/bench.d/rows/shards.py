@@ -43,23 +43,31 @@ def two_against_one(run):
 
 
 def balance(run):
-    """Busy time of the less busy of two shards against the other one, closed loop, for some mixes of connections."""
+    """Busy time of the less busy of two shards against the other one, closed loop, for some mixes of connections.
+    Each turn with a gateway of its own: connections are placed anew."""
     found = {"must": BALANCE_MUST}
-    seconds = run.pick(4, 1.5)
     for mix, some in MIXES.items():
-        with Circles(run.work, "balance", shards=2) as gateway:
-            running = [loads.Running(gateway.url, load.but(seconds=seconds + 1)) for load in some]
-            time.sleep(0.7)  # Connections are placed by how busy the shards were of late.
-            before, began = process.threads_s(gateway.gateway.process.pid), time.monotonic()
-            cores = machine.Cores()
-            time.sleep(seconds - 0.5)
-            after, took_s = process.threads_s(gateway.gateway.process.pid), time.monotonic() - began
-            cores_busy = cores.busy()
-            for one in running:
-                one.finish()
-        busy = sorted((after[name] - before.get(name, 0)) / took_s for name in after if name.startswith("shard-"))
-        found[mix] = {"ratio": round(busy[0] / busy[-1], 3), "busy": [round(one, 3) for one in busy],
-                      "cores": [round(one, 3) for one in cores_busy]}
-        run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in busy)} of the time: {found[mix]['ratio']:.2f}; "
-                f"the cores {', '.join(f'{one:.0%}' for one in cores_busy)}")
+        turns = [_busy(run, some) for _ in range(run.pick(5, 1))]
+        found[mix] = sample.ratios([shards[0] / shards[-1] for shards, _ in turns])
+        for name, of_turns in (("busy", [shards for shards, _ in turns]), ("cores", [cores for _, cores in turns])):
+            found[mix][name] = [round(sample.median(side), 3) for side in zip(*of_turns)]
+        run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in found[mix]['busy'])} of the time: {found[mix]['ratio']:.2f}; "
+                f"the cores {', '.join(f'{one:.0%}' for one in found[mix]['cores'])}")
     return found
+
+
+def _busy(run, some):
+    """For which parts of the time the shards were busy under these loads, and the cores; the less busy one first."""
+    seconds = run.pick(4, 1.5)
+    with Circles(run.work, "balance", shards=2) as gateway:
+        running = [loads.Running(gateway.url, load.but(seconds=seconds + 1)) for load in some]
+        time.sleep(0.7)  # Connections are placed by how busy the shards were of late.
+        before, began = process.threads_s(gateway.gateway.process.pid), time.monotonic()
+        cores = machine.Cores()
+        time.sleep(seconds - 0.5)
+        after, took_s = process.threads_s(gateway.gateway.process.pid), time.monotonic() - began
+        cores_busy = sorted(cores.busy())
+        for one in running:
+            one.finish()
+    shards = sorted((after[name] - before.get(name, 0)) / took_s for name in after if name.startswith("shard-"))
+    return shards, cores_busy
