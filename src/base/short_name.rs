@@ -63,7 +63,7 @@ impl ShortName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use crate::base::map::FastSet;
 
     #[test]
     fn no_two_names_are_the_same() {
@@ -85,7 +85,7 @@ mod tests {
             }
         }
         let short = |name: &Vec<u8>| ShortName::of(name).map(|name| (name.words, name.len));
-        let seen: HashSet<_> = names.iter().filter_map(short).collect();
+        let seen: FastSet<_> = names.iter().filter_map(short).collect();
         assert_eq!(seen.len(), names.len() - 1, "all but the empty name");
         assert_eq!(ShortName::of(&[b'a'; 17]), None);
     }
