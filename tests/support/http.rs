@@ -276,7 +276,13 @@ impl Connection {
     /// Reads more; false at the end of the stream.
     fn fill(&mut self) -> Result<bool> {
         let mut block = [0; 16 << 10];
-        let read = self.stream.read(&mut block)?;
+        let read = loop {
+            match self.stream.read(&mut block) {
+                // With a time-out the kernel does not begin again by itself when the process was stopped meanwhile.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.unread.extend_from_slice(&block[..read]);
         Ok(read > 0)
     }
