@@ -47,13 +47,17 @@ def balance(run):
     Each turn with a gateway of its own: connections are placed anew."""
     found = {"must": BALANCE_MUST}
     for mix, some in MIXES.items():
-        turns = [_busy(run, some) for _ in range(run.pick(5, 1))]
-        found[mix] = sample.ratios([shards[0] / shards[-1] for shards, _ in turns])
-        for name, of_turns in (("busy", [shards for shards, _ in turns]), ("cores", [cores for _, cores in turns])):
-            found[mix][name] = [round(sample.median(side), 3) for side in zip(*of_turns)]
+        shards, cores = zip(*(_busy(run, some) for _ in range(run.pick(5, 1))))
+        found[mix] = sample.ratios([one[0] / one[-1] for one in shards])
+        found[mix] |= {"busy": _medians(shards), "cores": _medians(cores)}
         run.say(f"{mix}: busy {', '.join(f'{one:.0%}' for one in found[mix]['busy'])} of the time: {found[mix]['ratio']:.2f}; "
                 f"the cores {', '.join(f'{one:.0%}' for one in found[mix]['cores'])}")
     return found
+
+
+def _medians(turns):
+    """Of the less busy ones of all turns, then of the others."""
+    return [round(sample.median(side), 3) for side in zip(*turns)]
 
 
 def _busy(run, some):
